@@ -1,0 +1,109 @@
+"""Spectra of Hessians, and what zero padding adds to them."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from landscape_jax.objectives.base import AbstractObjective, hessian
+from landscape_jax.objectives.population import PopulationRisk
+
+_hessian = eqx.filter_jit(hessian)
+
+
+def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, " parameters"]:
+    """Give the eigenvalues of ∇²F at `params`, in increasing order.
+
+    The Hessian is dense and compiled once per shape; the eigenvalues come from LAPACK, which is
+    exact to eps · ‖∇²F‖ also where they repeat.
+
+    **Arguments:** `objective`; `params`, P numbers in any pytree.
+
+    **Returns:** P eigenvalues, all NaN where an entry of the Hessian is not finite.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> lj.spectrum(lj.PopulationRisk(jnp.eye(2)), jnp.eye(2)).round(4)
+    array([0.0908, 0.4092, 0.5908, 0.9092])
+
+    ```
+    """
+    H = np.asarray(_hessian(objective, params))
+    if not np.isfinite(H).all():
+        return np.full(len(H), np.nan, H.dtype)
+    return np.linalg.eigvalsh(H)
+
+
+def padding_matrix(
+    risk: PopulationRisk, W: Float[Array, "neurons dim"]
+) -> Float[Array, "neurons neurons"]:
+    """Give Lemma 3's M: each coordinate in which all neurons are zero adds its spectrum to ∇²F.
+
+    With t the angle between two neurons,
+    M_ij = aᵢaⱼ(π − t_ij)/2π for i ≠ j, and
+    M_ii = aᵢ²/2 + aᵢ/(2π|wᵢ|) · [Σ_l a_l|w_l| sin t_il − Σ_j bⱼ|vⱼ| sin t_ij].
+
+    **Arguments:** `risk`, a `PopulationRisk`; `W`, (n, d), without zero neurons.
+
+    **Returns:** the (n, n) matrix; NaN in the row of a zero neuron.
+
+    Source: SS18, Lemma 3, there for second-layer weights 1.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> padding_matrix(lj.PopulationRisk(jnp.eye(2)), jnp.eye(2)).round(4).tolist()
+    [[0.5, 0.25], [0.25, 0.5]]
+
+    ```
+    """
+    W, V = jnp.asarray(W), risk.teacher.astype(W.dtype)
+    a = jnp.ones(W.shape[0], W.dtype) if risk.student_weights is None else risk.student_weights
+    a, b = a.astype(W.dtype), risk.teacher_weights.astype(W.dtype)
+    sines, supplements = _angles(W, W)
+    lengths = jnp.linalg.norm(W, axis=1)
+    pull = sines @ (a * lengths) - _angles(W, V)[0] @ (b * jnp.linalg.norm(V, axis=1))
+    return a[:, None] * a[None, :] * supplements / (2 * jnp.pi) + jnp.diag(
+        a * pull / (2 * jnp.pi * lengths)
+    )
+
+
+_padding_matrix = eqx.filter_jit(padding_matrix)
+
+
+def padding_spectrum(
+    risk: PopulationRisk, W: Float[Array, "neurons dim"]
+) -> Float[np.ndarray, " neurons"]:
+    """Give the n eigenvalues that each further zero coordinate adds to the spectrum at W.
+
+    **Arguments:** `risk`, a `PopulationRisk`; `W`, (n, d), without zero neurons.
+
+    **Returns:** the eigenvalues of `padding_matrix`, in increasing order.
+
+    Source: SS18, Lemma 3.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> padding_spectrum(lj.PopulationRisk(jnp.eye(2)), jnp.eye(2)).round(4)
+    array([0.25, 0.75])
+
+    ```
+    """
+    return np.linalg.eigvalsh(np.asarray(_padding_matrix(risk, W)))
+
+
+def _angles(
+    U: Float[Array, "first dim"], V: Float[Array, "second dim"]
+) -> tuple[Float[Array, "first second"], Float[Array, "first second"]]:
+    """Give sin t and π − t for all pairs, accurate at all angles (sine and cosine of half of t).
+
+    A zero row of V counts as at angle π/2, which its norm 0 makes irrelevant.
+    """
+    units_u = U / jnp.linalg.norm(U, axis=1, keepdims=True)
+    norms_v = jnp.linalg.norm(V, axis=1, keepdims=True)
+    units_v = V / jnp.where(norms_v > 0, norms_v, 1)
+    apart = jnp.linalg.norm(units_u[:, None, :] - units_v[None, :, :], axis=2)
+    along = jnp.linalg.norm(units_u[:, None, :] + units_v[None, :, :], axis=2)
+    return apart * along / 2, 2 * jnp.arctan2(along, apart)

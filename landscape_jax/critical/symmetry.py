@@ -1,0 +1,211 @@
+"""Are two points the same up to an objective's symmetry group?  An exact search for the element."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Int, UInt64
+from scipy.linalg import orthogonal_procrustes
+from scipy.optimize import linear_sum_assignment
+
+from landscape_jax.critical.refinement import Sides, clusters, scramble, search
+from landscape_jax.objectives.base import Symmetry
+
+# Numbers that define a group (masses, angles, the mean) are equal when they agree to so many eps.
+UNITS_IN_THE_LAST_PLACE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """A group element that carries a member onto its representative: W ≈ P W' Qᵀ.
+
+    `permutation`: row i of the representative is row permutation[i] of the member; `isometry`: Q;
+    `residual`: ‖W − P W' Qᵀ‖_F.
+    """
+
+    permutation: Int[np.ndarray, " neurons"]
+    isometry: Float[np.ndarray, "dim dim"]
+    residual: float
+
+    def __call__(self, W: Float[np.ndarray, "neurons dim"]) -> Float[np.ndarray, "neurons dim"]:
+        """Give P W Qᵀ."""
+        return W[self.permutation] @ self.isometry.T
+
+
+def default_tolerance(dtype: np.dtype) -> float:
+    """Give the relative distance up to which points are the same: eps^(3/8).
+
+    That is 1.3e-6 in float64 and 2.5e-3 in float32: above the error ‖∇F‖/λ_min of a converged
+    point at the smallest eigenvalues met (4e-5), far below the distance between critical points.
+    """
+    return float(np.finfo(dtype).eps ** 0.375)
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A `Symmetry`, with all that its alignments share computed once; make it with `of`.
+
+    `labels`: classes of neurons; `frame`: the lines' unit vectors, then the unit vector of the
+    mean (0 where it vanishes); `inverse`: the frame's pseudoinverse; `complement`: an orthonormal
+    basis of what the frame does not span; `line_colours`, `line_edges`: the graph of the directed
+    lines +e₁, …, +e_L, −e₁, …, −e_L, which Q permutes.
+    """
+
+    labels: Int[np.ndarray, " neurons"]
+    frame: Float[np.ndarray, "vectors dim"]
+    inverse: Float[np.ndarray, "dim vectors"]
+    complement: Float[np.ndarray, "rest dim"]
+    line_colours: Int[np.ndarray, " directed"]
+    line_edges: UInt64[np.ndarray, "directed directed"]
+
+    @classmethod
+    def of(cls, symmetry: Symmetry) -> "Group":
+        """Prepare `symmetry`; masses and means that are only rounding errors count as zero."""
+        rounding = UNITS_IN_THE_LAST_PLACE * float(np.finfo(symmetry.directions.dtype).eps)
+        mean = symmetry.mean.astype(np.float64)
+        masses = symmetry.masses.astype(np.float64)
+        length = float(np.linalg.norm(mean))
+        scale = max(length, float(np.abs(masses).max(initial=0)))
+        real = np.abs(masses) > rounding * scale
+        lines, masses = symmetry.directions[real].astype(np.float64), masses[real]
+        unit_mean = mean / length if length > rounding * scale else np.zeros_like(mean)
+        frame = np.vstack([lines, unit_mean])
+        _, sizes, basis = np.linalg.svd(frame)
+        rank = int(np.sum(sizes > rounding * sizes.max(initial=0)))
+        colours, edges = _line_graph(lines, masses / (scale or 1), unit_mean, rounding)
+        return cls(
+            labels=np.unique(symmetry.labels, return_inverse=True)[1],
+            frame=frame,
+            inverse=np.linalg.pinv(frame, rcond=rounding),
+            complement=basis[rank:],
+            line_colours=colours,
+            line_edges=edges,
+        )
+
+    def align(
+        self,
+        W: Float[np.ndarray, "neurons dim"],
+        W_: Float[np.ndarray, "neurons dim"],
+        tolerance: float,
+    ) -> Alignment | None:
+        """Find the element that carries `W_` onto `W` up to `tolerance`; see `align`."""
+        points = np.stack([W, W_]).astype(np.float64)
+        reach = tolerance * float(np.max(np.linalg.norm(points, axis=(1, 2))))
+        colours, edges = self._graphs(points, reach)
+        return search(edges, colours, partial(self._fit, points, reach))
+
+    def identity(self) -> Alignment:
+        """Give the group's identity."""
+        return Alignment(np.arange(len(self.labels)), np.eye(self.frame.shape[1]), 0.0)
+
+    def _graphs(
+        self, points: Float[np.ndarray, "2 neurons dim"], reach: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Colour both points' graphs: vertices are the neurons and the directed lines.
+
+        Where a group element brings the points within `reach` of each other, the numbers of
+        corresponding vertices and edges differ by at most the gaps used here, so their colours
+        agree.
+        """
+        products = points @ self.frame.T
+        on_lines, on_mean = products[..., :-1], products[..., -1]
+        gram = points @ points.swapaxes(1, 2)
+        longest = np.sqrt(gram.max(initial=0))
+        among = scramble(clusters(gram, 2 * reach * longest), 1)
+        across = scramble(clusters(np.concatenate([on_lines, -on_lines], 2), reach), 2)
+        lines = np.broadcast_to(self.line_edges, (2, *self.line_edges.shape))
+        edges = np.block([[among, across], [across.swapaxes(1, 2), lines]])
+        neurons = clusters(on_mean, reach) * (self.labels.max(initial=0) + 1) + self.labels
+        line_colours = np.broadcast_to(self.line_colours, (2, *self.line_colours.shape))
+        return np.concatenate([neurons, line_colours + neurons.max(initial=0) + 1], 1), edges
+
+    def _fit(
+        self, points: np.ndarray, reach: float, sides: Sides, colours: np.ndarray
+    ) -> Alignment | None:
+        """Build an element that preserves the colours, `None` where its residual is too large.
+
+        Lines of one colour are matched in their order.  On the frame's span Q is then what maps
+        them, Q = F⁺ F_matched, and neurons of one colour are matched where that brings them
+        closest (linear assignment); on the complement Q is the best isometry (Procrustes).
+        """
+        target, source = points[sides[0]], points[sides[1]]
+        neurons, lines = np.split(colours, [len(target)], axis=1)
+        match = np.empty(lines.shape[1], np.int64)
+        match[np.argsort(lines[0], kind="stable")] = np.argsort(lines[1], kind="stable")
+        if not np.array_equal(self.line_edges[np.ix_(match, match)], self.line_edges):
+            return None
+        directed = np.vstack([self.frame[:-1], -self.frame[:-1]])
+        isometry = self.inverse @ np.vstack([directed[match[: len(match) // 2]], self.frame[-1]])
+        gain = target @ isometry @ source.T
+        differ = neurons[0][:, None] != neurons[1]
+        forbidden = 1 + 2 * len(gain) * np.abs(gain).max(initial=0)
+        _, permutation = linear_sum_assignment(gain - forbidden * differ, maximize=True)
+        if len(self.complement):
+            outside = self.complement.T
+            turn, _ = orthogonal_procrustes(source[permutation] @ outside, target @ outside)
+            isometry = isometry + outside @ turn.T @ outside.T
+        residual = float(np.linalg.norm(target - source[permutation] @ isometry.T))
+        return Alignment(permutation, isometry, residual) if residual <= reach else None
+
+
+def _line_graph(
+    lines: np.ndarray, masses: np.ndarray, mean: np.ndarray, rounding: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colour the directed lines by mass and angle with the mean, their pairs by their angle.
+
+    On the diagonal and between antipodes, ±1 is replaced by ±2, so that no pair of nearly equal
+    lines looks like them.
+    """
+    gram = lines @ lines.T
+    np.fill_diagonal(gram, 2)
+    edges = scramble(clusters(np.block([[gram, -gram], [-gram, gram]]), rounding), 3)
+    heights = clusters(np.concatenate([lines @ mean, -(lines @ mean)]), rounding)
+    weights = clusters(np.concatenate([masses, masses]), rounding)
+    return heights * (weights.max(initial=0) + 1) + weights, edges
+
+
+def align(
+    symmetry: Symmetry,
+    representative: Float[np.ndarray, "..."],
+    member: Float[np.ndarray, "..."],
+    *,
+    tolerance: float | None = None,
+) -> Alignment | None:
+    """Find a group element that carries `member` onto `representative`: W ≈ P W' Qᵀ.
+
+    The search is exact: P and Q's action on the lines run through all that the points' inner
+    products allow (colour refinement with backtracking, not the n! permutations), and an element
+    counts only when ‖W − P W' Qᵀ‖_F ≤ tolerance · max(‖W‖_F, ‖W'‖_F).
+
+    **Arguments:** `symmetry`, the group (`objective.known(W).symmetry`); two points, (n, d);
+    `tolerance`, relative; default: eps^(3/8) of the points' dtype (1.3e-6 in float64).
+
+    **Returns:** an `Alignment`, or `None` where the points are not in one orbit.
+
+    **Raises:** `ValueError` for points that are not finite or not of the symmetry's shape.
+
+    Source: SS18, section 3, footnote 2 (there for orthonormal teachers).
+
+    ```python
+    >>> import numpy as np
+    >>> from landscape_jax.objectives.base import Symmetry
+    >>> group = Symmetry(np.ones(2), np.eye(2), np.ones(2), np.ones(2))
+    >>> W = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> align(group, W, W[::-1, ::-1]).permutation
+    array([1, 0])
+    >>> align(group, W, W.T) is None
+    True
+
+    ```
+    """
+    shape = (len(symmetry.labels), len(symmetry.mean))
+    for name, point in (("representative", representative), ("member", member)):
+        if point.shape != shape:
+            raise ValueError(
+                f"{name} has shape {point.shape}, but the symmetry acts on points of shape {shape}."
+            )
+        if not np.isfinite(point).all():
+            raise ValueError(f"{name} has entries that are not finite; give finite weights.")
+    if tolerance is None:
+        tolerance = default_tolerance(np.result_type(representative, member))
+    return Group.of(symmetry).align(representative, member, tolerance)

@@ -1,0 +1,88 @@
+"""What an objective is: a function from a parameter pytree to a scalar, and what is known of it."""
+
+import abc
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, PyTree, Scalar
+
+
+class Symmetry(eqx.Module):
+    """The symmetry group of an objective on an (n, d) weight array, one neuron a row.
+
+    Its elements are W ↦ P W Qᵀ: P permutes neurons of equal `labels`; Q is an isometry of R^d that
+    preserves `mean` and the even measure Σ mₗ δ_{±eₗ} of the unit vectors `directions` with the
+    `masses` mₗ.  On the orthogonal complement of `directions` and `mean` Q is any isometry.
+
+    For the population risk of a ReLU teacher, whose function is
+    Σ bⱼ relu(vⱼ·x) = ½(Σ bⱼvⱼ)·x + ½Σ bⱼ|vⱼ·x|, these are exactly the isometries that preserve
+    the teacher's function (SS18, section 3, footnote 2, there for orthonormal teachers).
+    """
+
+    labels: Float[np.ndarray, " neurons"]
+    directions: Float[np.ndarray, "lines dim"]
+    masses: Float[np.ndarray, " lines"]
+    mean: Float[np.ndarray, " dim"]
+
+
+class Known(eqx.Module):
+    """What theory knows of an objective at parameters of a given shape.
+
+    `infimum`: the least value, where it is known and attained; `below_value`: the value under
+    which a descent is counted as global (a stopping convention, see `restart`); `symmetry`: the
+    group modulo which critical points are counted.  `None`: not known.
+    """
+
+    infimum: float | None = None
+    below_value: float | Scalar | None = None
+    symmetry: Symmetry | None = None
+
+
+class AbstractObjective(eqx.Module):
+    """A function from a parameter pytree to a scalar.
+
+    Data are array leaves, sizes and choices static fields, so an objective can be passed through
+    `jit`, `vmap`, `grad` and `shard_map`.  To add an objective, subclass this, write `__call__`,
+    and, where theory knows something, `known`.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, params: PyTree) -> Scalar:
+        """Give the value at `params`."""
+
+    def known(self, params: PyTree) -> Known:
+        """Say what theory knows of this objective at parameters shaped like `params`."""
+        del params
+        return Known()
+
+
+def gradient(objective: AbstractObjective, params: PyTree) -> PyTree:
+    """Give ∇F at `params`, a pytree of the same structure.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> risk = lj.PopulationRisk(jnp.eye(2))
+    >>> bool(jnp.abs(lj.gradient(risk, jnp.eye(2))).max() < 1e-6)
+    True
+
+    ```
+    """
+    return jax.grad(lambda p: objective(p))(params)
+
+
+def hessian(objective: AbstractObjective, params: PyTree) -> Float[Array, "parameters parameters"]:
+    """Give ∇²F at `params` over the raveled parameters (`jax.flatten_util.ravel_pytree`), dense.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> lj.hessian(lj.PopulationRisk(jnp.eye(2)), jnp.eye(2)).shape
+    (4, 4)
+
+    ```
+    """
+    flat, unravel = ravel_pytree(params)
+    return jax.hessian(lambda x: objective(unravel(x)))(flat)

@@ -1,0 +1,146 @@
+"""The population risk by Monte Carlo: on fixed samples or on fresh ones, in bounded memory."""
+
+from functools import partial
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, Scalar
+
+from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.objectives.teacher import checked, checked_students
+
+
+class Estimate(NamedTuple):
+    """A sample mean, its standard error, and the number of samples behind it."""
+
+    value: Scalar
+    standard_error: Scalar
+    samples: int
+
+
+class MonteCarloRisk(AbstractObjective):
+    """The squared loss of a student against a teacher, averaged over samples x ~ N(0, I).
+
+    F(W) = (1/N) Σₛ ½ (Σᵢ aᵢ relu(wᵢ·xₛ) − Σⱼ bⱼ relu(vⱼ·xₛ))²
+
+    It goes through the samples a chunk at a time, under `grad` too, so that memory does not grow
+    with their number.
+
+    **Arguments:** those of `PopulationRisk`, and
+
+    - `samples`: an array, shape (N, d), of fixed samples; or a number N, of samples drawn afresh
+      from `key` in every call and never stored.
+    - `key`: the key of fresh samples.  The same key gives the same samples; `estimate` takes
+      another one for each estimate.
+    - `chunk`: samples held at a time.
+
+    **Raises:** as `PopulationRisk`; `ValueError` where samples and key do not go together.
+
+    ```python
+    >>> import jax, jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> W = 0.5 * jnp.eye(3)
+    >>> risk = lj.MonteCarloRisk(jnp.eye(3), samples=100_000, key=jax.random.key(0))
+    >>> value, error, _ = risk.estimate(W)
+    >>> bool(abs(value - lj.PopulationRisk(jnp.eye(3))(W)) < 5 * error)
+    True
+
+    ```
+    """
+
+    exact: PopulationRisk
+    samples: Float[Array, "samples dim"] | None
+    key: Key[Array, ""] | None
+    count: int = eqx.field(static=True)
+    chunk: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        teacher,
+        *,
+        teacher_weights=None,
+        student_weights=None,
+        activation="relu",
+        samples,
+        key=None,
+        chunk=8192,
+    ):
+        self.exact = PopulationRisk(
+            teacher,
+            teacher_weights=teacher_weights,
+            student_weights=student_weights,
+            activation=activation,
+        )
+        if isinstance(samples, int) and not isinstance(samples, bool):
+            if key is None:
+                raise ValueError("key is missing; fresh samples need one, e.g. jax.random.key(0)")
+            self.samples, self.count = None, samples
+        else:
+            if key is not None:
+                raise ValueError("key is given with fixed samples; leave one of the two out")
+            self.samples = checked("samples", samples, 2, "(samples, dim)")
+            self.count = self.samples.shape[0]
+            if self.samples.shape[1] != self.exact.teacher.shape[1]:
+                raise ValueError(
+                    f"samples have dimension {self.samples.shape[1]}; "
+                    f"the teacher's is {self.exact.teacher.shape[1]}"
+                )
+        if self.count < 2 or chunk < 1:
+            raise ValueError(
+                f"samples is {self.count} and chunk {chunk}; give at least 2 samples, 1 a chunk"
+            )
+        self.key, self.chunk = key, min(chunk, self.count)
+
+    def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
+        """Give the sample mean of the loss."""
+        return self._moments(W, self.key)[0]
+
+    def estimate(
+        self, W: Float[Array, "neurons dim"], *, key: Key[Array, ""] | None = None
+    ) -> Estimate:
+        """Give the sample mean with its standard error; a `key` draws other fresh samples."""
+        if key is not None and self.samples is not None:
+            raise ValueError("key is given, but the samples are fixed; leave it out")
+        mean, variance = self._moments(W, self.key if key is None else key)
+        return Estimate(mean, jnp.sqrt(variance / self.count), self.count)
+
+    def _moments(self, W: Array, key: Array | None) -> tuple[Array, Array]:
+        """Give mean and variance of the loss, merged chunk by chunk (Chan, Golub & LeVeque)."""
+        checked_students(W, self.exact.teacher.shape[1], self.exact.student_weights)
+        chunks, rest = divmod(self.count, self.chunk)
+
+        def add(carry, index, size):
+            seen, mean, square = carry
+            x = self._draw(index, size, key, W.dtype)
+            loss = _losses(self.exact, W, x)
+            here = jnp.mean(loss)
+            gap, total = here - mean, seen + size
+            mean += gap * size / total
+            square += jnp.sum((loss - here) ** 2) + gap**2 * seen * size / total
+            return total, mean, square
+
+        step = jax.checkpoint(partial(add, size=self.chunk))
+        zero = jnp.zeros((), W.dtype)
+        carry, _ = jax.lax.scan(
+            lambda c, i: (step(c, i), None), (zero, zero, zero), jnp.arange(chunks)
+        )
+        _, mean, square = add(carry, chunks, rest) if rest else carry
+        return mean, square / (self.count - 1)
+
+    def _draw(self, index, size: int, key: Array | None, dtype) -> Array:
+        dim = self.exact.teacher.shape[1]
+        if self.samples is None:
+            assert key is not None
+            return jax.random.normal(jax.random.fold_in(key, index), (size, dim), dtype)
+        start = (index * self.chunk, 0)
+        return jax.lax.dynamic_slice(self.samples, start, (size, dim)).astype(dtype)
+
+
+def _losses(risk: PopulationRisk, W: Array, x: Array) -> Array:
+    a = jnp.ones(W.shape[0]) if risk.student_weights is None else risk.student_weights
+    student = jax.nn.relu(x @ W.T) @ a.astype(W.dtype)
+    teacher = jax.nn.relu(x @ risk.teacher.astype(W.dtype).T) @ risk.teacher_weights.astype(W.dtype)
+    return (student - teacher) ** 2 / 2

@@ -1,0 +1,143 @@
+"""The population risk of a two-layer ReLU student under a ReLU teacher, in closed form."""
+
+import math
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Array, Float, Scalar
+
+from landscape_jax.networks.realisation import realise
+from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.gaussian import relu_expectation, relu_pull
+from landscape_jax.objectives.teacher import (
+    checked,
+    checked_students,
+    checked_weights,
+    teacher_symmetry,
+)
+
+
+class PopulationRisk(AbstractObjective):
+    """The expected squared loss of a student against a teacher, over x ~ N(0, I), in closed form.
+
+    F(W) = ½ E[(Σᵢ aᵢ relu(wᵢ·x) − Σⱼ bⱼ relu(vⱼ·x))²]
+         = ½ Σ aᵢaₗ f(wᵢ, wₗ) − Σ aᵢbⱼ f(wᵢ, vⱼ) + ½ Σ bⱼbₗ f(vⱼ, vₗ),
+
+    with f of `relu_expectation`.  Value, gradient and Hessian are closed forms behind the ordinary
+    call: use `jax.grad`, `jax.hessian`, `vmap`, `jit` as with any function.
+
+    F is twice continuously differentiable wherever no neuron is zero, parallel neurons included:
+    there f(w, v) − w·v/2 is of the third order in the angle.  (Only the third derivative jumps.)  At
+    a zero neuron the gradient is the mean of the one-sided slopes in opposite directions.
+
+    **Arguments:**
+
+    - `teacher`: the teacher's neurons vⱼ, shape (k, d), one a row, any directions and norms.
+    - `teacher_weights`: the second layer b, shape (k,); all ones where left out.
+    - `student_weights`: the second layer a, shape (n,), fixed; all ones where left out.
+    - `activation`: "relu".
+
+    Call it with W, shape (n, d), one neuron a row; it computes in W's precision.
+
+    **Raises:** `TypeError`, `ValueError` on arrays that are not floating, not finite, or do not fit.
+
+    Source: SS18, eq. 2, 6, 8, 10.
+
+    ```python
+    >>> import jax, jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> risk = lj.PopulationRisk(jnp.eye(3))
+    >>> f"{risk(0.5 * jnp.eye(3)):.6f}"
+    '0.306831'
+    >>> jax.grad(risk)(0.5 * jnp.eye(3)).shape
+    (3, 3)
+
+    ```
+    """
+
+    teacher: Float[Array, "teachers dim"]
+    teacher_weights: Float[Array, " teachers"]
+    student_weights: Float[Array, " neurons"] | None
+    activation: str = eqx.field(static=True)
+
+    def __init__(self, teacher, *, teacher_weights=None, student_weights=None, activation="relu"):
+        if activation != "relu":
+            raise ValueError(f"activation is {activation!r}; the closed form is for 'relu'")
+        self.teacher = checked("teacher", teacher, 2, "(teachers, dim)")
+        k = self.teacher.shape[0]
+        self.teacher_weights = (
+            jnp.ones(k, self.teacher.dtype)
+            if teacher_weights is None
+            else checked_weights("teacher_weights", teacher_weights, k, "teachers")
+        )
+        self.student_weights = (
+            None
+            if student_weights is None
+            else checked("student_weights", student_weights, 1, "(neurons,)")
+        )
+        self.activation = activation
+
+    def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
+        """Give F(W)."""
+        checked_students(W, self.teacher.shape[1], self.student_weights)
+        a = jnp.ones(W.shape[0]) if self.student_weights is None else self.student_weights
+        return _risk(
+            W,
+            self.teacher.astype(W.dtype),
+            a.astype(W.dtype),
+            self.teacher_weights.astype(W.dtype),
+        )
+
+    def known(self, params: Float[Array, "neurons dim"]) -> Known:
+        """Say the infimum (0 where the student can compute the teacher), the symmetry group and
+
+        the value under which a descent counts as global: 1e-3 for an orthonormal teacher (SS18,
+        section 3), in proportion to F(0) for another.  While the teacher is traced, the last alone.
+        """
+        k = self.teacher.shape[0]
+        orthonormal = k / 4 + k * (k - 1) / (4 * math.pi)
+        below_value = 1e-3 / orthonormal * self(jnp.zeros_like(params))
+        if isinstance(self.teacher, jax.core.Tracer):
+            return Known(below_value=below_value)
+        weights = (
+            np.ones(params.shape[0], self.teacher.dtype)
+            if self.student_weights is None
+            else np.asarray(self.student_weights)
+        )
+        teacher, teacher_weights = np.asarray(self.teacher), np.asarray(self.teacher_weights)
+        reachable = realise(teacher, teacher_weights, weights) is not None
+        return Known(
+            infimum=0.0 if reachable else None,
+            below_value=below_value,
+            symmetry=teacher_symmetry(teacher, teacher_weights, weights),
+        )
+
+
+@jax.custom_jvp
+def _risk(W: Array, V: Array, a: Array, b: Array) -> Array:
+    students = a @ relu_expectation(W, W) @ a
+    mixed = a @ relu_expectation(W, V) @ b
+    return students / 2 - mixed + b @ relu_expectation(V, V) @ b / 2
+
+
+@partial(_risk.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    # Both nets are one of neurons u with signed weights c, F = ½ Σ cc' f(u, u'): then
+    # ∂F/∂u = c Σ c' ∂f(u, u')/∂u, and by homogeneity ∂F/∂c = u·(∂F/∂u)/c.  Only what is perturbed
+    # is computed.
+    W, V, a, b = primals
+    neurons, weights = jnp.concatenate([W, V]), jnp.concatenate([a, -b])
+    tangent = jnp.zeros((), W.dtype)
+    for u, c, du, dc, sign in ((W, a, *tangents[::2], 1), (V, -b, *tangents[1::2], -1)):
+        moves, weighs = (not isinstance(t, SymbolicZero) for t in (du, dc))
+        if moves or weighs:
+            slope = relu_pull(u, neurons, weights)
+        if moves:
+            tangent += jnp.vdot(c[:, None] * slope, du)
+        if weighs:
+            tangent += sign * jnp.vdot(jnp.sum(u * slope, axis=1), dc)
+    return _risk(W, V, a, b), tangent

@@ -1,0 +1,258 @@
+"""The population risk in ball arithmetic once more, by other formulas than `pairs`.
+
+`verify` uses this module alone, so that a slip in `pairs` or `curvature` cannot confirm itself:
+angles come from differences of unit vectors (Kahan) and not from cosines, derivatives from the
+printed equations pair by pair (SS18, eq. 7–10) and not from inner products, a teacher's span from
+Gram–Schmidt and not from a Cholesky factor, and definiteness from eigenvectors and Gershgorin's
+discs and not from a Cholesky factor.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from flint import arb, arb_mat
+from jaxtyping import Float
+
+Vector = list[arb]
+RESOLVED_BITS = 24
+
+
+def dot(x: Sequence[arb], y: Sequence[arb]) -> arb:
+    """Enclose x·y."""
+    return sum((p * q for p, q in zip(x, y, strict=True)), arb(0))
+
+
+def norm(x: Sequence[arb]) -> arb:
+    """Enclose |x|."""
+    return dot(x, x).nonnegative_part().sqrt()
+
+
+def vectors(array: Float[np.ndarray, "rows dim"]) -> list[Vector]:
+    """Give the rows of a matrix of floats as balls of radius 0."""
+    return [[arb(x) for x in row] for row in array.tolist()]
+
+
+class Pair:
+    """Two non-zero vectors w and v and the angle t between them.
+
+    t = 2 atan2(|w̄ − v̄|, |w̄ + v̄|) and sin t = ½|w̄ − v̄||w̄ + v̄|, accurate at every angle.
+    """
+
+    def __init__(self, w: Vector, v: Vector):
+        self.w_norm, self.v_norm = norm(w), norm(v)
+        self.w_unit = [x / self.w_norm for x in w]
+        self.v_unit = [x / self.v_norm for x in v]
+        gap = norm([p - q for p, q in zip(self.w_unit, self.v_unit, strict=True)])
+        span = norm([p + q for p, q in zip(self.w_unit, self.v_unit, strict=True)])
+        self.sin, self.angle = gap * span / 2, 2 * arb.atan2(gap, span)
+        self.opening = arb.pi() - self.angle
+
+    def value(self) -> arb:
+        """Enclose f(w, v) (SS18, eq. 7)."""
+        bracket = self.sin + self.opening * self.angle.cos()
+        return self.w_norm * self.v_norm * bracket / (2 * arb.pi())
+
+    def slopes(self) -> tuple[Vector, Vector]:
+        """Enclose ∂f/∂w = g(w, v) and ∂f/∂v = g(v, w) (SS18, eq. 8)."""
+        both = list(zip(self.w_unit, self.v_unit, strict=True))
+        half = 1 / (2 * arb.pi())
+        first, second = self.v_norm * half, self.w_norm * half
+        return (
+            [first * (self.sin * p + self.opening * q) for p, q in both],
+            [second * (self.sin * q + self.opening * p) for p, q in both],
+        )
+
+    def normals(self) -> tuple[Vector, Vector] | None:
+        """Enclose n̄_{v,w} and n̄_{w,v} (SS18, eq. 9), or `None` for an unresolved angle."""
+        if not (self.sin > 0 and self.sin.rel_accuracy_bits() >= RESOLVED_BITS):
+            return None
+        cos = dot(self.w_unit, self.v_unit)
+        both = list(zip(self.w_unit, self.v_unit, strict=True))
+        first, second = [q - cos * p for p, q in both], [p - cos * q for p, q in both]
+        lengths = norm(first), norm(second)
+        return [x / lengths[0] for x in first], [x / lengths[1] for x in second]
+
+
+class Landscape:
+    """A point of the risk: live neurons, their weights (a, then −b), and every pair's angle.
+
+    Students that are zero or of weight 0 are left out: they add nothing to the value.
+    """
+
+    def __init__(self, students: list[Vector], a: Vector, teachers: list[Vector], b: Vector):
+        own = [(c, w) for c, w in zip(a, students, strict=True) if not _null(c, w)]
+        given = [(-c, v) for c, v in zip(b, teachers, strict=True) if not _null(c, v)]
+        self.count = len(own)
+        self.weights = [c for c, _ in own + given]
+        self.neurons = [u for _, u in own + given]
+        self.norms = [norm(u) for u in self.neurons]
+        size = range(len(self.neurons))
+        self.pairs = {
+            (i, j): Pair(self.neurons[i], self.neurons[j]) for j in size for i in range(j)
+        }
+
+    def _pair(self, i: int, j: int) -> Pair:
+        """Give a pair in either order, for what is symmetric in it."""
+        return self.pairs[min(i, j), max(i, j)]
+
+    def _partners(self, i: int) -> list[int]:
+        """List all other neurons."""
+        return [j for j in range(len(self.neurons)) if j != i]
+
+    def value(self) -> arb:
+        """Enclose F (SS18, eq. 6)."""
+        result = arb(0)
+        for c, r in zip(self.weights, self.norms, strict=True):
+            result += (c * r) ** 2 / 4
+        for (i, j), pair in self.pairs.items():
+            result += self.weights[i] * self.weights[j] * pair.value()
+        return result
+
+    def gradient_norm(self) -> arb:
+        """Enclose |∇F|."""
+        c = self.weights
+        rows = [[c[i] / 2 * x for x in self.neurons[i]] for i in range(self.count)]
+        for (i, j), pair in self.pairs.items():
+            first, second = pair.slopes()
+            if i < self.count:
+                rows[i] = [x + c[j] * y for x, y in zip(rows[i], first, strict=True)]
+            if j < self.count:
+                rows[j] = [x + c[i] * y for x, y in zip(rows[j], second, strict=True)]
+        return norm([c[i] * x for i, row in enumerate(rows) for x in row])
+
+    def padding(self) -> arb_mat:
+        """Enclose M as printed in SS18, lemma 3, with second-layer weights."""
+        pi, c, r = arb.pi(), self.weights, self.norms
+        rows: list[Vector] = []
+        for i in range(self.count):
+            row = [arb(0)] * self.count
+            for j in range(self.count):
+                if i != j:
+                    row[j] = c[i] * c[j] * (pi - self._pair(i, j).angle) / (2 * pi)
+            row[i] = c[i] ** 2 / 2
+            for j in self._partners(i):
+                row[i] += c[i] * c[j] * self._pair(i, j).sin * r[j] / (2 * pi * r[i])
+            rows.append(row)
+        return arb_mat(rows)
+
+    def hessian(self) -> arb_mat:
+        """Enclose ∇²F block by block (SS18, eq. 10)."""
+        dim = len(self.neurons[0])
+        rows = [[arb(0)] * (self.count * dim) for _ in range(self.count * dim)]
+        for i in range(self.count):
+            _place(rows, self._own(i), i, i)
+            for j in range(i):
+                block = self._mixed(j, i)
+                _place(rows, block, j, i)
+                _place(rows, block.transpose(), i, j)
+        return arb_mat(rows)
+
+    def _own(self, i: int) -> arb_mat:
+        """Enclose ½cᵢ²I + Σⱼ cᵢcⱼ h₁(uᵢ, uⱼ), h₁ = sin t|v|/(2π|w|)(I − w̄w̄ᵀ + n̄n̄ᵀ)."""
+        dim = len(self.neurons[i])
+        diagonal, fuzz = self.weights[i] ** 2 / 2, arb(0)
+        unit = [x / self.norms[i] for x in self.neurons[i]]
+        weighted, normals = [], []
+        along = arb(0)
+        for j in self._partners(i):
+            pair = self._pair(i, j)
+            scale = self.weights[i] * self.weights[j] * pair.sin * self.norms[j]
+            scale /= 2 * arb.pi() * self.norms[i]
+            known = pair.normals()
+            if known is None:
+                fuzz += 2 * abs(scale)  # |h₁| = sin t|v|/(π|w|), entry by entry
+                continue
+            normal = known[0] if i < j else known[1]
+            diagonal += scale
+            along += scale
+            normals += normal
+            weighted += [scale * x for x in normal]
+        normals += unit
+        weighted += [-along * x for x in unit]
+        count = len(normals) // dim
+        block = arb_mat(count, dim, normals).transpose() * arb_mat(count, dim, weighted)
+        for p in range(dim):
+            block[p, p] += diagonal
+        return block + arb_mat(dim, dim, [_within(fuzz)] * (dim * dim))
+
+    def _mixed(self, i: int, j: int) -> arb_mat:
+        """Enclose cᵢcⱼ h₂(uᵢ, uⱼ), h₂ = ((π − t)I + n̄_{w,v}v̄ᵀ + n̄_{v,w}w̄ᵀ)/2π."""
+        dim, pair = len(self.neurons[i]), self.pairs[i, j]
+        scale = self.weights[i] * self.weights[j] / (2 * arb.pi())
+        known = pair.normals()
+        if known is None:  # the last two terms are sin t times a reflection
+            block = arb_mat(dim, dim, [_within(scale * pair.sin)] * (dim * dim))
+        else:
+            left = arb_mat(2, dim, known[1] + known[0]).transpose()
+            block = left * arb_mat(2, dim, pair.v_unit + pair.w_unit) * scale
+        for p in range(dim):
+            block[p, p] += scale * pair.opening
+        return block
+
+
+def positive_definite(matrix: arb_mat, level: arb) -> bool:
+    """Say whether every symmetric matrix in the enclosure exceeds `level` times the identity.
+
+    With A₀ a matrix of floats near A, A − level I ≥ A₀ − (level + |A − A₀|_F) I =: S.  With Q
+    approximate eigenvectors, all discs of Gershgorin of QᵀSQ lie in the open right half-plane;
+    then QᵀSQ is positive definite, so Q is invertible and S is positive definite by congruence,
+    whatever the accuracy of Q and A₀.
+    """
+    size = matrix.nrows()
+    guess = np.array([float(x) for x in matrix.entries()]).reshape(size, size)
+    if not np.isfinite(guess).all():
+        return False
+    guess = _on_grid((guess + guess.T) / 2)
+    centre = arb_mat(size, size, guess.ravel().tolist())
+    distance = norm((matrix - centre).entries())
+    shift = np.nextafter(float((level + distance).upper()), np.inf)
+    if not np.isfinite(shift):
+        return False
+    turn = arb_mat(size, size, _on_grid(np.linalg.eigh(guess)[1]).ravel().tolist())
+    for p in range(size):
+        centre[p, p] -= arb(shift)
+    turned = (turn.transpose() * (centre * turn)).entries()
+    for p in range(size):
+        row = turned[p * size : (p + 1) * size]
+        middle = row.pop(p)
+        if not middle > sum((abs(x) for x in row), arb(0)):
+            return False
+    return True
+
+
+def _on_grid(matrix: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
+    """Round to multiples of 2⁻⁵⁴ of the largest entry: exact products of those are faster."""
+    unit = 2.0 ** (int(np.frexp(np.max(np.abs(matrix)))[1]) - 54)
+    return np.round(matrix / unit) * unit
+
+
+def orthonormal(teachers: list[Vector]) -> list[Vector] | None:
+    """Give Gram–Schmidt's basis of the teachers' span, or `None` if they look dependent."""
+    basis: list[Vector] = []
+    for v in teachers:
+        rest = v
+        for q in basis:
+            part = dot(v, q)
+            rest = [x - part * y for x, y in zip(rest, q, strict=True)]
+        length = norm(rest)
+        if not (length > 0 and length.rel_accuracy_bits() >= RESOLVED_BITS):
+            return None
+        basis.append([x / length for x in rest])
+    return basis
+
+
+def _null(weight: arb, vector: Vector) -> bool:
+    """Say whether a neuron contributes nothing."""
+    return weight.is_zero() or all(x.is_zero() for x in vector)
+
+
+def _within(bound: arb) -> arb:
+    """Give a ball around 0 that contains all numbers of absolute value up to `bound`."""
+    return (-bound.abs_upper()).union(bound.abs_upper())
+
+
+def _place(rows: list[Vector], block: arb_mat, i: int, j: int) -> None:
+    """Write a block into a matrix of blocks."""
+    dim = block.nrows()
+    for p, row in enumerate(block.tolist()):
+        rows[i * dim + p][j * dim : (j + 1) * dim] = row

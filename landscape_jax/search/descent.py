@@ -1,0 +1,125 @@
+"""One descent: its state, its step, and when it stops."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree, Scalar
+
+from landscape_jax.search.status import Status
+
+
+class Run(eqx.Module):
+    """The state of one descent; in a batch every leaf has a leading axis of lanes.
+
+    `scale` multiplies the optimizer's updates; it is halved each time the run diverges and begins
+    again from its start.
+    """
+
+    params: PyTree
+    memory: optax.OptState
+    scale: Scalar
+    steps: Int[Array, ""]
+    halvings: Int[Array, ""]
+    status: Status
+    value: Scalar
+    gradient_norm: Scalar
+
+
+def gradient_norm(gradient: PyTree) -> Float[Array, ""]:
+    """Give the largest Euclidean norm of a row (last axis) of any leaf: of a neuron's gradient.
+
+    Source: SS18, section 3 ("the gradient norm w.r.t. any wᵢ").
+    """
+    rows = [
+        jnp.sqrt(jnp.max(jnp.sum(jnp.atleast_1d(leaf) ** 2, axis=-1)))
+        for leaf in jax.tree.leaves(gradient)
+    ]
+    return jnp.max(jnp.stack(rows))
+
+
+class Descent(eqx.Module):
+    """The rule of one descent: x ← x + scale · optimizer(∇F(x)), looked at every few steps.
+
+    It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the value
+    is below `below_value`, or after `max_steps`.  When the parameters are not finite or their norm
+    exceeds `norm_limit`, it begins again from its start with half the step, ten times at most.
+
+    Source: SS18, section 3; the halving is their published program's.
+    """
+
+    objective: Callable[[PyTree], Scalar]
+    optimizer: optax.GradientTransformation = eqx.field(static=True)
+    below_value: Scalar
+    norm_limit: Scalar
+    max_steps: Int[Array, ""]
+    check_every: int = eqx.field(static=True)
+    max_halvings: int = eqx.field(static=True, default=10)
+
+    def init(self, params: PyTree) -> Run:
+        """Give the state of a run that has not begun."""
+        one = jnp.ones((), jnp.result_type(*jax.tree.leaves(params)))
+        return Run(
+            params=params,
+            memory=self.optimizer.init(params),
+            scale=one,
+            steps=jnp.zeros((), jnp.int32),
+            halvings=jnp.zeros((), jnp.int32),
+            status=Status.running,
+            value=one * jnp.inf,
+            gradient_norm=one * jnp.inf,
+        )
+
+    def step(self, run: Run) -> Run:
+        """Go `check_every` steps, fewer where `max_steps` comes first, none before the first look."""
+        last = jnp.minimum(self.check_every, self.max_steps - run.steps)
+        last = jnp.where(jnp.isinf(run.value), 0, last)
+
+        def one(i: Array, carry: tuple) -> tuple:
+            params, memory = carry
+            slope = jax.grad(self.objective)(params)
+            updates, new_memory = self.optimizer.update(slope, memory, params)
+            updates = jax.tree.map(lambda u: run.scale * u, updates)
+            moved = (optax.apply_updates(params, updates), new_memory)
+            return jax.tree.map(lambda new, old: jnp.where(i < last, new, old), moved, carry)
+
+        params, memory = jax.lax.fori_loop(0, self.check_every, one, (run.params, run.memory))
+        return eqx.tree_at(
+            lambda r: (r.params, r.memory, r.steps),
+            run,
+            (params, memory, run.steps + last),
+        )
+
+    def stop(self, run: Run, start: PyTree, tolerance: Scalar) -> Run:
+        """Look at value and gradient: set the status, or begin again with half the step."""
+        value, slope = jax.value_and_grad(self.objective)(run.params)
+        norm = gradient_norm(slope)
+        finite = jnp.isfinite(value) & jnp.isfinite(norm)
+        lost = ~finite | (optax.tree.norm(run.params) > self.norm_limit)
+        status = Status.where(run.steps >= self.max_steps, Status.max_steps, Status.running)
+        status = Status.where(norm <= tolerance, Status.converged, status)
+        status = Status.where(value < self.below_value, Status.below_value, status)
+        spent = run.halvings >= self.max_halvings
+        ended = Status.where(finite, Status.diverged, Status.nonfinite)
+        status = Status.where(lost, Status.where(spent, ended, Status.running), status)
+        looked = eqx.tree_at(
+            lambda r: (r.status, r.value, r.gradient_norm), run, (status, value, norm)
+        )
+        again = eqx.tree_at(
+            lambda r: (r.scale, r.steps, r.halvings),
+            self.init(start),
+            (run.scale / 2, run.steps, run.halvings + 1),
+        )
+        return select(lost & ~spent & (run.steps < self.max_steps), again, looked)
+
+
+def select(condition: Array, this: PyTree, that: PyTree) -> PyTree:
+    """Take `this` where the condition holds, `that` elsewhere, leaf by leaf."""
+
+    def pick(x: Array, y: Array) -> Array:
+        shape = condition.shape + (1,) * (jnp.ndim(x) - condition.ndim)
+        return jnp.where(condition.reshape(shape), x, y)
+
+    return jax.tree.map(pick, this, that)

@@ -1,0 +1,254 @@
+"""Thousands of descents from random starts in one jitted call."""
+
+from collections.abc import Callable
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Int, Key, PyTree, Scalar
+
+from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.search.descent import Descent, Run, select
+from landscape_jax.search.lanes import descend, put, running, take
+from landscape_jax.search.polish import polish
+from landscape_jax.search.runs import Runs
+from landscape_jax.search.status import Status
+
+# The gradient norm at which Newton's method is first tried; each time it is refused, a tenth.
+_FIRST_FINISH = 1e-3
+# Lanes of the loop that ends with the slow runs, and of the finish.
+_NARROW = 64
+# One object for all calls: a new one would compile anew.
+_GRADIENT_DESCENT = optax.sgd(0.1)
+Progress = Callable[[int, int], None]
+
+
+def restart(
+    objective: AbstractObjective,
+    start: Callable[[Key[Array, ""]], PyTree] | PyTree,
+    restarts: int | Int[Array, " restarts"] | Int[np.ndarray, " restarts"],
+    *,
+    key: Key[Array, ""] | None = None,
+    optimizer: optax.GradientTransformation | None = None,
+    gradient_tolerance: float | None = None,
+    below_value: float | None | str = "known",
+    max_steps: int = 10_000_000,
+    finish: bool = True,
+    norm_limit: float = 1e4,
+    check_every: int = 32,
+    lanes: int | None = None,
+    progress: Progress | None = None,
+) -> Runs:
+    """Descend from many starts at once, each until it converges, and say how each one ended.
+
+    Each run is plain descent: x ← x + optimizer(∇F(x)), x ← x − 0.1 ∇F(x) where no optimizer is
+    given.  Every `check_every` steps it is looked at, and stops when its gradient norm (the largest
+    over neurons) is at most `gradient_tolerance`, or its value is below `below_value`, or after
+    `max_steps`; where it diverges it begins again with half the step.  A run that stops makes room
+    for the next.  With `finish`, Newton's method takes over for the last decades where its answer is
+    the one that descent would have reached (see `polish`); the point is then as exact as the
+    precision allows.
+
+    Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts, the
+    lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding decides.
+    The call is pure: use it under `jit`.  It compiles once for each shape and each setting.
+
+    **Arguments:**
+
+    - `objective`: any objective, a function from parameters to a scalar.
+    - `start`: a function from a key to parameters (see `starts`), or given starts, a pytree with a
+      leading axis.
+    - `restarts`: how many, or an array of the restarts' indices.
+    - `key`: for a `start` that is a function.
+    - `optimizer`: any optax transformation; `optax.sgd(0.1)` where left out.
+    - `gradient_tolerance`: 1e-9 in float64 and 1e-5 in float32 where left out.
+    - `below_value`: the value under which a run is global; what the objective knows where left out,
+      `None` for none.
+    - `max_steps`: of one run.
+    - `finish`: whether Newton's method takes the last decades.
+    - `norm_limit`: the norm of all parameters above which a run has diverged.
+    - `check_every`: steps between two looks.
+    - `lanes`: how many runs descend at a time; chosen for the device where left out.
+    - `progress`: called with the number of runs ended since the last call and the number of all;
+      it costs nothing when left out.
+
+    **Returns:** `Runs`, in the order of their indices as given.
+
+    **Raises:** `TypeError` and `ValueError` on arguments that are not so.
+
+    Source: SS18, section 3.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, landscape_jax as lj
+    >>> risk = lj.PopulationRisk(jnp.eye(3))
+    >>> runs = lj.restart(risk, lj.starts.gaussian((3, 3)), 20, key=jax.random.key(1))
+    >>> bool((runs.value < 1e-3).all())
+    True
+
+    ```
+    """
+    index = _indices(restarts)
+    starts = _starts(start, index, key)
+    dtype = jnp.result_type(*jax.tree.leaves(starts))
+    tolerance = _tolerance(gradient_tolerance, dtype)
+    for name, value in {"max_steps": max_steps, "check_every": check_every}.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+    if lanes is not None and lanes < 1:
+        raise ValueError(f"lanes is {lanes}; it must be at least 1")
+    if isinstance(below_value, str):
+        if below_value != "known":
+            raise ValueError(f'below_value is {below_value!r}; give a number, None or "known"')
+        below_value = objective.known(jax.tree.map(lambda leaf: leaf[0], starts)).below_value
+    rule = Descent(
+        objective=objective,
+        optimizer=_GRADIENT_DESCENT if optimizer is None else optimizer,
+        below_value=jnp.asarray(-jnp.inf if below_value is None else below_value, dtype),
+        norm_limit=jnp.asarray(norm_limit, dtype),
+        max_steps=jnp.asarray(max_steps, jnp.int32),
+        check_every=check_every,
+    )
+    size = sum(leaf[0].size for leaf in jax.tree.leaves(starts))
+    width = _device_lanes(size) if lanes is None else lanes
+    run = _search(rule, starts, index, jnp.asarray(tolerance, dtype), width, finish, progress)
+    return Runs(run.params, run.value, run.gradient_norm, run.steps, run.status, index)
+
+
+@eqx.filter_jit
+def _search(
+    rule: Descent,
+    starts: PyTree,
+    index: Int[Array, " restarts"],
+    tolerance: Scalar,
+    lanes: int,
+    finish: bool,
+    progress: Progress | None,
+) -> Run:
+    total = index.shape[0]
+    narrow = min(lanes, _NARROW)
+    report = None if progress is None else partial(_report, progress, total)
+    runs = jax.vmap(rule.init)(starts)
+
+    def level(carry: tuple[Run, Scalar]) -> tuple[Run, Scalar]:
+        runs, goal = carry
+        before = running(runs)
+        if lanes > narrow:
+            runs = descend(rule, runs, starts, goal, lanes=lanes, leave=narrow)
+        runs = descend(rule, runs, starts, goal, lanes=narrow, leave=0)
+        if finish:
+            runs = _finish(rule, runs, index, before, goal, tolerance, lanes=narrow)
+        if report is not None:
+            report((before & ~running(runs)).sum())
+        return runs, jnp.maximum(goal / 10, tolerance)
+
+    first = jnp.maximum(tolerance, _FIRST_FINISH) if finish else tolerance
+    return jax.lax.while_loop(lambda c: running(c[0]).any(), level, (runs, first))[0]
+
+
+def _finish(
+    rule: Descent,
+    runs: Run,
+    index: Int[Array, " restarts"],
+    stopped: Array,
+    goal: Scalar,
+    tolerance: Scalar,
+    *,
+    lanes: int,
+) -> Run:
+    """Polish the runs that just stopped at `goal`; those refused go on descending."""
+    total = index.shape[0]
+    chosen = stopped & (runs.status == Status.converged)
+    queue = jnp.sort(jnp.where(chosen, jnp.arange(total), total))
+
+    def block(carry: tuple[Run, Array]) -> tuple[Run, Array]:
+        runs, place = carry
+        here = jnp.take(queue, place + jnp.arange(lanes), mode="fill", fill_value=total)
+        run = take(runs, here)
+        probes = jax.vmap(partial(_probe, run.params))(take(index, here))
+        polished = jax.vmap(lambda p, v: polish(rule.objective, p, tolerance, probe=v))(
+            run.params, probes
+        )
+        done = eqx.tree_at(lambda r: (r.params, r.value, r.gradient_norm), run, polished[:3])
+        plain = polished.accepted | (run.gradient_norm <= tolerance)
+        status = jax.vmap(lambda p: Status.where(p, Status.converged, Status.running))(plain)
+        ended = eqx.tree_at(lambda r: r.status, select(polished.accepted, done, run), status)
+        return put(runs, here, ended), place + lanes
+
+    begin = (runs, jnp.asarray(0))
+    return jax.lax.while_loop(lambda c: c[1] < chosen.sum(), block, begin)[0]
+
+
+def _probe(params: PyTree, index: Array) -> Array:
+    """A random vector for one restart, the same whatever the lanes."""
+    leaves = jax.tree.leaves(params)
+    size = sum(leaf[0].size for leaf in leaves)
+    return jax.random.normal(jax.random.fold_in(jax.random.key(0), index), (size,), leaves[0].dtype)
+
+
+def _report(progress: Progress, total: int, ended: Array) -> None:
+    jax.debug.callback(lambda count: progress(int(count), total), ended)
+
+
+def _indices(restarts) -> Int[Array, " restarts"]:
+    if isinstance(restarts, int):
+        if restarts < 1:
+            raise ValueError(f"restarts is {restarts}; give at least 1")
+        return jnp.arange(restarts, dtype=jnp.int32)
+    index = jnp.asarray(restarts)
+    if not jnp.issubdtype(index.dtype, jnp.integer) or index.ndim != 1 or index.size == 0:
+        raise ValueError(
+            f"restarts has shape {index.shape} and dtype {index.dtype}; "
+            "give a count or a one-dimensional array of integer indices"
+        )
+    return index.astype(jnp.int32)
+
+
+def _starts(start, index: Array, key: Array | None) -> PyTree:
+    if callable(start):
+        if key is None:
+            raise ValueError("key is missing; random starts need one, e.g. jax.random.key(0)")
+        starts = jax.vmap(lambda i: start(jax.random.fold_in(key, i)))(index)
+    else:
+        given = jax.tree.map(jnp.asarray, start)
+        lengths = {leaf.shape[0] if leaf.ndim else 0 for leaf in jax.tree.leaves(given)}
+        if len(lengths) != 1:
+            raise ValueError(
+                f"start has leaves of leading lengths {sorted(lengths)}; "
+                "give starts with one leading axis, one entry a restart"
+            )
+        length = lengths.pop()
+        if not isinstance(index, jax.core.Tracer) and int(index.max()) >= length:
+            raise ValueError(
+                f"restarts asks for start {int(index.max())}; start holds {length}, from 0"
+            )
+        starts = take(given, index)
+    leaves = jax.tree.leaves(starts)
+    if not leaves or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
+        raise TypeError(
+            f"start has dtypes {[str(leaf.dtype) for leaf in leaves]}; give floating arrays"
+        )
+    return starts
+
+
+def _tolerance(tolerance: float | None, dtype) -> float:
+    double = dtype.itemsize >= 8
+    if tolerance is None:
+        return 1e-9 if double else 1e-5
+    if not tolerance > 0:
+        raise ValueError(f"gradient_tolerance is {tolerance}; it must be positive")
+    if not double and tolerance < 1e-6:
+        raise ValueError(
+            f"gradient_tolerance is {tolerance}, which {dtype} cannot resolve; put "
+            'jax.config.update("jax_enable_x64", True) first, or ask for 1e-5'
+        )
+    return tolerance
+
+
+def _device_lanes(size: int) -> int:
+    # On a CPU a batch that stays in the cache is faster; an accelerator wants occupancy.
+    if jax.default_backend() != "cpu":
+        return 4096
+    return 64 if size <= 200 else 256

@@ -1,0 +1,198 @@
+"""What is proven at known minima, and what a call refuses."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from landscape_jax.proofs import NotProven, prove_minima, prove_minimum, verify
+from landscape_jax.proofs.arguments import ARGUMENTS
+from tests.proofs.helpers import certified, descend, make_risk, spurious
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_example_1_is_a_spurious_minimum_with_the_printed_bounds(argument):
+    risk, point, _ = spurious(6)
+    proof = certified(risk, point, argument=argument)
+    assert proof.kind == "spurious"
+    assert proof.min_eigenvalue_lower >= 0.004699
+    assert proof.value_lower >= 0.02508
+    assert proof.radius <= 1.12e-7
+    assert proof.witness_value_upper < 1e-30
+    assert proof.every_higher_dimension
+    assert proof.padding_min_eigenvalue_lower > 0.19
+    assert proof.moved <= 1e-3
+    assert verify(proof), verify(proof).reason
+    np.testing.assert_allclose(
+        proof.point[0], [0.987, -0.05, -0.05, -0.05, -0.05, 0.308], atol=6e-4
+    )
+    np.testing.assert_allclose(proof.point[5], [0.225] * 5 + [-0.602], atol=6e-4)
+
+
+@pytest.mark.parametrize("extra", [1, 5])
+def test_padded_point_has_the_proof_of_the_narrow_one(extra):
+    risk, _, narrow = spurious(6)
+    pad = ((0, 0), (0, extra))
+    proof = certified(make_risk(np.pad(risk.teacher, pad)), np.pad(narrow.point, pad))
+    assert proof.kind == "spurious"
+    assert abs(proof.min_eigenvalue_lower - narrow.min_eigenvalue_lower) < 1e-9
+    assert verify(proof)
+
+
+@pytest.mark.parametrize("bits", [64, 192])
+def test_precision_changes_the_bounds_little(bits):
+    risk, point, proof = spurious(6)
+    other = certified(risk, point, precision=bits)
+    assert abs(other.min_eigenvalue_lower - proof.min_eigenvalue_lower) < 1e-9
+    assert verify(other), verify(other).reason
+
+
+def test_float32_points_are_taken_exactly():
+    risk, point, _ = spurious(6)
+    proof = certified(risk, point.astype(np.float32))
+    assert proof.kind == "spurious"
+    assert np.array_equal(proof.given, point.astype(np.float32).astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        ([1.0, 1.0, 1.0], None),
+        ([1.0, -2.0, 3.0], [3.0, 1.0, -7.0]),
+        ([1.0, 1.0, 2.0], [2.0, 3.0, 3.0]),
+    ],
+)
+def test_teacher_itself_is_a_global_minimum(outer, inner):
+    teacher = np.array([[1.0, 0.2, 0.0], [0.1, 1.5, 0.0], [0.3, 0.0, 0.7]])
+    weights = None if inner is None else np.array(inner)
+    a = np.ones(3) if weights is None else weights
+    order = [int(np.flatnonzero(np.sign(outer) == s)[0]) for s in np.sign(a)]
+    order = [0, 1, 2] if (a > 0).all() else [order[0], 2, order[2]]
+    point = np.stack([outer[j] / c * teacher[j] for c, j in zip(a, order, strict=True)])
+    risk = make_risk(teacher, np.array(outer), weights)
+    noise = 1e-5 * np.random.default_rng(0).normal(size=(3, 3))
+    for start in (point, point + noise):
+        proof = certified(risk, start)
+        assert proof.kind == "global"
+        assert proof.value_lower == proof.value_upper == 0
+        assert verify(proof), verify(proof).reason
+
+
+def test_global_minimum_of_too_few_neurons_is_no_spurious_one():
+    """n < k: the least value is positive, and no witness exists."""
+    risk = make_risk(np.eye(3))
+    point = descend(risk, np.array([[0.9, 0.2, 0.3], [0.1, 0.9, 0.6]]), tolerance=1e-9)
+    proof = certified(risk, point)
+    assert proof.kind == "minimum"
+    assert proof.value_lower > 0.01
+    assert verify(proof)
+
+
+def test_minimum_of_mismatched_signs_is_no_spurious_one():
+    risk = make_risk(np.eye(2), np.array([1.0, -1.0]))
+    point = descend(risk, np.array([[0.9, -0.4], [0.2, 0.01]]), steps=50000, tolerance=1e-9)
+    proof = prove_minimum(risk, point)
+    assert proof.kind in (None, "minimum")
+    assert proof.value_lower > 0
+
+
+def test_one_coordinate_and_one_neuron_are_no_exception():
+    proof = certified(make_risk(np.array([[2.0]])), [[1.9999]])
+    assert proof.kind == "global"
+    assert verify(proof)
+
+
+def test_witness_of_the_user_decides_between_minimum_and_spurious():
+    risk, point, proof = spurious(6)
+    worse = certified(risk, point, witness=point)
+    assert worse.kind == "minimum"
+    assert worse.witness is None
+    own = certified(risk, point, witness=1.01 * np.eye(6))
+    assert own.kind == "spurious"
+    assert own.witness_value_upper > proof.witness_value_upper
+    assert verify(worse)
+    assert verify(own)
+
+
+def test_minima_are_proven_in_order():
+    risk, point, _ = spurious(6)
+    first, second = prove_minima(risk, np.stack([point, np.full((6, 6), np.nan)]))
+    assert (first.proven, second.proven) == (True, False)
+    assert bool(first)
+    assert first.reason is None
+    assert not second
+    assert second.kind is None
+
+
+def refusal(risk, point, **options):
+    outcome = prove_minimum(risk, point, **options)
+    assert isinstance(outcome, NotProven)
+    return outcome.reason
+
+
+def test_reasons_of_refusals():
+    risk, point, _ = spurious(6)
+    assert refusal(risk, point * np.nan) == "the point is not finite."
+    hollow = point.copy()
+    hollow[2] = 0
+    assert refusal(risk, hollow) == "neuron 2 is zero, where the risk is not differentiable twice."
+    flat = make_risk(np.eye(6), student_weights=np.array([1.0, 0, 1, 1, 1, 1]))
+    assert "second-layer weight 0" in refusal(flat, point)
+    assert "no critical point lies within 0.001" in refusal(risk, point + 0.1)
+    broken = make_risk(np.full((6, 6), np.inf))
+    assert refusal(broken, point) == "the teacher or a second-layer weight is not finite."
+    assert "too large for the Hessian's smallest" in refusal(risk, point, max_move=1e-5)
+    assert "too large" in refusal(risk, point * 1e200)
+    wide = make_risk(np.pad(np.eye(6)[[0, 0]], ((0, 0), (0, 2000))))
+    assert "more than 2500 rows" in refusal(wide, np.full((6, 2006), 0.1), max_move=10.0)
+
+
+def test_saddle_is_refused_with_its_negative_curvature():
+    """Two neurons that share one teacher's direction: a critical point by symmetry."""
+    teacher = np.eye(2)
+    point = descend(make_risk(teacher), np.full((2, 2), 0.4), tolerance=1e-12)
+    assert "an eigenvalue of at most -0." in refusal(make_risk(teacher), point)
+
+
+def test_degenerate_minimum_is_refused():
+    """Two neurons on one teacher's ray may share it in any proportion: no strict minimum."""
+    reason = refusal(make_risk(np.eye(2)[:1]), [[0.5, 0.0], [0.5, 0.0]])
+    assert "not proven positive definite" in reason or "eigenvalue" in reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "error", "message"),
+    [
+        ({"activation": "tanh"}, {}, TypeError, "activation 'relu', not for 'tanh'"),
+        ({"teacher": np.eye(2) * 1j}, {}, TypeError, "array of real numbers"),
+        ({"teacher": np.ones(2)}, {}, ValueError, "teacher must have 2 axes, not 1"),
+        (
+            {"teacher": np.eye(3)},
+            {},
+            ValueError,
+            r"W has neurons in R\^2, the teacher's are in R\^3",
+        ),
+        ({"teacher": np.ones((0, 2))}, {}, ValueError, "at least one neuron"),
+        ({"teacher_weights": np.ones(3)}, {}, ValueError, "one entry for each"),
+        ({"student_weights": np.ones(3)}, {}, ValueError, "3 student weights, the point 2 neurons"),
+        ({}, {"max_move": -1.0}, ValueError, "max_move"),
+        ({}, {"max_move": np.inf}, ValueError, "max_move"),
+        ({}, {"argument": "none"}, ValueError, "argument"),
+        ({}, {"precision": 32}, ValueError, "precision must be an integer from 64 to 192"),
+        ({}, {"witness": np.eye(3)}, ValueError, "witness must be a finite array"),
+        ({}, {"witness": np.eye(2) * np.nan}, ValueError, "witness must be a finite array"),
+    ],
+)
+def test_calls_without_sense_raise(changes, options, error, message):
+    risk = make_risk(np.eye(2))
+    for name, entry in changes.items():
+        setattr(risk, name, entry)
+    with pytest.raises((error, TypeError), match=message):
+        prove_minimum(risk, np.eye(2), **options)
+
+
+def test_only_population_risks_are_taken():
+    with pytest.raises(TypeError, match="population risks, not for SimpleNamespace"):
+        prove_minimum(SimpleNamespace(), np.eye(2))
+    with pytest.raises(ValueError, match="W must have 2 axes"):
+        prove_minimum(make_risk(np.eye(2)), np.ones(2))
