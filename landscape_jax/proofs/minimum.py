@@ -286,5 +286,5 @@ def is_teacher(problem: Problem, point: Float[np.ndarray, "n d"], uniqueness: fl
         for i, j in zip(rows, columns, strict=True)
         for v in teacher[j].tolist()
     ]
-    gaps = exact(point) - flint.arb_mat(*point.shape, matched)
+    gaps = exact(point) - flint.arb_mat(point.shape[0], point.shape[1], matched)
     return bool(frobenius(gaps) < uniqueness)

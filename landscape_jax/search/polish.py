@@ -1,6 +1,7 @@
 """The last decades of a descent by Newton's method, where its answer is sure to be descent's."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,6 +10,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree, Scalar
 
 from landscape_jax.search.descent import gradient_norm
+
+_RESIDUAL = 1e-6
+_MOST_STEPS = 20
 
 
 class Polished(NamedTuple):
@@ -20,50 +24,70 @@ class Polished(NamedTuple):
     accepted: Bool[Array, ""]
 
 
-class _Solution(NamedTuple):
+class _Newton(NamedTuple):
     x: Float[Array, " parameters"]
-    residual: Float[Array, " parameters"]
-    direction: Float[Array, " parameters"]
-    square: Scalar
+    step: Float[Array, " parameters"]
+    first: Float[Array, " parameters"]
+    size: Scalar
+    norm: Scalar
+    probe: Float[Array, " parameters"]
+    halved: Bool[Array, ""]
     positive: Bool[Array, ""]
+    count: Array
+
+
+class _Solution(NamedTuple):
+    x: Float[Array, "systems parameters"]
+    residual: Float[Array, "systems parameters"]
+    direction: Float[Array, "systems parameters"]
+    square: Float[Array, " systems"]
+    positive: Bool[Array, " systems"]
     iteration: Array
 
 
 def conjugate_gradients(
-    product: Callable[[Array], Array], right: Float[Array, " parameters"], tolerance: Scalar
-) -> tuple[Float[Array, " parameters"], Bool[Array, ""]]:
-    """Solve Hx = b to ‖b − Hx‖ ≤ tolerance·‖b‖ and say whether H looked positive definite.
+    product: Callable[[Array], Array], right: Float[Array, "systems parameters"]
+) -> tuple[Float[Array, "systems parameters"], Bool[Array, " systems"]]:
+    """Solve Hx = b for several b, to a residual of 1e-6 ‖b‖, and say whether H looked positive.
 
     Formula: pᵀHp > 0 along every search direction.  The tridiagonal matrix of the Lanczos process
     started at b is positive definite exactly while that holds, so a random b finds a negative
     eigenvalue of H before the residual is small.
     """
-    goal = (tolerance * jnp.linalg.norm(right)) ** 2
-    limit = 2 * right.size + 20
+    goal = _RESIDUAL**2 * jnp.sum(right**2, axis=1)
+    limit = 2 * right.shape[1] + 20
 
-    def unfinished(s: _Solution) -> Array:
-        return s.positive & (s.square > goal) & (s.iteration < limit)
+    def open_systems(s: _Solution) -> Array:
+        return s.positive & (s.square > goal)
 
     def iterate(s: _Solution) -> _Solution:
         image = product(s.direction)
-        curvature = s.direction @ image
-        positive = curvature > 0
-        length = jnp.where(positive, s.square / jnp.where(positive, curvature, 1), 0)
+        curvature = jnp.sum(s.direction * image, axis=1)
+        positive = s.positive & ((curvature > 0) | (s.square <= goal))
+        length = jnp.where(open_systems(s) & positive, s.square / curvature, 0)[:, None]
         residual = s.residual - length * image
-        square = residual @ residual
+        square = jnp.sum(residual**2, axis=1)
+        ratio = jnp.where(s.square > 0, square / s.square, 0)[:, None]
         return _Solution(
             s.x + length * s.direction,
             residual,
-            residual + square / s.square * s.direction,
+            residual + ratio * s.direction,
             square,
             positive,
             s.iteration + 1,
         )
 
     begin = _Solution(
-        jnp.zeros_like(right), right, right, right @ right, jnp.array(True), jnp.array(0)
+        jnp.zeros_like(right),
+        right,
+        right,
+        jnp.sum(right**2, axis=1),
+        jnp.full(len(right), True),
+        jnp.array(0),
     )
-    end = jax.lax.while_loop(unfinished, iterate, begin)
+    end = jax.lax.while_loop(
+        lambda s: open_systems(s).any() & (s.iteration < limit), iterate, begin
+    )
     return end.x, end.positive & (end.square <= goal)
 
 
@@ -76,64 +100,51 @@ def polish(
     where
 
     - ∇F(x*) is at most `tolerance` (the largest norm over neurons);
-    - the Hessian is positive definite at x₀, at x* and midway, seen by conjugate gradients from
-      the random `probe`;
-    - 8 ‖∇F(m) − ½(∇F(x₀) + ∇F(x*))‖ ≤ ½ λ ‖δ‖ with δ = x* − x₀, m midway, and λ = zᵀHz/zᵀz,
-      z = H⁻²·probe, the smallest eigenvalue of H(x*).  To the third order the left side is
-      ‖(H(x*) − H(x₀))δ‖: on the way the Hessian changes by less than half of λ.
+    - the Hessian is positive definite at x₀, at every point on the way and at x*, seen by conjugate
+      gradients from the random `probe`;
+    - the first step s₀ = −H(x₀)⁻¹∇F(x₀) is the whole way δ = x* − x₀ up to a quarter,
+      ‖s₀ − δ‖ ≤ ¼ ‖δ‖.  As s₀ − δ = H(x₀)⁻¹(H̄ − H(x₀))δ, with H̄ the mean Hessian on the way, this
+      says that the Hessian changes little against its smallest eigenvalue: the quantity of Newton
+      and Kantorovich, measured instead of bounded.
 
-    Under these, F is convex and as good as quadratic between x₀ and x*, and descent, which contracts
-    towards x* there, ends in x*.  Otherwise nothing is accepted, and one goes on descending.
+    Then F is convex and as good as quadratic between x₀ and x*, and descent, which contracts towards
+    x* there, ends in x*.  Otherwise nothing is accepted, and one goes on descending.
 
     **Arguments:** `params`, x₀; `probe`, a random vector, one entry a parameter.
 
-    **Returns:** the last point, and whether it is accepted.
+    **Returns:** the last point with its value and gradient norm, and whether it is accepted.
     """
     start, unravel = ravel_pytree(params)
     slope = jax.grad(lambda x: objective(unravel(x)))
-    end, positive = _newton(slope, start)
-    move = end - start
-
-    def curvature(x: Array) -> tuple[Array, Array, Array]:
-        g, product = jax.linearize(slope, x)
-
-        def invert(_, carry: tuple) -> tuple:
-            _, right, positive = carry
-            z, solved = conjugate_gradients(product, right, jnp.asarray(1e-3, x.dtype))
-            return right, z, positive & solved
-
-        before, z, positive = jax.lax.fori_loop(0, 2, invert, (probe, probe, jnp.array(True)))
-        return g, positive, (z @ before) / (z @ z)
-
-    points = jnp.stack([start, start + move / 2, end])
-    g, convex, smallest = jax.vmap(curvature)(points)
-    norm = gradient_norm(unravel(g[2]))
-    change = 8 * jnp.linalg.norm(g[1] - (g[0] + g[2]) / 2)
-    rounding = 100 * jnp.finfo(end.dtype).eps
-    nearly_quadratic = change <= smallest[2] / 2 * jnp.linalg.norm(move) + rounding
-    accepted = positive & convex.all() & (norm <= tolerance) & nearly_quadratic
-    return Polished(unravel(end), objective(unravel(end)), norm, accepted)
-
-
-def _newton(slope: Callable[[Array], Array], start: Array) -> tuple[Array, Array]:
-    """Take Newton's steps while they halve the gradient, and say whether all Hessians looked
-
-    positive definite.  The last step, which does not, is taken back.
-    """
-
-    def unfinished(carry: tuple) -> Array:
-        _, _, _, halved, positive, count = carry
-        return halved & positive & (count < 20)
-
-    def iterate(carry: tuple) -> tuple:
-        x, step, size, _, _, count = carry
-        g, product = jax.linearize(slope, x + step)
-        new = jnp.linalg.norm(g)
-        halved = new < size / 2
-        next_step, positive = conjugate_gradients(product, -g, jnp.minimum(0.1, jnp.sqrt(new)))
-        return jnp.where(halved, x + step, x), next_step, new, halved, positive, count + 1
-
     infinite = jnp.asarray(jnp.inf, start.dtype)
-    begin = (start, jnp.zeros_like(start), infinite, jnp.array(True), jnp.array(True), 0)
-    x, _, _, _, positive, _ = jax.lax.while_loop(unfinished, iterate, begin)
-    return x, positive
+    begin = _Newton(
+        start, jnp.zeros_like(start), jnp.zeros_like(start), infinite, infinite, probe,
+        jnp.array(True), jnp.array(True), jnp.array(0),
+    )  # fmt: skip
+
+    def iterate(s: _Newton) -> _Newton:
+        g, product = jax.linearize(slope, s.x + s.step)
+        size = jnp.linalg.norm(g)
+        halved = size < s.size / 2
+        solve = partial(conjugate_gradients, jax.vmap(product))
+        (step, probe), solved = solve(jnp.stack([-g, s.probe]))
+        return _Newton(
+            x=jnp.where(halved, s.x + s.step, s.x),
+            step=step,
+            first=jnp.where(s.count == 0, step, s.first),
+            size=size,
+            norm=jnp.where(halved, gradient_norm(unravel(g)), s.norm),
+            probe=probe / jnp.linalg.norm(probe),
+            halved=halved,
+            positive=s.positive & solved.all(),
+            count=s.count + 1,
+        )
+
+    end = jax.lax.while_loop(
+        lambda s: s.halved & s.positive & (s.count < _MOST_STEPS), iterate, begin
+    )
+    move = end.x - start
+    rounding = 100 * jnp.finfo(start.dtype).eps * jnp.linalg.norm(start)
+    close = jnp.linalg.norm(end.first - move) <= jnp.linalg.norm(move) / 4 + rounding
+    accepted = end.positive & close & (end.norm <= tolerance)
+    return Polished(unravel(end.x), objective(unravel(end.x)), end.norm, accepted)

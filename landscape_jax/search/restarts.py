@@ -19,7 +19,7 @@ from landscape_jax.search.status import Status
 
 # The gradient norm at which Newton's method is first tried; each time it is refused, a tenth.
 _FIRST_FINISH = 1e-3
-# Lanes of the loop that ends with the slow runs, and of the finish.
+# Lanes of the finish; a search with more ends its slow runs in loops of an eighth of the lanes.
 _NARROW = 64
 # One object for all calls: a new one would compile anew.
 _GRADIENT_DESCENT = optax.sgd(0.1)
@@ -128,18 +128,17 @@ def _search(
     progress: Progress | None,
 ) -> Run:
     total = index.shape[0]
-    narrow = min(lanes, _NARROW)
+    widths = [lanes, lanes // 8, lanes // 64] if lanes > _NARROW else [lanes]
     report = None if progress is None else partial(_report, progress, total)
     runs = jax.vmap(rule.init)(starts)
 
     def level(carry: tuple[Run, Scalar]) -> tuple[Run, Scalar]:
         runs, goal = carry
         before = running(runs)
-        if lanes > narrow:
-            runs = descend(rule, runs, starts, goal, lanes=lanes, leave=narrow)
-        runs = descend(rule, runs, starts, goal, lanes=narrow, leave=0)
+        for width, leave in zip(widths, [*widths[1:], 0], strict=True):
+            runs = descend(rule, runs, starts, goal, lanes=width, leave=leave)
         if finish:
-            runs = _finish(rule, runs, index, before, goal, tolerance, lanes=narrow)
+            runs = _finish(rule, runs, index, before, goal, tolerance, lanes=min(lanes, _NARROW))
         if report is not None:
             report((before & ~running(runs)).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
@@ -210,7 +209,7 @@ def _starts(start, index: Array, key: Array | None) -> PyTree:
     if callable(start):
         if key is None:
             raise ValueError("key is missing; random starts need one, e.g. jax.random.key(0)")
-        starts = jax.vmap(lambda i: start(jax.random.fold_in(key, i)))(index)
+        starts = _draw(start, key, index)
     else:
         given = jax.tree.map(jnp.asarray, start)
         lengths = {leaf.shape[0] if leaf.ndim else 0 for leaf in jax.tree.leaves(given)}
@@ -231,6 +230,11 @@ def _starts(start, index: Array, key: Array | None) -> PyTree:
             f"start has dtypes {[str(leaf.dtype) for leaf in leaves]}; give floating arrays"
         )
     return starts
+
+
+@eqx.filter_jit
+def _draw(start: Callable[[Array], PyTree], key: Array, index: Array) -> PyTree:
+    return jax.vmap(lambda i: start(jax.random.fold_in(key, i)))(index)
 
 
 def _tolerance(tolerance: float | None, dtype) -> float:

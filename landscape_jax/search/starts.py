@@ -1,16 +1,39 @@
 """Random starting points: functions from a key to parameters."""
 
 import math
-from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-Start = Callable[[Key[Array, ""]], Float[Array, "neurons dim"]]
+
+class Gaussian(eqx.Module):
+    """Draws neurons from N(0, scale² I); see `gaussian`."""
+
+    shape: tuple[int, int] = eqx.field(static=True)
+    scale: float = eqx.field(static=True)
+    dtype: jnp.dtype = eqx.field(static=True)
+
+    def __call__(self, key: Key[Array, ""]) -> Float[Array, "neurons dim"]:
+        """Draw one start."""
+        return self.scale * jax.random.normal(key, self.shape, self.dtype)
 
 
-def gaussian(shape: tuple[int, int], *, scale: float | None = None, dtype=None) -> Start:
+class Sphere(eqx.Module):
+    """Draws neurons uniformly from a sphere; see `sphere`."""
+
+    shape: tuple[int, int] = eqx.field(static=True)
+    radius: float = eqx.field(static=True)
+    dtype: jnp.dtype = eqx.field(static=True)
+
+    def __call__(self, key: Key[Array, ""]) -> Float[Array, "neurons dim"]:
+        """Draw one start."""
+        x = jax.random.normal(key, self.shape, self.dtype)
+        return self.radius * x / jnp.linalg.norm(x, axis=1, keepdims=True)
+
+
+def gaussian(shape: tuple[int, int], *, scale: float | None = None, dtype=None) -> Gaussian:
     """Draw every neuron from N(0, scale² I).
 
     **Arguments:** `shape`, (neurons, dim); `scale`, the standard deviation of an entry,
@@ -33,14 +56,10 @@ def gaussian(shape: tuple[int, int], *, scale: float | None = None, dtype=None) 
     if scale is not None and not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"scale is {scale}; it must be a positive number")
     deviation = 1 / math.sqrt(shape[1]) if scale is None else scale
-
-    def start(key: Key[Array, ""]) -> Float[Array, "neurons dim"]:
-        return deviation * jax.random.normal(key, shape, dtype or float)
-
-    return start
+    return Gaussian(tuple(shape), deviation, _dtype(dtype))
 
 
-def sphere(shape: tuple[int, int], *, radius: float = 1.0, dtype=None) -> Start:
+def sphere(shape: tuple[int, int], *, radius: float = 1.0, dtype=None) -> Sphere:
     """Draw every neuron uniformly from the sphere of the given radius.
 
     **Arguments:** `shape`, (neurons, dim); `radius`; `dtype`, JAX's default float where left out.
@@ -61,11 +80,11 @@ def sphere(shape: tuple[int, int], *, radius: float = 1.0, dtype=None) -> Start:
     if not (math.isfinite(radius) and radius > 0):
         raise ValueError(f"radius is {radius}; it must be a positive number")
 
-    def start(key: Key[Array, ""]) -> Float[Array, "neurons dim"]:
-        x = jax.random.normal(key, shape, dtype or float)
-        return radius * x / jnp.linalg.norm(x, axis=1, keepdims=True)
+    return Sphere(tuple(shape), radius, _dtype(dtype))
 
-    return start
+
+def _dtype(dtype) -> jnp.dtype:
+    return jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
 
 
 def _check(shape: tuple[int, int]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from landscape_jax.proofs import NotProven, prove_minima, prove_minimum, verify
 from landscape_jax.proofs.arguments import ARGUMENTS
-from tests.proofs.helpers import certified, descend, make_risk, spurious
+from tests.proofs.helpers import certified, descend, make_risk, pattern, spurious
 
 
 @pytest.mark.parametrize("argument", ARGUMENTS)
@@ -18,8 +18,10 @@ def test_example_1_is_a_spurious_minimum_with_the_printed_bounds(argument):
     assert proof.min_eigenvalue_lower >= 0.004699
     assert proof.value_lower >= 0.02508
     assert proof.radius <= 1.12e-7
+    assert proof.witness_value_upper is not None
     assert proof.witness_value_upper < 1e-30
     assert proof.every_higher_dimension
+    assert proof.padding_min_eigenvalue_lower is not None
     assert proof.padding_min_eigenvalue_lower > 0.19
     assert proof.moved <= 1e-3
     assert verify(proof), verify(proof).reason
@@ -93,7 +95,7 @@ def test_minimum_of_mismatched_signs_is_no_spurious_one():
     point = descend(risk, np.array([[0.9, -0.4], [0.2, 0.01]]), steps=50000, tolerance=1e-9)
     proof = prove_minimum(risk, point)
     assert proof.kind in (None, "minimum")
-    assert proof.value_lower > 0
+    assert proof.value_lower is None or proof.value_lower > 0
 
 
 def test_one_coordinate_and_one_neuron_are_no_exception():
@@ -103,13 +105,14 @@ def test_one_coordinate_and_one_neuron_are_no_exception():
 
 
 def test_witness_of_the_user_decides_between_minimum_and_spurious():
-    risk, point, proof = spurious(6)
+    risk, point, _ = spurious(6)
     worse = certified(risk, point, witness=point)
     assert worse.kind == "minimum"
     assert worse.witness is None
     own = certified(risk, point, witness=1.01 * np.eye(6))
     assert own.kind == "spurious"
-    assert own.witness_value_upper > proof.witness_value_upper
+    assert own.witness_value_upper is not None
+    assert own.witness_value_upper > 1e-6
     assert verify(worse)
     assert verify(own)
 
@@ -141,7 +144,8 @@ def test_reasons_of_refusals():
     assert "no critical point lies within 0.001" in refusal(risk, point + 0.1)
     broken = make_risk(np.full((6, 6), np.inf))
     assert refusal(broken, point) == "the teacher or a second-layer weight is not finite."
-    assert "too large for the Hessian's smallest" in refusal(risk, point, max_move=1e-5)
+    early = descend(risk, pattern(6), tolerance=1e-4)
+    assert "too large for the Hessian's smallest" in refusal(risk, early, max_move=1e-4)
     assert "too large" in refusal(risk, point * 1e200)
     wide = make_risk(np.pad(np.eye(6)[[0, 0]], ((0, 0), (0, 2000))))
     assert "more than 2500 rows" in refusal(wide, np.full((6, 2006), 0.1), max_move=10.0)

@@ -1,0 +1,224 @@
+"""Runs and sweeps on disk: labelled arrays and JSON files that appear whole or not at all.
+
+A sweep is a directory that one process at a time may add to; nothing in it is ever rewritten:
+
+    manifest.json     what the sweep is, and every setting that changes its results
+    .lock             held while a process works in the directory
+    <name>.zarr       labelled arrays (xarray, zarr v3)
+    <name>.json       anything small
+
+Everything is written under a temporary name beside its place, flushed to the disk and renamed, so
+a killed process leaves temporary names alone; the next one removes them.
+"""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FORMAT = "landscape_jax sweep"
+VERSION = 1
+_MANIFEST = "manifest.json"
+_LOCK = ".lock"
+# Certificates are saved under the same pattern of temporary names.
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
+
+
+class StorageError(ValueError):
+    """A path that cannot be used: of another sweep, of another program, locked, or no directory."""
+
+
+class Sweep:
+    """A directory of results, open for one process; see `open_sweep`.
+
+    Names are paths relative to the directory, e.g. `sweep.path("runs/k06-n06/00000.zarr")`.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def path(self, name: str) -> Path:
+        """Give the path of `name`, and make the directory that it stands in."""
+        place = self.root / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def names(self, pattern: str) -> list[str]:
+        """Give the finished names that match a glob pattern, in order."""
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
+
+    def write_arrays(self, name: str, arrays: "xr.Dataset") -> None:
+        """Write labelled arrays as `name`, a zarr v3 directory, whole or not at all."""
+        write_arrays(self.path(name), arrays)
+
+    def read_arrays(self, name: str) -> "xr.Dataset":
+        """Read the labelled arrays of `name` into memory."""
+        return read_arrays(self.root / name)
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Write `content` as the JSON file `name`, whole or not at all."""
+        write_json(self.path(name), content)
+
+    def read_json(self, name: str) -> Any | None:
+        """Read the JSON file `name`; `None` where there is none."""
+        path = self.root / name
+        return read_json(path) if path.exists() else None
+
+
+@contextmanager
+def open_sweep(
+    root: str | os.PathLike[str], *, what: str, settings: Mapping[str, Any]
+) -> Iterator[Sweep]:
+    """Open the directory of a sweep, or begin one, and hold its lock.
+
+    A directory is of this sweep when its manifest says the same `what` and `settings`: put there
+    what changes the results.  What merely extends them (more restarts, other sizes) does not belong
+    there, but into the names.
+
+    **Arguments:** `root`, a directory, made where it is missing; `what`, the sweep in a few words;
+    `settings`, of JSON values.
+
+    **Returns:** a context manager that gives the `Sweep`.
+
+    **Raises:** `StorageError` where `root` is not a directory, holds something else, or is in use.
+    """
+    root = Path(root)
+    manifest = {"format": FORMAT, "version": VERSION, "what": what, "settings": dict(settings)}
+    with ExitStack() as stack:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            _check_manifest(root, manifest)
+            stack.enter_context(_locked(root))
+            if not _check_manifest(root, manifest):
+                write_json(root / _MANIFEST, manifest)
+            _clean(root)
+        except (FileExistsError, NotADirectoryError):
+            raise StorageError(f"{root} is not a directory") from None
+        except PermissionError as error:
+            raise StorageError(f"{error.filename} may not be read or written") from None
+        yield Sweep(root)
+
+
+def write_arrays(path: Path, arrays: "xr.Dataset") -> None:
+    """Write labelled arrays as a zarr v3 directory, whole or not at all."""
+    temporary = _temporary(path)
+    try:
+        arrays.to_zarr(temporary, mode="w", zarr_format=3, consolidated=False)
+        for place in (*temporary.rglob("*"), temporary):
+            _flush(place)
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _flush(path.parent)
+
+
+def read_arrays(path: Path) -> "xr.Dataset":
+    """Read labelled arrays into memory."""
+    import xarray as xr
+
+    with xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None) as arrays:
+        return arrays.load()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all.
+
+    **Raises:** `ValueError` on NaN and the infinities, which are not JSON.
+    """
+    temporary = _temporary(path)
+    try:
+        with open(temporary, "x", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=1, allow_nan=False)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _flush(path.parent)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    **Raises:** `StorageError` where it is none.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise StorageError(f"{path} is not a JSON file") from None
+
+
+def _check_manifest(root: Path, expected: dict[str, Any]) -> bool:
+    """Say whether the directory holds this sweep (or nothing: False); refuse anything else."""
+    path = root / _MANIFEST
+    if not path.exists():
+        known = (name for name in os.listdir(root) if name != _LOCK)
+        if foreign := sorted(name for name in known if not _TEMPORARY.fullmatch(name)):
+            raise StorageError(
+                f"{root} holds {foreign[0]} but no sweep; give an empty or a new directory"
+            )
+        return False
+    found = read_json(path)
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise StorageError(f"{root} holds a {_MANIFEST} of another program; give a new directory")
+    for key, value in expected.items():
+        if key != "settings" and found.get(key) != value:
+            raise StorageError(
+                f"{root} holds a sweep of {key} {found.get(key)!r}, not {value!r}; "
+                "give a new directory"
+            )
+    settings, asked = found.get("settings"), expected["settings"]
+    if settings != asked:
+        settings = settings if isinstance(settings, dict) else {}
+        name = next(n for n in (*asked, *settings) if settings.get(n) != asked.get(n))
+        raise StorageError(
+            f"{root} holds a sweep with {name} {settings.get(name)}, not {asked.get(name)}; "
+            "give a new directory"
+        )
+    return True
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Hold the directory's lock; the system lets go of it when the process ends, killed or not."""
+    with open(root / _LOCK, "a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StorageError(f"{root} is in use by another process") from None
+        yield
+
+
+def _clean(root: Path) -> None:
+    """Remove what killed processes left under temporary names."""
+    for folder, directories, files in os.walk(root):
+        for name in filter(_TEMPORARY.fullmatch, files):
+            os.unlink(os.path.join(folder, name))
+        for name in filter(_TEMPORARY.fullmatch, directories[:]):
+            shutil.rmtree(os.path.join(folder, name))
+            directories.remove(name)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file, or a directory's entries, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

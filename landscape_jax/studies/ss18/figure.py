@@ -1,0 +1,46 @@
+"""Figure 1: the values at which descent ends."""
+
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landscape_jax.studies.ss18.runs import Progress, Size, check, descend, sweep
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FIGURE_1_SIZES: tuple[Size, ...] = ((6, 6), (8, 8), (10, 10), (14, 14), (20, 20), (19, 20))
+
+
+def figure_1(
+    sizes: Iterable[Size] = FIGURE_1_SIZES,
+    restarts: int = 1000,
+    seed: int = 0,
+    *,
+    out: str | PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> "xr.DataArray":
+    """Give the values at the ends of the runs; arguments as for `table`, with the same runs.
+
+    **Returns:** values of dims (size, restart), with the coordinates k and n of each size.
+
+    Source: SS18, figure 1.
+    """
+    import xarray as xr
+
+    pairs = list(dict.fromkeys((int(k), int(n)) for k, n in sizes))
+    check(pairs, restarts, seed)
+    with sweep(out, seed) as kept:
+        runs = [descend(size, restarts, seed, kept, progress) for size in pairs]
+    return xr.DataArray(
+        np.stack([np.asarray(ends.value) for ends in runs]),
+        dims=("size", "restart"),
+        coords={
+            "k": ("size", [k for k, _ in pairs]),
+            "n": ("size", [n for _, n in pairs]),
+            "restart": np.arange(restarts),
+        },
+        name="objective",
+    )

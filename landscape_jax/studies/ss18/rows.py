@@ -1,0 +1,154 @@
+"""One row of the table, and the whole table, beside the published one."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from scipy.stats import binomtest, fisher_exact
+
+from landscape_jax.studies.ss18.published import PUBLISHED, Published
+
+# Below this probability two shares are said to disagree.
+DISAGREEMENT = 1e-3
+
+
+@dataclass(frozen=True)
+class Trap:
+    """A family of runs that ended at or above the value threshold.
+
+    - `count`: runs; `restart`: the representative's index;
+    - `kind`: what the spectrum says of it, see `classify`, or "nonfinite";
+    - `value`, `gradient_norm`, `min_eigenvalue`: at the representative; `None` where not finite;
+    - `proven`: whether a verified certificate says that it is a spurious minimum; else `reason`;
+    - `radius`: the minimum is this near the certificate's point;
+    - `certificate`: its file's path within the sweep's directory, where there is one.
+    """
+
+    count: int
+    restart: int
+    kind: str
+    value: float | None
+    gradient_norm: float | None
+    min_eigenvalue: float | None
+    proven: bool
+    reason: str | None
+    radius: float | None = None
+    certificate: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """How the restarts of one (k, n) ended.
+
+    A run counts as spurious where it ended at or above the value threshold.  It is proven where a
+    verified certificate says that its family is a spurious minimum.  Percent and means are over all
+    spurious runs; the means are `None` where there are none.
+    """
+
+    k: int
+    n: int
+    restarts: int
+    traps: tuple[Trap, ...]
+    seconds: float
+
+    @property
+    def spurious(self) -> int:
+        """The number of runs that ended at or above the value threshold."""
+        return sum(trap.count for trap in self.traps)
+
+    @property
+    def proven(self) -> int:
+        """The number of those whose family is proven to be a spurious minimum."""
+        return sum(trap.count for trap in self.traps if trap.proven)
+
+    @property
+    def unproven(self) -> int:
+        """The number of the others."""
+        return self.spurious - self.proven
+
+    @property
+    def percent_spurious(self) -> float:
+        """The share of all runs, in percent."""
+        return 100 * self.spurious / self.restarts
+
+    @property
+    def mean_min_eigenvalue(self) -> float | None:
+        """The mean smallest eigenvalue of the Hessian, over the spurious runs."""
+        return _mean([(trap.min_eigenvalue, trap.count) for trap in self.traps])
+
+    @property
+    def mean_objective(self) -> float | None:
+        """The mean value, over the spurious runs."""
+        return _mean([(trap.value, trap.count) for trap in self.traps])
+
+    @property
+    def families(self) -> int:
+        """The number of distinct points, modulo symmetry, among the spurious runs' ends."""
+        return len(self.traps)
+
+    @property
+    def percent_interval(self) -> tuple[float, float]:
+        """The 95 % interval of the share, in percent (Clopper–Pearson)."""
+        low, high = binomtest(self.spurious, self.restarts).proportion_ci(method="exact")
+        return 100 * float(low), 100 * float(high)
+
+    @property
+    def published(self) -> Published | None:
+        """The published row."""
+        return PUBLISHED.get((self.k, self.n))
+
+    @property
+    def p_value(self) -> float | None:
+        """The probability of shares as different as ours and the published one (Fisher's test)."""
+        if self.published is None:
+            return None
+        theirs, total = self.published.spurious, self.published.restarts
+        counts = [[self.spurious, self.restarts - self.spurious], [theirs, total - theirs]]
+        return float(cast(Any, fisher_exact(counts)).pvalue)
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether ours and the published share may well be of one experiment: p ≥ 0.001."""
+        return None if self.p_value is None else self.p_value >= DISAGREEMENT
+
+    def summary(self) -> dict[str, Any]:
+        """Give the row's numbers by name."""
+        names = (
+            "k n restarts spurious proven unproven percent_spurious "
+            "mean_min_eigenvalue mean_objective families seconds"
+        )
+        return {name: getattr(self, name) for name in names.split()}
+
+    def details(self) -> dict[str, Any]:
+        """Give what stands behind the row's numbers, and the published ones."""
+        return {
+            "k": self.k,
+            "n": self.n,
+            "percent_interval": list(self.percent_interval),
+            "published": None if self.published is None else asdict(self.published),
+            "p_value": self.p_value,
+            "agrees": self.agrees,
+            "families": [asdict(trap) for trap in self.traps],
+        }
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of the table, in the order asked for, and the seed of their runs."""
+
+    rows: tuple[Row, ...]
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the table as JSON values: `rows`, and behind them `details`."""
+        return {
+            "rows": [row.summary() for row in self.rows],
+            "details": [row.details() for row in self.rows],
+            "seed": self.seed,
+        }
+
+
+def _mean(weighted: list[tuple[float | None, int]]) -> float | None:
+    """Give the mean of the numbers that there are, each with its weight."""
+    known = [(value, count) for value, count in weighted if value is not None]
+    total = sum(count for _, count in known)
+    return sum(value * count for value, count in known) / total if total else None

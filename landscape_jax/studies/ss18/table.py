@@ -1,0 +1,174 @@
+"""Tables 1 and 2: the share of runs that end in a spurious minimum, each family of them proven."""
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from os import PathLike
+
+import jax.numpy as jnp
+import numpy as np
+
+from landscape_jax.critical.families import Family, families
+from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.proofs import Certificate, NotProven, prove_minimum, verify
+from landscape_jax.search.runs import Runs
+from landscape_jax.storage import Sweep
+from landscape_jax.studies.ss18.rows import Row, Table, Trap
+from landscape_jax.studies.ss18.runs import Progress, Size, check, descend, sweep, tag
+
+SIZES: tuple[Size, ...] = ((6, 6), (7, 7), (8, 8), (9, 9), (10, 10))
+
+
+def table(
+    sizes: Iterable[Size] = SIZES,
+    restarts: int = 1000,
+    seed: int = 0,
+    *,
+    out: str | PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Table:
+    """Count how often descent ends in a spurious minimum, and prove that it is one.
+
+    For each (k, n), n student neurons learn k orthonormal teachers from `restarts` starts
+    w ~ N(0, I/k).  A run that ends at or above the value 1e-3 is spurious.  The distinct points
+    among their ends are proven to be spurious minima, and each proof is verified.
+
+    **Arguments:**
+
+    - `sizes`: pairs (k, n), any k, n ≥ 1.
+    - `restarts`: of each size.
+    - `seed`: of all; size (k, n) uses its key folded with k and with n.
+    - `out`: a directory for runs, certificates and rows.  What is finished there is used, and the
+      rest computed: an interrupted call is resumed by repeating it, and other sizes or more
+      restarts of the same seed extend it.
+    - `progress`: called with (k, n), what is being done, and how much of how much of it is done.
+
+    **Returns:** a `Table`, with the published values beside ours.
+
+    **Raises:** `ValueError` on sizes and counts that are not so and where float64 is off;
+    `StorageError` where `out` holds something else.
+
+    Source: SS18, section 3, tables 1 and 2.
+
+    ```python
+    >>> import jax
+    >>> from landscape_jax.studies import ss18
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> row = ss18.table([(2, 2)], restarts=20).rows[0]
+    >>> row.spurious, row.mean_objective
+    (0, None)
+
+    ```
+    """
+    pairs = list(dict.fromkeys((int(k), int(n)) for k, n in sizes))
+    check(pairs, restarts, seed)
+    with sweep(out, seed) as kept:
+        return Table(tuple(_row(size, restarts, seed, kept, progress) for size in pairs), seed)
+
+
+def _row(
+    size: Size, restarts: int, seed: int, sweep: Sweep | None, progress: Progress | None
+) -> Row:
+    """Give the row of one size; a finished one is read."""
+    name = f"rows/{tag(size)}-{restarts}.json"
+    known = None if sweep is None else sweep.read_json(name)
+    if known is not None:
+        if progress is not None:
+            progress(size, "descending", restarts, restarts)
+        return Row(**(known | {"traps": tuple(Trap(**trap) for trap in known["traps"])}))
+    start = time.perf_counter()
+    runs = descend(size, restarts, seed, sweep, progress)
+    traps = _traps(size, runs, sweep, progress)
+    row = Row(*size, restarts, traps, time.perf_counter() - start)
+    if sweep is not None:
+        sweep.write_json(name, asdict(row))
+    return row
+
+
+def _traps(
+    size: Size, runs: Runs, sweep: Sweep | None, progress: Progress | None
+) -> tuple[Trap, ...]:
+    """Give the families of the runs that ended at or above the threshold, each with its proof."""
+    k, n = size
+    risk = PopulationRisk(jnp.eye(k))
+    if progress is not None:
+        progress(size, "comparing", 0, 1)
+    found = families(risk, runs)
+    spurious = [family for family in found if family.kind != "global"]
+    # With fewer students than teachers 0 is not attained: the best end is the only witness.
+    witness = found[0].representative if found and n < k else None
+    traps = []
+    for i, family in enumerate(spurious):
+        if progress is not None:
+            progress(size, "proving", i, len(spurious))
+        traps.append(_trap(size, risk, family, witness, sweep))
+    lost = np.flatnonzero(~runs.is_finite)
+    if len(lost):
+        traps.append(_lost(len(lost), int(runs.restart_index[lost[0]])))
+    return tuple(traps)
+
+
+def _trap(
+    size: Size,
+    risk: PopulationRisk,
+    family: Family,
+    witness: np.ndarray | None,
+    sweep: Sweep | None,
+) -> Trap:
+    """Prove one family, and verify the proof."""
+    restart = int(family.restart_index[0])
+    name = None if sweep is None else f"certificates/{tag(size)}/restart-{restart:06d}.json"
+    proof = _proof(risk, family.representative, witness, sweep, name)
+    reason = _objection(proof)
+    return Trap(
+        count=family.count,
+        restart=restart,
+        kind=family.kind,
+        value=_finite(family.value),
+        gradient_norm=_finite(family.gradient_norm),
+        min_eigenvalue=_finite(family.min_eigenvalue),
+        proven=reason is None,
+        reason=reason,
+        radius=proof.radius,
+        certificate=name if proof else None,
+    )
+
+
+def _proof(
+    risk: PopulationRisk,
+    point: np.ndarray,
+    witness: np.ndarray | None,
+    sweep: Sweep | None,
+    name: str | None,
+) -> Certificate | NotProven:
+    """Give the certificate in the sweep, or make it."""
+    path = None if sweep is None or name is None else sweep.path(name)
+    if path is not None and path.exists():
+        kept = Certificate.load(path)
+        if np.array_equal(kept.given, point):
+            return kept
+    proof = prove_minimum(risk, point, witness=witness)
+    if path is not None and isinstance(proof, Certificate):
+        proof.save(path)
+    return proof
+
+
+def _objection(proof: Certificate | NotProven) -> str | None:
+    """Say why the proof does not count; `None` where it does."""
+    if isinstance(proof, NotProven):
+        return proof.reason
+    if proof.kind != "spurious":
+        return "a strict local minimum is proven, but no point of lower value is known."
+    check = verify(proof)
+    return None if check.holds else f"the certificate is not confirmed: {check.reason}"
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _lost(count: int, restart: int) -> Trap:
+    """Describe the runs without a finite end."""
+    reason = "the value or the gradient is not finite."
+    return Trap(count, restart, "nonfinite", None, None, None, False, reason)

@@ -1,0 +1,295 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+import landscape_jax as lj
+from landscape_jax.storage import StorageError
+from landscape_jax.studies import ss18
+from landscape_jax.studies.ss18 import report, runs
+from landscape_jax.studies.ss18 import table as table_module
+
+SIZE, RESTARTS = (8, 8), 24
+
+
+@pytest.fixture(autouse=True)
+def chunks_of_twelve(monkeypatch):
+    monkeypatch.setattr(runs, "CHUNK", 12)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Give the directory and the table of an undisturbed run."""
+    out = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "CHUNK", 12)
+        return out, ss18.table([SIZE], RESTARTS, out=out)
+
+
+def numbers(table):
+    """Give a table without its times, and without where its files are."""
+    traps = [tuple(replace(t, certificate=None) for t in row.traps) for row in table.rows]
+    return [replace(row, seconds=0, traps=t) for row, t in zip(table.rows, traps, strict=True)]
+
+
+def files(out):
+    """Give what is finished in a sweep's directory: its files' names, inodes and times."""
+    found = [p for p in out.rglob("*") if p.suffix in (".zarr", ".json")]
+    found = [p for p in found if all(q.suffix != ".zarr" for q in p.parents)]
+    return {str(p.relative_to(out)): (p.stat().st_ino, p.stat().st_mtime_ns) for p in found}
+
+
+def row(spurious=126, restarts=1000, size=(8, 8), **changes):
+    trap = ss18.Trap(spurious, 2, "spurious", 0.0215, 1e-16, 0.0213, True, None)
+    return ss18.Row(*size, restarts, (replace(trap, **changes),) if spurious else (), 1.0)
+
+
+def test_the_published_tables_have_26_rows():
+    assert len(ss18.PUBLISHED) == 26
+    assert ss18.PUBLISHED[17, 18].spurious == 233
+    assert ss18.PUBLISHED[20, 20].spurious == 949
+
+
+def test_a_row_counts_spurious_as_proven_plus_unproven():
+    both = row()
+    lost = ss18.Trap(14, 5, "nonfinite", None, None, None, False, "it is not finite.")
+    both = replace(both, traps=(*both.traps, lost))
+    assert (both.spurious, both.proven, both.unproven, both.families) == (140, 126, 14, 2)
+    assert both.percent_spurious == pytest.approx(14.0)
+    assert both.mean_objective == pytest.approx(0.0215)
+
+
+def test_means_weigh_families_by_their_runs():
+    traps = (*row(3, min_eigenvalue=0.1).traps, *row(1, min_eigenvalue=0.5).traps)
+    assert replace(row(), traps=traps).mean_min_eigenvalue == pytest.approx(0.2)
+
+
+def test_a_row_without_spurious_runs_has_no_means():
+    none = row(0)
+    assert none.mean_objective is None
+    assert none.mean_min_eigenvalue is None
+    assert none.percent_interval[0] == 0
+    # 1 - 0.025^(1/1000)
+    assert none.percent_interval[1] == pytest.approx(0.36821, abs=1e-5)
+
+
+@pytest.mark.parametrize(("spurious", "agrees"), [(126, True), (100, True), (60, False)])
+def test_shares_agree_unless_fishers_test_rejects_them(spurious, agrees):
+    assert row(spurious).agrees is agrees
+
+
+def test_a_size_that_was_not_published_has_no_comparison():
+    other = row(size=(3, 3))
+    assert (other.published, other.p_value, other.agrees) == (None, None, None)
+    assert other.details()["published"] is None
+
+
+def test_the_table_is_json(whole):
+    content = json.loads(json.dumps(whole[1].to_json(), allow_nan=False))
+    names = "k n restarts spurious proven unproven percent_spurious mean_min_eigenvalue"
+    names += " mean_objective families seconds"
+    assert list(content["rows"][0]) == names.split()
+    assert content["seed"] == 0
+
+
+def test_every_spurious_family_of_8_8_is_proven_and_its_certificate_holds(whole):
+    out, found = whole
+    only = found.rows[0]
+    assert only.spurious == only.proven > 0
+    assert only.mean_objective == pytest.approx(0.0215, abs=1e-4)
+    for trap in only.traps:
+        assert lj.verify(out / trap.certificate).holds
+
+
+def test_the_table_is_the_same_with_and_without_a_directory(whole):
+    assert numbers(ss18.table([SIZE], RESTARTS)) == numbers(whole[1])
+
+
+def test_a_finished_table_is_read(whole):
+    out, found = whole
+    before = files(out)
+    assert ss18.table([SIZE], RESTARTS, out=out) == found
+    assert files(out) == before
+
+
+class Stop(Exception):  # noqa: N818
+    pass
+
+
+def stopping(at):
+    """Give a progress that stops the study at its n-th call."""
+    calls = iter(range(at + 1))
+
+    def progress(*_):
+        if next(calls) == at:
+            raise Stop
+
+    return progress
+
+
+def test_a_study_stopped_at_any_stage_resumes_to_the_same_table(whole, tmp_path):
+    before = {}
+    for stage in range(100):
+        try:
+            found = ss18.table([SIZE], RESTARTS, out=tmp_path, progress=stopping(stage))
+        except Stop:
+            now = files(tmp_path)
+            assert before.items() <= now.items()
+            before = now
+        else:
+            break
+    assert stage > 3
+    assert numbers(found) == numbers(whole[1])
+
+
+def test_a_lost_chunk_alone_is_run_again(whole, tmp_path):
+    found = ss18.table([SIZE], RESTARTS, out=tmp_path)
+    chunk = tmp_path / "runs" / "k08-n08" / "000012-000023.zarr"
+    chunk.rename(tmp_path / "runs" / "away")
+    (tmp_path / "rows" / f"k08-n08-{RESTARTS}.json").unlink()
+    before = files(tmp_path)
+    assert numbers(ss18.table([SIZE], RESTARTS, out=tmp_path)) == numbers(found)
+    assert set(files(tmp_path)) - set(before) == {
+        "runs/k08-n08/000012-000023.zarr",
+        f"rows/k08-n08-{RESTARTS}.json",
+    }
+    assert before.items() <= files(tmp_path).items()
+
+
+def test_more_restarts_extend_a_sweep_and_fewer_are_a_part_of_it(whole, tmp_path):
+    first = ss18.table([SIZE], 12, out=tmp_path)
+    before = files(tmp_path)
+    assert numbers(ss18.table([SIZE], RESTARTS, out=tmp_path)) == numbers(whole[1])
+    assert before.items() <= files(tmp_path).items()
+    (tmp_path / "rows" / "k08-n08-12.json").unlink()
+    assert numbers(ss18.table([SIZE], 12, out=tmp_path)) == numbers(first)
+
+
+def test_a_certificate_of_another_point_is_not_believed(whole, tmp_path):
+    ss18.table([SIZE], RESTARTS, out=tmp_path)
+    (path,) = (tmp_path / "certificates").rglob("*.json")
+    true = lj.Certificate.load(path)
+    replace(true, given=true.given + 1e-3).save(path)
+    (tmp_path / "rows" / f"k08-n08-{RESTARTS}.json").unlink()
+    assert numbers(ss18.table([SIZE], RESTARTS, out=tmp_path)) == numbers(whole[1])
+    assert np.array_equal(lj.Certificate.load(path).given, true.given)
+
+
+def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):
+    refused = lj.verify(whole[0] / whole[1].rows[0].traps[0].certificate)
+    refused = replace(refused, holds=False, reason="it is forged.")
+    monkeypatch.setattr(table_module, "verify", lambda _: refused)
+    only = ss18.table([SIZE], RESTARTS).rows[0]
+    assert (only.proven, only.unproven) == (0, only.spurious)
+    assert only.traps[0].reason == "the certificate is not confirmed: it is forged."
+
+
+def test_with_too_few_students_the_minimum_is_not_called_spurious():
+    only = ss18.table([(2, 1)], 12).rows[0]
+    assert (only.spurious, only.proven, only.unproven) == (12, 0, 12)
+    assert "no point of lower value is known" in only.traps[0].reason
+
+
+def test_the_sweep_of_another_seed_is_refused(whole):
+    before = files(whole[0])
+    with pytest.raises(StorageError, match="with seed 0, not 1"):
+        ss18.table([SIZE], RESTARTS, seed=1, out=whole[0])
+    assert files(whole[0]) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([], 1, 0), "sizes is empty"),
+        (([(0, 3)], 1, 0), r"the size \(0, 3\) is not a \(k, n\)"),
+        (([(3, 0)], 1, 0), r"the size \(3, 0\) is not a \(k, n\)"),
+        (([(3, 3)], 0, 0), "restarts is 0"),
+        (([(3, 3)], 1, -1), "seed is -1"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(arguments, message):
+    for study in (ss18.table, ss18.figure_1):
+        with pytest.raises(ValueError, match=message):
+            study(*arguments)
+
+
+def test_float32_is_refused_with_the_line_to_add():
+    with (
+        jax.enable_x64(False),
+        pytest.raises(ValueError, match=r'jax.config.update\("jax_enable_x64", True\)'),
+    ):
+        ss18.table([SIZE], 12)
+
+
+def test_the_report_names_what_is_unproven_and_why():
+    table = ss18.Table((row(60, proven=False, reason="the Hessian is singular."),), 0)
+    assert list(report.unproven(table)) == [
+        "8:8 unproven: 60 of 1000 runs (spurious, value 0.0215, least eigenvalue 0.0213): "
+        "the Hessian is singular."
+    ]
+    assert report.summary(table).startswith("0 of 60 spurious runs are proven; 0 of 1 shares agree")
+    assert report.summary(ss18.Table((row(size=(3, 3)),), 0)) == (
+        "126 of 126 spurious runs are proven."
+    )
+
+
+def test_figure_1_shows_the_tables_runs(whole):
+    values = ss18.figure_1([SIZE], RESTARTS, out=whole[0])
+    assert values.dims == ("size", "restart")
+    assert (values.k.item(), values.n.item()) == SIZE
+    assert int((values >= 1e-3).sum()) == whole[1].rows[0].spurious
+
+
+STUDY = """
+import sys
+import jax
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_compilation_cache_dir", sys.argv[2])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+from landscape_jax.studies import ss18
+from landscape_jax.studies.ss18 import runs
+runs.CHUNK = 6
+print("begun", flush=True)
+ss18.table([(6, 6), (8, 8)], 24, out=sys.argv[1])
+"""
+
+
+@pytest.mark.slow
+def test_a_study_killed_at_ten_random_moments_resumes_to_the_same_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "CHUNK", 6)
+
+    def begin(out):
+        command = [sys.executable, "-c", STUDY, str(tmp_path / out), str(tmp_path / "cache")]
+        study = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert study.stdout is not None
+        with study.stdout:
+            assert study.stdout.readline() == b"begun\n"
+        return study
+
+    assert begin("whole").wait() == 0
+    start = time.perf_counter()
+    assert begin("again").wait() == 0
+    moments = np.random.default_rng(0).uniform(0, time.perf_counter() - start, 10)
+    before = {}
+    for moment in moments:
+        study = begin("killed")
+        time.sleep(moment / 2)
+        study.send_signal(signal.SIGKILL)
+        study.wait()
+        now = files(tmp_path / "killed") if (tmp_path / "killed").exists() else {}
+        finished = {name: state for name, state in now.items() if "/." not in name}
+        assert before.items() <= finished.items()
+        before = finished
+    assert begin("killed").wait() == 0
+    assert before.items() <= files(tmp_path / "killed").items()
+    assert not [p for p in (tmp_path / "killed").rglob(".*") if p.name != ".lock"]
+    tables = [ss18.table([(6, 6), (8, 8)], 24, out=tmp_path / x) for x in ("whole", "killed")]
+    assert numbers(tables[0]) == numbers(tables[1])
+    assert os.listdir(tmp_path / "killed" / "rows")

@@ -1,0 +1,270 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from landscape_jax.cli import app
+from landscape_jax.studies.ss18 import runs
+
+COMMAND = [sys.executable, "-m", "landscape_jax"]
+
+
+@pytest.fixture(autouse=True)
+def no_cache_and_small_chunks(monkeypatch):
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+    monkeypatch.setattr(runs, "CHUNK", 12)
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(x) for x in arguments])
+
+
+def refused(*arguments):
+    """Give the one line with which a command refuses its input."""
+    result = call(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("landscape-jax: ")
+    return result.stderr
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Give a function that saves an array and gives its path."""
+
+    def save(array, name="points.npy"):
+        np.save(tmp_path / name, array)
+        return tmp_path / name
+
+    return save
+
+
+@pytest.mark.parametrize("command", ["table", "prove", "verify", "figure"])
+def test_every_command_has_a_help_with_an_example(command):
+    result = call(command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: landscape-jax {command} " in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing command"),
+        (["tables"], "No such command 'tables'"),
+        (["table", "--restart", "3"], "No such option: --restart"),
+        (["table", "--restarts", "0"], "'--restarts'"),
+        (["table", "--restarts", "many"], "'--restarts'"),
+        (["table", "--seed", "-1"], "'--seed'"),
+        (["verify"], "Missing argument"),
+        (["prove"], "Missing argument"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_said_in_one_line(arguments, message):
+    assert message in refused(*arguments)
+
+
+@pytest.mark.parametrize("size", ["6", "6:", ":6", "6:x", "0:3", "3:0", "6:6:6", "6.0:6", "٣:3"])
+def test_a_size_that_is_none_is_refused(size):
+    assert f"{size!r} is not a size; give K:N" in refused("table", "7:7", size)
+    assert f"{size!r} is not a size" in refused(
+        "figure", "ss18-1", "--out", "x.png", "--size", size
+    )
+
+
+def test_a_negative_size_is_refused():
+    assert "No such option" in refused("table", "-3:3")
+
+
+def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path, saved):
+    missing = tmp_path / "missing" / "file.png"
+    for arguments in (
+        ["table", "--json"],
+        ["prove", saved(np.eye(3)), "--json"],
+        ["figure", "ss18-1", "--out"],
+    ):
+        assert f"{missing.parent} is no directory" in refused(*arguments, missing)
+    assert f"{tmp_path} is a directory" in refused("table", "--json", tmp_path)
+
+
+def test_a_directory_of_anything_else_is_refused_and_left_alone(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    assert "holds file but no sweep" in refused("table", "2:2", "--out", tmp_path)
+    assert "is not a directory" in refused("table", "2:2", "--out", tmp_path / "file")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_the_table_stands_beside_the_published_one_and_is_resumed(tmp_path):
+    arguments = ["table", "8:8", "2:1", "--restarts", "24", "--out", tmp_path / "sweep"]
+    result = call(*arguments, "--json", tmp_path / "table.json")
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    assert result.stdout.isascii()
+    assert "12.6 %" in result.stdout
+    assert "2:1 unproven: 24 of 24 runs (minimum, value 0.0885" in result.stdout
+    last = result.stdout.splitlines()[-1]
+    rows = json.loads((tmp_path / "table.json").read_text())["rows"]
+    assert [(row["k"], row["n"], row["restarts"]) for row in rows] == [(8, 8, 24), (2, 1, 24)]
+    assert rows[0]["spurious"] == rows[0]["proven"] > 0
+    assert last == (
+        f"{rows[0]['proven']} of {rows[0]['spurious'] + 24} spurious runs are proven; "
+        "1 of 1 shares agree with the published ones (Fisher's exact test, p >= 0.001)."
+    )
+    assert call(*arguments).stdout == result.stdout
+    assert "with seed 0, not 1" in refused(*arguments, "--seed", "1")
+    certificates = list((tmp_path / "sweep" / "certificates").rglob("*.json"))
+    assert call("verify", *certificates).exit_code == 0
+
+
+def test_points_are_proven_or_not_with_the_reason(tmp_path, saved):
+    points = saved(np.stack([np.eye(3), np.eye(3) + 1e-5, np.full((3, 3), 0.3)]))
+    out, target = tmp_path / "certificates", tmp_path / "proofs.json"
+    result = call("prove", points, "--out", out, "--json", target)
+    assert result.exit_code == 0, result.output
+    entries = json.loads(target.read_text())
+    names = "proven kind reason moved value_lower value_upper min_eigenvalue_lower radius"
+    assert list(entries[0]) == [*names.split(), "gradient_norm_upper", "seconds", "certificate"]
+    assert [entry["proven"] for entry in entries] == [True, True, False]
+    assert [entry["kind"] for entry in entries] == ["global", "global", None]
+    assert entries[1]["certificate"] == str(out / "point-0001.json")
+    assert entries[2]["certificate"] is None
+    assert f"point 2: not proven: {entries[2]['reason']}" in result.stdout
+    assert sorted(os.listdir(out)) == ["point-0000.json", "point-0001.json"]
+    verified = call("verify", *sorted(out.iterdir()))
+    assert verified.exit_code == 0
+    assert verified.stdout.count("holds: ") == 2
+    assert "point-0000.json is there already" in refused("prove", points, "--out", out)
+
+
+def test_one_point_under_given_weights_is_proven(saved):
+    # Two students of second-layer weight 2 at half a teacher of weight 1 each compute the teacher.
+    result = call(
+        "prove",
+        saved((np.eye(2) / 2).astype(np.float32)),
+        "--teacher",
+        saved(np.eye(2, dtype=int), "t.npy"),
+        "--teacher-weights",
+        saved(np.ones(2), "b.npy"),
+        "--student-weights",
+        saved(np.full(2, 2.0), "a.npy"),
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("point 0: global minimum within ")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.ones(3), "has shape (3,); give (n, d) or (m, n, d)"),
+        (np.ones((1, 2, 3, 4)), "has shape (1, 2, 3, 4)"),
+        (np.ones((0, 3)), "has shape (0, 3)"),
+        (np.array([[1.0, np.nan]]), "holds a number that is not finite"),
+        (np.array([[1.0, np.inf]]), "holds a number that is not finite"),
+        (np.array([[1j]]), "not one array of real numbers"),
+        (np.array([[True]]), "not one array of real numbers"),
+        (np.array([["a"]]), "not one array of real numbers"),
+        (np.array([[None]], dtype=object), "not a .npy file of numbers"),
+    ],
+)
+def test_points_that_are_none_are_refused(saved, array, message):
+    path = saved(array)
+    line = refused("prove", path)
+    assert message in line
+    assert str(path) in line
+
+
+def test_files_that_are_no_arrays_are_refused(tmp_path):
+    assert "No such file" in refused("prove", tmp_path / "missing.npy")
+    assert "Is a directory" in refused("prove", tmp_path)
+    for content in (b"", b"text", b"\x93NUMPY\x01\x00"):
+        (tmp_path / "p.npy").write_bytes(content)
+        assert "not a .npy file" in refused("prove", tmp_path / "p.npy")
+    np.savez(tmp_path / "p.npz", np.eye(2))
+    assert "not one array" in refused("prove", tmp_path / "p.npz")
+
+
+def test_arrays_that_do_not_fit_the_points_are_refused(saved, tmp_path):
+    points, two = saved(np.eye(3)), saved(np.ones(2), "two.npy")
+    assert "needs (k, 3)" in refused("prove", points, "--teacher", saved(np.eye(2), "t.npy"))
+    assert "needs (k, 3)" in refused("prove", points, "--teacher", two)
+    assert "it must be (3,)" in refused("prove", points, "--teacher-weights", two)
+    assert "it must be (3,)" in refused("prove", points, "--student-weights", two)
+    assert "--max-move" in refused("prove", points, "--max-move", "-1")
+    assert "--max-move is nan" in refused("prove", points, "--max-move", "nan")
+    assert "is not a directory" in refused("prove", points, "--out", points)
+
+
+def test_verify_says_a_line_a_file_and_exits_with_the_worst(tmp_path, saved):
+    call("prove", saved(np.eye(3)), "--out", tmp_path)
+    good = tmp_path / "point-0000.json"
+    content = json.loads(good.read_text())
+    forged, text = tmp_path / "forged.json", tmp_path / "text.json"
+    forged.write_text(json.dumps(content | {"radius": content["radius"] / 1e9}))
+    text.write_text("{")
+    assert call("verify", good).exit_code == 0
+    both = call("verify", forged, good)
+    assert both.exit_code == 1
+    assert both.stdout.splitlines()[0].startswith(f"does not hold: {forged}: ")
+    assert both.stdout.splitlines()[1] == f"holds: {good}: a global minimum"
+    for path in (text, tmp_path / "missing.json", tmp_path):
+        result = call("verify", path, forged)
+        assert result.exit_code == 2
+        assert result.stdout.startswith("unusable: ")
+        assert str(path) in result.stdout
+        assert result.stdout.count("\n") == 2
+
+
+def test_figures_are_listed_and_others_refused(tmp_path):
+    assert call("figure", "--list").stdout.startswith("ss18-1  SS18, figure 1")
+    assert "'ss18-9' is no figure; there is ss18-1" in refused("figure", "ss18-9")
+    assert "name one: ss18-1" in refused("figure")
+    assert "give --out a file" in refused("figure", "ss18-1")
+    assert "name ends in .png, .pdf, .svg" in refused(
+        "figure", "ss18-1", "--out", tmp_path / "f.txt"
+    )
+
+
+def test_a_figure_is_drawn_from_the_runs_of_a_table(tmp_path):
+    out, sweep = tmp_path / "f.png", tmp_path / "sweep"
+    arguments = ["figure", "ss18-1", "--size", "8:8", "--restarts", "24", "--runs", sweep]
+    result = call(*arguments, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert "with seed 0, not 1" in refused(*arguments, "--out", out, "--seed", 1)
+
+
+def test_help_does_not_wait_for_the_heavy_modules():
+    code = "import sys, landscape_jax.cli; print(*{'scipy.stats', 'matplotlib', 'xarray'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_ctrl_c_ends_at_once_with_130_and_says_how_to_resume(tmp_path):
+    command = [*COMMAND, "table", "9:9", "--out", str(tmp_path / "sweep")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as study:
+        while not (tmp_path / "sweep" / "manifest.json").exists():
+            time.sleep(0.05)
+        time.sleep(1)
+        study.send_signal(signal.SIGINT)
+        output, error = study.communicate(timeout=10)
+    assert study.returncode == 130
+    assert output == b""
+    assert error.decode().strip() == "interrupted: repeat the command to resume"
+
+
+@pytest.mark.slow
+def test_programs_are_kept_in_the_users_cache_and_a_cache_that_cannot_be_is_no_error(tmp_path):
+    (tmp_path / "file").touch()
+    for home, kept in ((tmp_path / "cache", True), (tmp_path / "file", False)):
+        environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+        environment["XDG_CACHE_HOME"] = str(home)
+        command = [*COMMAND, "table", "2:2", "--restarts", "4"]
+        done = subprocess.run(command, env=environment, capture_output=True, check=True)
+        assert done.stderr == b""
+        assert (home / "landscape-jax").exists() is kept
