@@ -35,7 +35,7 @@ class _Commands(TyperGroup):
             code = super().main(*args, standalone_mode=False, **extra)
         except typer.TyperException as mistake:
             message = " ".join(mistake.format_message().split())
-            typer.echo(f"landscape-jax: {message} See --help.", err=True)
+            typer.echo(f"landscape-jax: {message.rstrip('.')}. See --help.", err=True)
             sys.exit(2)
         except (typer.Abort, KeyboardInterrupt):
             typer.echo("interrupted", err=True)
@@ -90,9 +90,7 @@ def table(
     with _progress(pairs, restarts) as report:
         found = _interruptible(
             lambda: ss18.table(pairs, restarts, seed, out=out, progress=report),
-            "nothing was kept; with --out DIR it can be resumed"
-            if out is None
-            else "repeat the command to resume",
+            "with --out DIR it could be resumed" if out is None else "repeat the command to resume",
         )
     if json is not None:
         from landscape_jax.storage import write_json
@@ -209,7 +207,7 @@ def figure(
     with _progress(pairs, restarts) as report:
         values = _interruptible(
             lambda: ss18.figure_1(pairs, restarts, seed, out=runs, progress=report),
-            "with --runs DIR it can be resumed" if runs is None else "repeat it to resume",
+            "with --runs DIR it could be resumed" if runs is None else "repeat it to resume",
         )
     from landscape_jax.plots import save, value_distribution
 
@@ -237,10 +235,8 @@ def _load(path: Path) -> "np.ndarray":
 
     try:
         array = np.load(path, allow_pickle=False)
-    except OSError as error:
-        _refuse(f"{path}: {error.strerror or 'not a .npy file'}")
-    except (ValueError, EOFError):
-        _refuse(f"{path}: not a .npy file of numbers")
+    except (OSError, ValueError, EOFError) as error:
+        _refuse(f"{path}: {getattr(error, 'strerror', None) or 'not a .npy file of numbers'}")
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
         _refuse(f"{path}: not one array of real numbers")
     if not np.isfinite(array).all():
@@ -304,8 +300,6 @@ def _interruptible(work: Callable[[], Result], hint: str) -> Result:
         return ThreadPoolExecutor(1).submit(work).result()
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted: {hint}", err=True)
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(130)
     except (StorageError, CertificateError) as error:
         _refuse(str(error))

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PyTree, Scalar
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree, Scalar
 
 from landscape_jax.search.status import Status
 
@@ -118,7 +118,7 @@ class Descent(eqx.Module):
 def select(condition: Array, this: PyTree, that: PyTree) -> PyTree:
     """Take `this` where the condition holds, `that` elsewhere, leaf by leaf."""
 
-    def pick(x: Array, y: Array) -> Array:
+    def pick(x: ArrayLike, y: ArrayLike) -> Array:
         shape = condition.shape + (1,) * (jnp.ndim(x) - condition.ndim)
         return jnp.where(condition.reshape(shape), x, y)
 

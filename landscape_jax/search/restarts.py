@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 def restart(
     objective: AbstractObjective,
     start: Callable[[Key[Array, ""]], PyTree] | PyTree,
-    restarts: int | Int[Array, " restarts"] | Int[np.ndarray, " restarts"],
+    restarts: int | Array | np.ndarray,
     *,
     key: Key[Array, ""] | None = None,
     optimizer: optax.GradientTransformation | None = None,

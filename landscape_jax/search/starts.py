@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 class Gaussian(eqx.Module):
     """Draws neurons from N(0, scale² I); see `gaussian`."""
 
-    shape: tuple[int, int] = eqx.field(static=True)
+    shape: tuple[int, ...] = eqx.field(static=True)
     scale: float = eqx.field(static=True)
     dtype: jnp.dtype = eqx.field(static=True)
 
@@ -23,7 +23,7 @@ class Gaussian(eqx.Module):
 class Sphere(eqx.Module):
     """Draws neurons uniformly from a sphere; see `sphere`."""
 
-    shape: tuple[int, int] = eqx.field(static=True)
+    shape: tuple[int, ...] = eqx.field(static=True)
     radius: float = eqx.field(static=True)
     dtype: jnp.dtype = eqx.field(static=True)
 
@@ -33,7 +33,7 @@ class Sphere(eqx.Module):
         return self.radius * x / jnp.linalg.norm(x, axis=1, keepdims=True)
 
 
-def gaussian(shape: tuple[int, int], *, scale: float | None = None, dtype=None) -> Gaussian:
+def gaussian(shape: tuple[int, ...], *, scale: float | None = None, dtype=None) -> Gaussian:
     """Draw every neuron from N(0, scale² I).
 
     **Arguments:** `shape`, (neurons, dim); `scale`, the standard deviation of an entry,
@@ -56,10 +56,10 @@ def gaussian(shape: tuple[int, int], *, scale: float | None = None, dtype=None) 
     if scale is not None and not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"scale is {scale}; it must be a positive number")
     deviation = 1 / math.sqrt(shape[1]) if scale is None else scale
-    return Gaussian(tuple(shape), deviation, _dtype(dtype))
+    return Gaussian(shape, deviation, _dtype(dtype))
 
 
-def sphere(shape: tuple[int, int], *, radius: float = 1.0, dtype=None) -> Sphere:
+def sphere(shape: tuple[int, ...], *, radius: float = 1.0, dtype=None) -> Sphere:
     """Draw every neuron uniformly from the sphere of the given radius.
 
     **Arguments:** `shape`, (neurons, dim); `radius`; `dtype`, JAX's default float where left out.
@@ -80,13 +80,13 @@ def sphere(shape: tuple[int, int], *, radius: float = 1.0, dtype=None) -> Sphere
     if not (math.isfinite(radius) and radius > 0):
         raise ValueError(f"radius is {radius}; it must be a positive number")
 
-    return Sphere(tuple(shape), radius, _dtype(dtype))
+    return Sphere(shape, radius, _dtype(dtype))
 
 
 def _dtype(dtype) -> jnp.dtype:
     return jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
 
 
-def _check(shape: tuple[int, int]) -> None:
+def _check(shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or min(shape) < 1:
         raise ValueError(f"shape is {shape}; it must be (neurons, dim), both at least 1")

@@ -13,8 +13,7 @@ import pytest
 import landscape_jax as lj
 from landscape_jax.storage import StorageError
 from landscape_jax.studies import ss18
-from landscape_jax.studies.ss18 import report, runs
-from landscape_jax.studies.ss18 import table as table_module
+from landscape_jax.studies.ss18 import report, runs, study
 
 SIZE, RESTARTS = (8, 8), 24
 
@@ -185,7 +184,7 @@ def test_a_certificate_of_another_point_is_not_believed(whole, tmp_path):
 def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):
     refused = lj.verify(whole[0] / whole[1].rows[0].traps[0].certificate)
     refused = replace(refused, holds=False, reason="it is forged.")
-    monkeypatch.setattr(table_module, "verify", lambda _: refused)
+    monkeypatch.setattr(study, "verify", lambda _: refused)
     only = ss18.table([SIZE], RESTARTS).rows[0]
     assert (only.proven, only.unproven) == (0, only.spurious)
     assert only.traps[0].reason == "the certificate is not confirmed: it is forged."
@@ -215,9 +214,9 @@ def test_the_sweep_of_another_seed_is_refused(whole):
     ],
 )
 def test_what_cannot_be_run_is_refused(arguments, message):
-    for study in (ss18.table, ss18.figure_1):
+    for run in (ss18.table, ss18.figure_1):
         with pytest.raises(ValueError, match=message):
-            study(*arguments)
+            run(*arguments)
 
 
 def test_float32_is_refused_with_the_line_to_add():
@@ -267,11 +266,11 @@ def test_a_study_killed_at_ten_random_moments_resumes_to_the_same_table(tmp_path
 
     def begin(out):
         command = [sys.executable, "-c", STUDY, str(tmp_path / out), str(tmp_path / "cache")]
-        study = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert study.stdout is not None
-        with study.stdout:
-            assert study.stdout.readline() == b"begun\n"
-        return study
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        with process.stdout:
+            assert process.stdout.readline() == b"begun\n"
+        return process
 
     assert begin("whole").wait() == 0
     start = time.perf_counter()
@@ -279,10 +278,10 @@ def test_a_study_killed_at_ten_random_moments_resumes_to_the_same_table(tmp_path
     moments = np.random.default_rng(0).uniform(0, time.perf_counter() - start, 10)
     before = {}
     for moment in moments:
-        study = begin("killed")
+        process = begin("killed")
         time.sleep(moment / 2)
-        study.send_signal(signal.SIGKILL)
-        study.wait()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
         now = files(tmp_path / "killed") if (tmp_path / "killed").exists() else {}
         finished = {name: state for name, state in now.items() if "/." not in name}
         assert before.items() <= finished.items()

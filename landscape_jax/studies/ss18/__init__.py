@@ -7,5 +7,5 @@ from landscape_jax.studies.ss18.published import Published as Published
 from landscape_jax.studies.ss18.rows import Row as Row
 from landscape_jax.studies.ss18.rows import Table as Table
 from landscape_jax.studies.ss18.rows import Trap as Trap
-from landscape_jax.studies.ss18.table import SIZES as SIZES
-from landscape_jax.studies.ss18.table import table as table
+from landscape_jax.studies.ss18.study import SIZES as SIZES
+from landscape_jax.studies.ss18.study import table as table

@@ -1,0 +1,255 @@
+"""Thousands of descents: each ends where it alone would, and says how."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import landscape_jax as lj
+from landscape_jax.search import restarts as module
+
+KEY = jax.random.key(0)
+
+
+class Bowl(lj.AbstractObjective):
+    """½ Σ hᵢ xᵢ², with a known end for every step size."""
+
+    h: jax.Array
+
+    def __call__(self, params):
+        return jnp.sum(self.h * params**2) / 2
+
+
+def _six() -> lj.PopulationRisk:
+    return lj.PopulationRisk(jnp.eye(6))
+
+
+def _search(restarts, risk=None, shape=(6, 6), **options) -> lj.Runs:
+    risk = _six() if risk is None else risk
+    return lj.restart(risk, lj.starts.gaussian(shape), restarts, key=KEY, **options)
+
+
+def _same(one: lj.Runs, two: lj.Runs) -> None:
+    np.testing.assert_array_equal(one.restart_index, two.restart_index)
+    np.testing.assert_array_equal(one.status._value, two.status._value)
+    np.testing.assert_array_equal(one.steps, two.steps)
+    np.testing.assert_allclose(one.params, two.params, rtol=0, atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def eight() -> lj.Runs:
+    """120 runs at (8, 8), some of which end at a spurious minimum."""
+    return _search(120, lj.PopulationRisk(jnp.eye(8)), (8, 8))
+
+
+def test_some_runs_end_below_the_threshold_and_the_rest_at_the_spurious_minimum(eight):
+    assert set(eight.summary()) == {"below_value", "converged"}
+    trapped = np.asarray(eight.value)[eight.is_converged]
+    # SS18, table 1: mean objective 0.021; there is one family at this size.
+    np.testing.assert_allclose(trapped, 0.02150804, atol=1e-8)
+    assert np.all(np.asarray(eight.gradient_norm)[eight.is_converged] < 1e-13)
+    assert np.all(np.asarray(eight.value)[eight.is_below_value] < 1e-3)
+
+
+@pytest.mark.parametrize("lanes", [1, 7, 64])
+def test_runs_are_the_same_whatever_the_lanes(lanes):
+    _same(_search(40, lanes=lanes), _search(40, lanes=1000))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lanes", [1, 7, 64, 1000])
+def test_runs_that_end_at_spurious_minima_are_the_same_whatever_the_lanes(eight, lanes):
+    risk = lj.PopulationRisk(jnp.eye(8))
+    other = _search(120, risk, (8, 8), lanes=lanes)
+    _same(eight, other)
+    one, two = lj.families(risk, eight), lj.families(risk, other)
+    assert [f.kind for f in one] == [f.kind for f in two] == ["global", "spurious"]
+    assert [f.restart_index.tolist() for f in one] == [f.restart_index.tolist() for f in two]
+
+
+def test_runs_are_the_same_whatever_the_chunks():
+    whole = _search(30)
+    parts = [_search(jnp.arange(i, i + 10)) for i in (0, 10, 20)]
+    for name in ("value", "steps", "restart_index", "params"):
+        joined = np.concatenate([getattr(p, name) for p in parts])
+        np.testing.assert_array_equal(joined, getattr(whole, name))
+
+
+def test_starts_are_bit_equal_whatever_the_other_restarts_and_the_lanes():
+    # A gradient tolerance that every start meets returns the starts themselves.
+    options = {"gradient_tolerance": 1e9, "finish": False}
+    whole = _search(12, **options)
+    np.testing.assert_array_equal(whole.steps, 0)
+    some = _search(jnp.array([5, 3]), lanes=1, **options)
+    np.testing.assert_array_equal(some.params, whole.params[jnp.array([5, 3])])
+    start = lj.starts.gaussian((6, 6))
+    expected = [start(jax.random.fold_in(KEY, i)) for i in (5, 3)]
+    np.testing.assert_allclose(some.params, jnp.stack(expected), rtol=4e-16)
+
+
+def test_the_finish_ends_where_plain_descent_ends(eight):
+    risk = lj.PopulationRisk(jnp.eye(8))
+    trapped = np.flatnonzero(eight.is_converged)[:4]
+    plain = _search(jnp.asarray(trapped), risk, (8, 8), finish=False)
+    assert plain.is_converged.all()
+    # ‖x − x*‖ ≤ √n · 1e-9 / λ with λ = 0.02; both ends are within it.
+    np.testing.assert_allclose(plain.params, eight.params[trapped], atol=np.sqrt(8) * 1e-9 / 0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("k", "n", "restarts"), [(8, 8, 250), (10, 10, 150), (14, 15, 60)])
+def test_the_finish_and_plain_descent_end_in_the_same_family(k, n, restarts):
+    risk = lj.PopulationRisk(jnp.eye(k))
+    fast = _search(restarts, risk, (n, k))
+    plain = _search(restarts, risk, (n, k), finish=False, max_steps=2_000_000)
+    np.testing.assert_array_equal(fast.status._value, plain.status._value)
+    ends = np.flatnonzero(fast.is_converged)
+    points = np.concatenate([np.asarray(fast.params)[ends], np.asarray(plain.params)[ends]])
+    for family in lj.families(risk, points):
+        # Saddles are the exception that `restart` names: there rounding decides.
+        if family.kind != "saddle":
+            members = {int(m) % len(ends) for m in family.members}
+            assert family.count == 2 * len(members)
+
+
+def test_one_run_is_plain_gradient_descent():
+    risk, start = _six(), lj.starts.gaussian((6, 6))
+    W = start(jax.random.fold_in(KEY, 0))
+    for _ in range(100):
+        W = W - 0.1 * jax.grad(risk)(W)
+    runs = _search(1, max_steps=100, finish=False)
+    assert runs.summary() == {"max_steps": 1}
+    np.testing.assert_array_equal(runs.steps, 100)
+    np.testing.assert_allclose(runs.params[0], W, rtol=0, atol=1e-13)
+
+
+def test_any_optax_transformation_descends_with_its_own_memory():
+    optimizer = optax.adam(0.01)
+    bowl, start = Bowl(jnp.array([1.0, 3.0])), jnp.array([[1.0, -2.0], [3.0, 0.5]])
+    runs = lj.restart(bowl, start, 2, optimizer=optimizer, max_steps=50, finish=False)
+    for i in range(2):
+        x, memory = start[i], optimizer.init(start[i])
+        for _ in range(50):
+            updates, memory = optimizer.update(jax.grad(bowl)(x), memory, x)
+            x = optax.apply_updates(x, updates)
+        np.testing.assert_allclose(runs.params[i], x, rtol=1e-13)
+
+
+def test_params_may_be_any_pytree():
+    class Two(lj.AbstractObjective):
+        def __call__(self, params):
+            return jnp.sum((params["a"] - 1) ** 2) + (params["b"] + 2) ** 2
+
+    start = {"a": jnp.ones((3, 2)) * jnp.arange(3.0)[:, None], "b": jnp.arange(3.0)}
+    runs = lj.restart(Two(), start, 3)
+    assert runs.summary() == {"converged": 3}
+    np.testing.assert_allclose(runs.params["a"], 1, atol=1e-12)
+    np.testing.assert_allclose(runs.params["b"], -2, atol=1e-12)
+
+
+def test_a_run_that_diverges_begins_again_with_half_the_step():
+    # Step 0.1 · h must be below 2: h = 50 diverges, a step halved twice does not (0.025 · 50).
+    start = jnp.array([[1.0, 1.0]])
+    runs = lj.restart(Bowl(jnp.array([1.0, 50.0])), start, 1, finish=False)
+    assert runs.summary() == {"converged": 1}
+    np.testing.assert_allclose(runs.params, 0, atol=1e-8)
+
+
+def test_a_run_that_always_diverges_says_so_and_a_nan_spoils_no_other():
+    class Falling(lj.AbstractObjective):
+        def __call__(self, params):
+            return jnp.where(params[0] > 0, -jnp.exp(params[0]), jnp.sum(params**2))
+
+    start = jnp.array([[1.0, 0.0], [jnp.nan, 0.0], [-1.0, 1.0], [-2.0, jnp.inf]])
+    runs = lj.restart(Falling(), start, 4, max_steps=100_000)
+    names = [lj.Status[jax.tree.map(lambda leaf: leaf[i], runs.status)] for i in range(4)]
+    assert "grew without bound" in names[0] or "not finite" in names[0]
+    assert "not finite" in names[1]
+    assert "fell to the tolerance" in names[2]
+    assert "not finite" in names[3]
+    np.testing.assert_array_equal(runs.is_finite, [names[0].startswith("the par"), False, True, False])
+
+
+def test_a_point_is_not_converged_because_its_step_is_small():
+    runs = _search(3, optimizer=optax.sgd(1e-12), max_steps=64, finish=False)
+    assert runs.summary() == {"max_steps": 3}
+
+
+def test_a_saddle_is_never_polished():
+    class Saddle(lj.AbstractObjective):
+        def __call__(self, params):
+            return params[0] ** 2 - params[1] ** 2 + params[1] ** 4
+
+    start = jnp.array([[1e-5, 1e-6], [0.3, -1e-7]])
+    runs = lj.restart(Saddle(), start, 2)
+    assert runs.summary() == {"converged": 2}
+    np.testing.assert_allclose(abs(runs.params[:, 1]), np.sqrt(0.5), atol=1e-10)
+
+
+def test_restart_is_pure_under_jit():
+    risk = _six()
+    direct = _search(8, risk)
+    inside = jax.jit(
+        lambda r, key: lj.restart(r, lj.starts.gaussian((6, 6)), 8, key=key).params
+    )(risk, KEY)
+    np.testing.assert_allclose(inside, direct.params, rtol=0, atol=1e-12)
+
+
+def test_it_compiles_once_for_a_shape():
+    # The jitted search is the one place that compiles; its cache grows by one for a new shape.
+    search = module._search
+    before = search._cached._cache_size()
+    for seed in range(3):
+        lj.restart(_six(), lj.starts.gaussian((6, 6)), 9, key=jax.random.key(seed))
+    assert search._cached._cache_size() - before == 1
+
+
+def test_progress_is_told_of_every_run_and_absent_from_the_program_otherwise():
+    told = []
+    runs = _search(20, progress=lambda ended, total: told.append((ended, total)))
+    jax.effects_barrier()
+    assert sum(ended for ended, _ in told) == 20
+    assert {total for _, total in told} == {20}
+    _same(runs, _search(20))
+    program = str(jax.make_jaxpr(lambda k: _search(20).value)(KEY))
+    assert "callback" not in program
+
+
+def test_float32_descends_with_its_own_tolerance():
+    start = lj.starts.gaussian((3, 3), dtype=jnp.float32)
+    runs = lj.restart(lj.PopulationRisk(jnp.eye(3, dtype=jnp.float32)), start, 10, key=KEY)
+    assert runs.params.dtype == runs.value.dtype == jnp.float32
+    assert runs.summary() == {"below_value": 10}
+    minima = lj.restart(
+        lj.PopulationRisk(jnp.eye(3)), start, 10, key=KEY, below_value=None, max_steps=100_000
+    )
+    assert minima.summary() == {"converged": 10}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"restarts": 0}, ValueError, "restarts is 0; give at least 1"),
+        ({"restarts": jnp.ones(3)}, ValueError, "one-dimensional array of integer indices"),
+        ({"key": None}, ValueError, "key is missing"),
+        ({"start": jnp.ones((2, 6, 6)), "restarts": 3}, ValueError, "start holds 2, from 0"),
+        ({"start": {"a": jnp.ones(2), "b": jnp.ones(3)}}, ValueError, "leading lengths"),
+        ({"start": jnp.ones((4, 6, 6), int)}, TypeError, "give floating arrays"),
+        ({"gradient_tolerance": 0.0}, ValueError, "gradient_tolerance is 0.0; it must be positive"),
+        ({"below_value": "auto"}, ValueError, "give a number, None or"),
+        ({"max_steps": 0}, ValueError, "max_steps is 0; it must be at least 1"),
+        ({"check_every": 0}, ValueError, "check_every is 0"),
+        ({"lanes": 0}, ValueError, "lanes is 0"),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(change, error, message):
+    arguments = {"start": lj.starts.gaussian((6, 6)), "restarts": 4, "key": KEY, **change}
+    with pytest.raises(error, match=message):
+        lj.restart(_six(), arguments.pop("start"), arguments.pop("restarts"), **arguments)
+
+
+def test_float32_with_a_tolerance_below_its_resolution_names_the_line_to_add():
+    start = lj.starts.gaussian((6, 6), dtype=jnp.float32)
+    with pytest.raises(ValueError, match="jax_enable_x64"):
+        lj.restart(_six(), start, 4, key=KEY, gradient_tolerance=1e-9)

@@ -1,0 +1,48 @@
+"""Starts have the distributions that they name."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import landscape_jax as lj
+
+
+def _draw(start, count: int) -> np.ndarray:
+    return np.asarray(jax.vmap(start)(jax.random.split(jax.random.key(0), count)))
+
+
+def test_gaussian_neurons_have_covariance_one_over_the_dimension():
+    rows = _draw(lj.starts.gaussian((3, 5)), 20_000).reshape(-1, 5)
+    # 60,000 rows: an entry of the covariance has a standard error of at most √2/5/√60000.
+    np.testing.assert_allclose(rows.T @ rows / len(rows), np.eye(5) / 5, atol=6 * 0.0012)
+
+
+def test_spherical_neurons_have_the_radius_and_no_preferred_direction():
+    rows = _draw(lj.starts.sphere((3, 4), radius=2.0), 20_000).reshape(-1, 4)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 2, rtol=1e-14)
+    np.testing.assert_allclose(rows.T @ rows / len(rows), np.eye(4), atol=0.04)
+
+
+def test_starts_of_one_shape_are_equal_so_that_nothing_compiles_twice():
+    assert lj.starts.gaussian((3, 5)) == lj.starts.gaussian((3, 5))
+    assert hash(lj.starts.sphere((3, 5))) == hash(lj.starts.sphere((3, 5)))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_starts_have_the_type_asked_for(dtype):
+    assert lj.starts.gaussian((2, 2), dtype=dtype)(jax.random.key(0)).dtype == dtype
+
+
+@pytest.mark.parametrize("make", [lj.starts.gaussian, lj.starts.sphere])
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 2, 2)])
+def test_a_shape_without_neurons_or_dimension_is_refused(make, shape):
+    with pytest.raises(ValueError, match=r"must be \(neurons, dim\)"):
+        make(shape)
+
+
+def test_a_scale_or_radius_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="scale is -1"):
+        lj.starts.gaussian((2, 2), scale=-1.0)
+    with pytest.raises(ValueError, match="radius is 0.0"):
+        lj.starts.sphere((2, 2), radius=0.0)
