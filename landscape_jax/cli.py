@@ -343,11 +343,9 @@ def _print_table(found: "Table") -> None:
 
     from landscape_jax.studies.ss18 import report
 
-    console = Console()
-    if console.is_terminal:
-        console.print(report.grid(found, ascii_only=False))
-    else:
-        Console(width=200).print(report.grid(found, ascii_only=True))
+    terminal = Console().is_terminal
+    console = Console(width=None if terminal else 200)
+    console.print(report.grid(found, width=console.width, ascii_only=not terminal))
     for line in (*report.unproven(found), report.summary(found)):
         typer.echo(line)
 

@@ -27,13 +27,13 @@ def test_each_size_is_a_line_with_a_label(values):
 
 
 def test_a_line_gives_the_share_of_runs_at_or_below_each_value(values):
-    x, y = drawn(values).get_lines()[0].get_data()
+    x, y = map(np.asarray, drawn(values).get_lines()[0].get_data())
     at = [float(y[np.flatnonzero(x <= v)[-1]]) for v in (0.0, 0.019, 0.02, 0.03)]
     assert at == [0.5, 0.5, 0.75, 1.0]
 
 
 def test_a_run_that_is_not_finite_never_rises(values):
-    assert drawn(values).get_lines()[1].get_ydata()[-1] == 0.75
+    assert np.asarray(drawn(values).get_lines()[1].get_ydata())[-1] == 0.75
 
 
 def test_sizes_with_more_students_are_dashed_and_colours_differ(values):

@@ -11,6 +11,8 @@ rounding error δ of the cosine then moves sin θ w̄ and (π − θ)ū together
 every angle, although θ alone loses half its digits near 0 and π.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -103,36 +105,34 @@ def _dot(w: Array, u: Array) -> Array:
     return jnp.matmul(w, u.T, precision=jax.lax.Precision.HIGHEST)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="rows")
 def relu_expectation(
-    w: Float[Array, "neurons dim"], u: Float[Array, "others dim"]
-) -> Float[Array, "neurons others"]:
-    """Give E[relu(wᵢ·x) relu(uⱼ·x)] over x ~ N(0, I) for all pairs of rows.
+    u: Float[Array, "neurons dim"], rows: int | None = None
+) -> Float[Array, "rows neurons"]:
+    """Give E[relu(uᵢ·x) relu(uⱼ·x)] over x ~ N(0, I) for the first `rows` neurons i and all j.
 
-    Formula: (1/2π) ‖w‖ ‖u‖ (sin θ + (π − θ) cos θ).  0 where a row is zero.  For use under `grad`,
-    sum the pairs' gradients with `relu_pull` in a rule of your own, as `PopulationRisk` does: the
-    plain derivative of this formula at parallel rows is right, but costs more.
+    Formula: (1/2π) ‖uᵢ‖ ‖uⱼ‖ (sin θ + (π − θ) cos θ).  0 where a row is zero.
 
     Source: SS18, eq. 7 (Cho & Saul 2009).
     """
-    (w_norm, w_unit), (u_norm, u_unit) = polar(w), polar(u)
-    sine, supplement = sine_and_supplement(w_unit, u_unit)
-    return (w_norm[:, None] * u_norm * sine + supplement * _dot(w, u)) / (2 * np.pi)
+    norm, unit = polar(u)
+    sine, supplement = sine_and_supplement(unit[:rows], unit)
+    return (norm[:rows, None] * norm * sine + supplement * _dot(u[:rows], u)) / (2 * np.pi)
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="rows")
 def relu_pull(
-    w: Float[Array, "neurons dim"], u: Float[Array, "others dim"], weights: Float[Array, " others"]
-) -> Float[Array, "neurons dim"]:
-    """Give Σⱼ cⱼ ∂f(wᵢ, uⱼ)/∂wᵢ for every row wᵢ, where c are the `weights`.
+    u: Float[Array, "neurons dim"], weights: Float[Array, " neurons"], rows: int | None = None
+) -> Float[Array, "rows dim"]:
+    """Give Σⱼ cⱼ ∂f(uᵢ, uⱼ)/∂uᵢ for the first `rows` neurons i, where c are the `weights`.
 
-    Formula: (1/2π) (Σⱼ cⱼ ‖uⱼ‖ sin θᵢⱼ w̄ᵢ + Σⱼ cⱼ (π − θᵢⱼ) uⱼ).  At wᵢ = 0, where f has a kink, this
+    Formula: (1/2π) (Σⱼ cⱼ ‖uⱼ‖ sin θᵢⱼ ūᵢ + Σⱼ cⱼ (π − θᵢⱼ) uⱼ).  At uᵢ = 0, where f has a kink, this
     is Σⱼ cⱼ uⱼ/4, the mean of the one-sided slopes in opposite directions.
 
     Source: SS18, eq. 8.
     """
-    (_, w_unit), (u_norm, u_unit) = polar(w), polar(u)
-    sine, supplement = sine_and_supplement(w_unit, u_unit)
-    along = _dot(sine, (weights * u_norm)[None, :])
+    norm, unit = polar(u)
+    sine, supplement = sine_and_supplement(unit[:rows], unit)
+    along = _dot(sine, (weights * norm)[None, :])
     across = jnp.matmul(supplement, weights[:, None] * u, precision=jax.lax.Precision.HIGHEST)
-    return (along * w_unit + across) / (2 * np.pi)
+    return (along * unit[:rows] + across) / (2 * np.pi)

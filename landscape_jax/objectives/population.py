@@ -120,29 +120,32 @@ class PopulationRisk(AbstractObjective):
 @jax.custom_jvp
 def _risk(W: Array, V: Array, a: Array, b: Array) -> Array:
     # The pairs of `relu_pull` below, so that value and gradient share them.
-    pairs = relu_expectation(W, jnp.concatenate([W, V]))
+    pairs = relu_expectation(jnp.concatenate([W, V]), len(W))
     return jnp.sum(a[:, None] * pairs * jnp.concatenate([a / 2, -b])) + _teacher_value(V, b)
 
 
 @jax.jit
 def _teacher_value(V: Array, b: Array) -> Array:
-    return jnp.sum(b[:, None] * relu_expectation(V, V) * b) / 2
+    return jnp.sum(b[:, None] * relu_expectation(V) * b) / 2
 
 
 @partial(_risk.defjvp, symbolic_zeros=True)
 def _(primals, tangents):
     # Both nets are one of neurons u with signed weights c, F = ½ Σ cc' f(u, u'): then
-    # ∂F/∂u = c Σ c' ∂f(u, u')/∂u, and by homogeneity ∂F/∂c = u·(∂F/∂u)/c.  Only what is perturbed
-    # is computed.
+    # ∂F/∂u = c Σ c' ∂f(u, u')/∂u, and by homogeneity ∂F/∂c = u·(∂F/∂u)/c.  The teacher's part, and
+    # the second layer's, are computed only where they are perturbed.
     W, V, a, b = primals
+    dW, dV, da, db = (None if isinstance(t, SymbolicZero) else t for t in tangents)
     neurons, weights = jnp.concatenate([W, V]), jnp.concatenate([a, -b])
+    slope = relu_pull(neurons, weights, len(W) if dV is None and db is None else None)
+    of_students, of_teachers = slope[: len(W)], slope[len(W) :]
     tangent = jnp.zeros((), W.dtype)
-    for u, c, du, dc, sign in ((W, a, *tangents[::2], 1), (V, -b, *tangents[1::2], -1)):
-        moves, weighs = (not isinstance(t, SymbolicZero) for t in (du, dc))
-        if moves or weighs:
-            slope = relu_pull(u, neurons, weights)
-        if moves:
-            tangent += jnp.vdot(c[:, None] * slope, du)
-        if weighs:
-            tangent += sign * jnp.vdot(jnp.sum(u * slope, axis=1), dc)
+    if dW is not None:
+        tangent += jnp.vdot(a[:, None] * of_students, dW)
+    if da is not None:
+        tangent += jnp.vdot(jnp.sum(W * of_students, axis=1), da)
+    if dV is not None:
+        tangent -= jnp.vdot(b[:, None] * of_teachers, dV)
+    if db is not None:
+        tangent -= jnp.vdot(jnp.sum(V * of_teachers, axis=1), db)
     return _risk(W, V, a, b), tangent

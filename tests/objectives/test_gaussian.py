@@ -58,7 +58,6 @@ def test_sine_and_supplement_agree_with_numpy_at_all_cosines(dtype):
 
 
 def test_the_expectation_is_half_the_product_of_parallel_vectors_and_0_of_opposite_ones():
-    w = jnp.asarray([[3.0, 4.0], [0.0, 0.0]])
-    u = jnp.asarray([[6.0, 8.0], [-3.0, -4.0], [0.0, 0.0]])
-    expected = [[25.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-    np.testing.assert_allclose(gaussian.relu_expectation(w, u), expected, atol=1e-14)
+    u = jnp.asarray([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0], [-3.0, -4.0]])
+    expected = [[12.5, 0.0, 25.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
+    np.testing.assert_allclose(gaussian.relu_expectation(u, 2), expected, atol=1e-14)

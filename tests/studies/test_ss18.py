@@ -5,10 +5,12 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from io import StringIO
 
 import jax
 import numpy as np
 import pytest
+from rich.console import Console
 
 import landscape_jax as lj
 from landscape_jax.storage import StorageError
@@ -35,7 +37,7 @@ def whole(tmp_path_factory):
 def numbers(table):
     """Give a table without its times, and without where its files are."""
     traps = [tuple(replace(t, certificate=None) for t in row.traps) for row in table.rows]
-    return [replace(row, seconds=0, traps=t) for row, t in zip(table.rows, traps, strict=True)]
+    return [replace(row, seconds=0.0, traps=t) for row, t in zip(table.rows, traps, strict=True)]
 
 
 def files(out):
@@ -47,7 +49,8 @@ def files(out):
 
 def row(spurious=126, restarts=1000, size=(8, 8), **changes):
     trap = ss18.Trap(spurious, 2, "spurious", 0.0215, 1e-16, 0.0213, True, None)
-    return ss18.Row(*size, restarts, (replace(trap, **changes),) if spurious else (), 1.0)
+    traps = (replace(trap, **changes),) if spurious else ()
+    return ss18.Row(size[0], size[1], restarts, traps, 1.0)
 
 
 def test_the_published_tables_have_26_rows():
@@ -134,7 +137,7 @@ def stopping(at):
 
 
 def test_a_study_stopped_at_any_stage_resumes_to_the_same_table(whole, tmp_path):
-    before = {}
+    before, found, stage = {}, None, -1
     for stage in range(100):
         try:
             found = ss18.table([SIZE], RESTARTS, out=tmp_path, progress=stopping(stage))
@@ -145,6 +148,7 @@ def test_a_study_stopped_at_any_stage_resumes_to_the_same_table(whole, tmp_path)
         else:
             break
     assert stage > 3
+    assert found is not None
     assert numbers(found) == numbers(whole[1])
 
 
@@ -193,7 +197,7 @@ def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):
 def test_with_too_few_students_the_minimum_is_not_called_spurious():
     only = ss18.table([(2, 1)], 12).rows[0]
     assert (only.spurious, only.proven, only.unproven) == (12, 0, 12)
-    assert "no point of lower value is known" in only.traps[0].reason
+    assert "no point of lower value is known" in str(only.traps[0].reason)
 
 
 def test_the_sweep_of_another_seed_is_refused(whole):
@@ -237,6 +241,15 @@ def test_the_report_names_what_is_unproven_and_why():
     assert report.summary(ss18.Table((row(size=(3, 3)),), 0)) == (
         "126 of 126 spurious runs are proven."
     )
+
+
+def test_a_narrow_terminal_is_shown_fewer_columns_whole():
+    table = ss18.Table((row(size=(10, 10)), row(0)), 0)
+    for width, columns in ((80, 9), (118, 14)):
+        console = Console(width=width, file=StringIO())
+        laid = report.grid(table, width=width, ascii_only=False)
+        assert len(laid.columns) == columns
+        assert console.measure(laid).minimum <= console.measure(laid).maximum <= width
 
 
 def test_figure_1_shows_the_tables_runs(whole):

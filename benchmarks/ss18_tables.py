@@ -1,0 +1,132 @@
+"""Do Tables 1 and 2 of SS18 come out again, at every size, and is every spurious run proven?
+
+For each of the 26 sizes: 1000 restarts, 10,000 where the published share is at most 0.3 %.  The share
+is compared with the published one by Fisher's exact test (with the runs that they could not verify),
+mean objective and mean smallest eigenvalue within 4 combined standard errors and half a unit of the
+printed digit, over the runs whose family is proven, as theirs are over verified runs.
+
+    python benchmarks/ss18_tables.py --out DIR --json benchmarks/ss18_tables.json
+
+An interrupted run is resumed by repeating the command.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import shlex
+import sys
+import time
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import numpy as np
+from scipy.stats import fisher_exact
+
+from landscape_jax.studies import ss18
+from landscape_jax.studies.ss18.published import PUBLISHED
+from landscape_jax.studies.ss18.rows import Row
+
+# The test is made 26 times.
+LEAST_P = 0.001 / 26
+
+
+def restarts_of(percent: float) -> int:
+    """Give enough restarts that a rare minimum is met."""
+    return 10_000 if percent <= 0.3 else 1000
+
+
+def half_unit(printed: float) -> float:
+    """Give half a unit of the last digit printed."""
+    exponent = Decimal(str(printed)).as_tuple().exponent
+    assert isinstance(exponent, int)
+    return 0.5 * 10.0**exponent
+
+
+def compare_mean(values: np.ndarray, counts: np.ndarray, printed: float, theirs: int) -> dict:
+    """Hold a mean over our runs against a printed one over `theirs` runs of the same spread."""
+    ours = counts.sum()
+    if ours == 0:
+        return {"ours": None, "published": printed, "agrees": None}
+    mean = float(np.average(values, weights=counts))
+    spread = math.sqrt(float(np.average((values - mean) ** 2, weights=counts)))
+    error = spread * math.sqrt(1 / ours + 1 / max(theirs, 1))
+    allowed = 4 * error + half_unit(printed)
+    return {
+        "ours": mean,
+        "published": printed,
+        "allowed_difference": allowed,
+        "agrees": abs(mean - printed) <= allowed,
+    }
+
+
+def compare(row: Row) -> dict:
+    """Hold one row against the published one."""
+    published = PUBLISHED[row.k, row.n]
+    theirs = published.spurious
+    shares = [[row.spurious, row.restarts - row.spurious], [theirs, published.restarts - theirs]]
+    p_value = float(fisher_exact(shares)[1])  # pyright: ignore[reportArgumentType]
+    proven = [trap for trap in row.traps if trap.proven]
+    counts = np.array([trap.count for trap in proven])
+    values = np.array([trap.value for trap in proven], float)
+    lowest = np.array([trap.min_eigenvalue for trap in proven], float)
+    verified = round(published.restarts * published.percent / 100)
+    ends = [trap.value for trap in row.traps if trap.value is not None]
+    result = {
+        "p_value": p_value,
+        "share_agrees": p_value >= LEAST_P,
+        "objective": compare_mean(values, counts, published.objective, verified),
+        "eigenvalue": compare_mean(lowest, counts, published.min_eigenvalue, verified),
+        "families_between_1e-3_and_1e-2": sum(1e-3 <= end < 1e-2 for end in ends),
+    }
+    parts = (result["objective"]["agrees"], result["eigenvalue"]["agrees"])
+    result["agrees"] = (
+        result["share_agrees"]
+        and all(part is not False for part in parts)
+        and not result["families_between_1e-3_and_1e-2"]
+    )
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, help="directory of runs and certificates")
+    parser.add_argument("--json", required=True, type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    results, begin = [], time.perf_counter()
+    for (k, n), published in PUBLISHED.items():
+        row = ss18.table(
+            [(k, n)], restarts_of(published.percent), arguments.seed, out=arguments.out
+        ).rows[0]
+        result = row.summary() | row.details() | {"comparison": compare(row)}
+        results.append(result)
+        print(
+            f"{k}:{n} {row.percent_spurious:.2f} % (published {published.percent} %), "
+            f"p = {result['comparison']['p_value']:.3g}, proven {row.proven}, unproven "
+            f"{row.unproven}, {row.seconds:.0f} s, agrees: {result['comparison']['agrees']}",
+            flush=True,
+        )
+        report = {
+            "question": (__doc__ or "").splitlines()[0],
+            "command": shlex.join(["python", *sys.argv]),
+            "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+            "device": jax.devices()[0].device_kind,
+            "versions": {
+                name: version(name)
+                for name in ("jax", "jaxlib", "equinox", "optax", "python-flint", "numpy")
+            }
+            | {"python": platform.python_version()},
+            "seconds": time.perf_counter() - begin,
+            "all_agree": all(r["comparison"]["agrees"] for r in results),
+            "sizes": results,
+        }
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
