@@ -114,7 +114,7 @@ def test_the_table_stands_beside_the_published_one_and_is_resumed(tmp_path):
     assert rows[0]["spurious"] == rows[0]["proven"] > 0
     assert last == (
         f"{rows[0]['proven']} of {rows[0]['spurious'] + 24} spurious runs are proven; "
-        "1 of 1 shares agree with the published ones (Fisher's exact test, p >= 0.001)."
+        "1 of 1 shares agree with the published ones (Fisher's exact test, p >= 0.001/26)."
     )
     assert call(*arguments).stdout == result.stdout
     assert "with seed 0, not 1" in refused(*arguments, "--seed", "1")

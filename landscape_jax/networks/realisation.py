@@ -59,7 +59,9 @@ def realise(
     ```
     """
     students = np.zeros((len(student_weights), teacher.shape[1]), teacher.dtype)
-    free = {sign: [i for i, a in enumerate(student_weights) if np.sign(a) == sign] for sign in (1, -1)}
+    free = {
+        sign: [i for i, a in enumerate(student_weights) if np.sign(a) == sign] for sign in (1, -1)
+    }
     for v, sign in merged_teacher(teacher, teacher_weights):
         if not free[int(sign)]:
             return None

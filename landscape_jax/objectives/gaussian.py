@@ -5,8 +5,8 @@ With θ the angle between w and u,
     f(w, u)    = (1/2π) ‖w‖ ‖u‖ (sin θ + (π − θ) cos θ)          SS18, eq. 7
     ∂f/∂w      = (1/2π) (‖u‖ sin θ w̄ + (π − θ) u)                SS18, eq. 8
 
-sin θ and π − θ are both computed from y = 1 − |cos θ|, which is exact once the cosine is rounded.  A
-rounding error δ of the cosine then moves sin θ w̄ and (π − θ)ū together, and their sum moves by
+sin θ and π − θ are both computed from y = 1 − |cos θ|, which is exact once the cosine is rounded.
+A rounding error δ of the cosine then moves sin θ w̄ and (π − θ)ū together, and their sum moves by
 δ·n with n the unit normal of w in the plane: the gradient keeps an absolute error of a few δ at
 every angle, although θ alone loses half its digits near 0 and π.
 """
@@ -80,8 +80,8 @@ def sine_and_supplement(
     """Give sin θ and π − θ for the angles θ between unit rows (or zero rows) of `w` and `u`.
 
     Their derivative is d(π − θ) = dc / sin θ with c = w·u, and d sin θ = −c d(π − θ).  Where
-    sin θ = 0 it is set to 0: there every term in which it occurs is multiplied by a vector of length
-    sin θ, so second derivatives of f are exact, and finite, at parallel and antiparallel pairs.
+    sin θ = 0 it is set to 0: there every term in which it occurs is multiplied by a vector of
+    length sin θ, so second derivatives of f are exact, and finite, at parallel and opposite rows.
     """
     cosine = _dot(w, u)
     y = 1 - jnp.abs(cosine)
@@ -95,9 +95,7 @@ def _(primals, tangents):
     (w, u), (dw, du) = primals, tangents
     sine, supplement = sine_and_supplement(w, u)
     parallel = sine == 0
-    dsupplement = jnp.where(
-        parallel, 0, (_dot(dw, u) + _dot(w, du)) / jnp.where(parallel, 1, sine)
-    )
+    dsupplement = jnp.where(parallel, 0, (_dot(dw, u) + _dot(w, du)) / jnp.where(parallel, 1, sine))
     return (sine, supplement), (-_dot(w, u) * dsupplement, dsupplement)
 
 
@@ -126,8 +124,8 @@ def relu_pull(
 ) -> Float[Array, "rows dim"]:
     """Give Σⱼ cⱼ ∂f(uᵢ, uⱼ)/∂uᵢ for the first `rows` neurons i, where c are the `weights`.
 
-    Formula: (1/2π) (Σⱼ cⱼ ‖uⱼ‖ sin θᵢⱼ ūᵢ + Σⱼ cⱼ (π − θᵢⱼ) uⱼ).  At uᵢ = 0, where f has a kink, this
-    is Σⱼ cⱼ uⱼ/4, the mean of the one-sided slopes in opposite directions.
+    Formula: (1/2π) (Σⱼ cⱼ ‖uⱼ‖ sin θᵢⱼ ūᵢ + Σⱼ cⱼ (π − θᵢⱼ) uⱼ).  At uᵢ = 0, where f has a kink,
+    this is Σⱼ cⱼ uⱼ/4, the mean of the one-sided slopes in opposite directions.
 
     Source: SS18, eq. 8.
     """

@@ -17,6 +17,7 @@ from landscape_jax.objectives.teacher import (
     checked,
     checked_students,
     checked_weights,
+    is_traced,
     teacher_symmetry,
 )
 
@@ -31,8 +32,8 @@ class PopulationRisk(AbstractObjective):
     call: use `jax.grad`, `jax.hessian`, `vmap`, `jit` as with any function.
 
     F is twice continuously differentiable wherever no neuron is zero, parallel neurons included:
-    there f(w, v) − w·v/2 is of the third order in the angle.  (Only the third derivative jumps.)  At
-    a zero neuron the gradient is the mean of the one-sided slopes in opposite directions.
+    there f(w, v) − w·v/2 is of the third order in the angle.  (Only the third derivative jumps.)
+    At a zero neuron the gradient is the mean of the one-sided slopes in opposite directions.
 
     **Arguments:**
 
@@ -43,7 +44,8 @@ class PopulationRisk(AbstractObjective):
 
     Call it with W, shape (n, d), one neuron a row; it computes in W's precision.
 
-    **Raises:** `TypeError`, `ValueError` on arrays that are not floating, not finite, or do not fit.
+    **Raises:** `TypeError` and `ValueError` on arrays that are not floating or finite, or do not
+    fit.
 
     Source: SS18, eq. 2, 6, 8, 10.
 
@@ -93,15 +95,16 @@ class PopulationRisk(AbstractObjective):
         )
 
     def known(self, params: Float[Array, "neurons dim"]) -> Known:
-        """Say the infimum (0 where the student can compute the teacher), the symmetry group and
+        """Say the infimum, the value of a global run, and the symmetry group at W's shape.
 
-        the value under which a descent counts as global: 1e-3 for an orthonormal teacher (SS18,
-        section 3), in proportion to F(0) for another.  While the teacher is traced, the last alone.
+        The infimum is 0 where the student can compute the teacher.  A run counts as global below
+        1e-3 for an orthonormal teacher (SS18, section 3), in proportion to F(0) for another; while
+        the teacher is traced, this alone is known.
         """
         k = self.teacher.shape[0]
         orthonormal = k / 4 + k * (k - 1) / (4 * math.pi)
         below_value = 1e-3 / orthonormal * _teacher_value(self.teacher, self.teacher_weights)
-        if isinstance(self.teacher, jax.core.Tracer):
+        if is_traced(self.teacher):
             return Known(below_value=below_value)
         weights = (
             np.ones(params.shape[0], self.teacher.dtype)

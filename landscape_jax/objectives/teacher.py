@@ -1,11 +1,16 @@
 """A ReLU teacher and its student's fixed second layer: checks, symmetry, and what can reach 0."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from landscape_jax.objectives.base import Symmetry
+
+
+def is_traced(array: Array) -> bool:
+    """Say whether the array is traced, so that its numbers are not to be seen."""
+    return isinstance(array, Tracer)
 
 
 def checked(name: str, value, ndim: int, shape: str) -> Array:
@@ -19,7 +24,7 @@ def checked(name: str, value, ndim: int, shape: str) -> Array:
         raise TypeError(f"{name} has dtype {array.dtype}; give a floating array, e.g. float64")
     if array.ndim != ndim or 0 in array.shape:
         raise ValueError(f"{name} has shape {array.shape}; it must be {shape}, none of them 0")
-    if not isinstance(array, jax.core.Tracer) and not bool(jnp.isfinite(array).all()):
+    if not is_traced(array) and not bool(jnp.isfinite(array).all()):
         raise ValueError(f"{name} has NaN or infinite entries; give finite numbers")
     return array
 
@@ -28,7 +33,9 @@ def checked_weights(name: str, value, count: int, of: str) -> Float[Array, " neu
     """Give second-layer weights as a checked array with one entry a neuron."""
     weights = checked(name, value, 1, f"({of},)")
     if len(weights) != count:
-        raise ValueError(f"{name} has {len(weights)} entries; there are {count} {of}, one weight each")
+        raise ValueError(
+            f"{name} has {len(weights)} entries; there are {count} {of}, one weight each"
+        )
     return weights
 
 

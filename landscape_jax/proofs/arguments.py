@@ -54,7 +54,7 @@ def newton_kantorovich(
 
     ```
     """
-    root = math.sqrt(max(curvature**2 - 2 * lipschitz * gradient, 0.0))
+    root = math.sqrt(max(curvature * curvature - 2 * lipschitz * gradient, 0.0))
     radius = 2 * gradient / (curvature + root) * (1 + SLACK) if curvature > 0 else math.inf
     widest = (curvature + root) / lipschitz * (1 - SLACK) if lipschitz > 0 else ball
     radii = Radii(radius, min(ball, widest))
@@ -82,7 +82,7 @@ def safran_shamir(gradient: float, curvature: float, lipschitz: float, ball: flo
 
     ```
     """
-    root = math.sqrt(max(9 * curvature**2 - 25 * lipschitz * gradient, 0.0))
+    root = math.sqrt(max(9 * curvature * curvature - 25 * lipschitz * gradient, 0.0))
     radius = 25 * gradient / (6 * curvature + 2 * root) * (1 + SLACK) if curvature > 0 else math.inf
     widest = curvature / lipschitz * (1 - SLACK) if lipschitz > 0 else ball
     radii = Radii(radius, min(ball, widest))

@@ -68,7 +68,9 @@ class Certificate:
       "minimum": neither is known;
     * `every_higher_dimension`: all of this holds in R^D for every D ≥ d too, all vectors padded
       with zeros, where the Hessian has the further eigenvalues of M(x) (SS18, lemma 3), all at
-      least `padding_min_eigenvalue_lower` > 0 in B(`radius`).
+      least `padding_min_eigenvalue_lower` > 0 in B(`radius`).  None of them lies below all others,
+      so `min_eigenvalue_lower` holds there too: pᵀMp is the mean of ∇²F[p ⊗ e, p ⊗ e] over the
+      unit vectors e of R^d, since the blocks of ∇²F − M ⊗ I have trace 0 (`pairs.hessian`).
     """
 
     kind: Kind
@@ -187,9 +189,9 @@ def _parse(content: Any) -> tuple[Certificate, str]:
     names = {f.name for f in fields(Certificate)}
     known = {"format", "version", "statement"} | names
     if missing := known - set(content):
-        raise CertificateError(f"'{min(missing)}' is missing.")
+        raise CertificateError(f"{min(missing)!r} is missing.")
     if unknown := set(content) - known:
-        raise CertificateError(f"'{min(unknown)}' is not a field of a certificate.")
+        raise CertificateError(f"{min(unknown)!r} is not a field of a certificate.")
     if not isinstance(content["statement"], str):
         raise CertificateError("'statement' must be a sentence.")
     entries = {name: _entry(name, content[name]) for name in names}

@@ -48,7 +48,8 @@ def curvature(problem: Problem, point: Float[np.ndarray, "n d"]) -> Curvature | 
         neurons = neurons[:, np.any(neurons != 0, axis=0)]
     reduced = neurons.shape[1] < point.shape[1]
     whole = angles(exact(neurons), stacked, students)
-    if students * neurons.shape[1] > WHOLE_SPACE and len(neurons) - students < neurons.shape[1]:
+    teachers = len(neurons) - students
+    if students * neurons.shape[1] > WHOLE_SPACE and 0 < teachers < neurons.shape[1]:
         span = _in_span(exact(neurons), students)
         if span is not None:
             return _bounds(angles(span[0], stacked, students), True, span[1])
@@ -84,7 +85,10 @@ def _in_span(neurons: arb_mat, students: int) -> tuple[arb_mat, float] | None:
     factor = _cholesky(v * v.transpose())
     if factor is None:
         return None
-    coordinates = factor.solve(v * w.transpose()).transpose()
+    try:
+        coordinates = factor.solve(v * w.transpose()).transpose()
+    except ZeroDivisionError:
+        return None
     rest = frobenius(w) ** 2 - frobenius(coordinates) ** 2
     offset = upper(rest.nonnegative_part().sqrt())
     stacked = coordinates.entries() + factor.entries()

@@ -32,11 +32,11 @@ def smallest_eigenvalue(matrix: arb_mat) -> float:
     size = len(guess)
     if not size or not np.all(np.isfinite(guess)):
         return -np.inf
-    spectrum = np.linalg.eigvalsh(guess)
     # Float Cholesky of a matrix with smallest eigenvalue `gap` succeeds; see Higham, theorem 10.7.
-    gap = 64 * size * np.finfo(float).eps * float(np.max(np.abs(spectrum)))
-    shift = float(spectrum[0]) - gap
     try:
+        spectrum = np.linalg.eigvalsh(guess)
+        gap = 64 * size * np.finfo(float).eps * float(np.max(np.abs(spectrum)))
+        shift = float(spectrum[0]) - gap
         factor = np.linalg.cholesky(guess - shift * np.eye(size))
     except np.linalg.LinAlgError:
         return -np.inf
@@ -64,5 +64,8 @@ def negative_curvature(matrix: arb_mat) -> float:
     guess = midpoints(matrix)
     if not np.all(np.isfinite(guess)):
         return np.inf
-    vector = exact(np.linalg.eigh(guess)[1][:, :1])
+    try:
+        vector = exact(np.linalg.eigh(guess)[1][:, :1])
+    except np.linalg.LinAlgError:
+        return np.inf
     return upper((vector.transpose() * matrix * vector)[0, 0] / frobenius(vector) ** 2)

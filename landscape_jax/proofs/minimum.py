@@ -84,6 +84,7 @@ def prove_minimum(
         with flint.ctx.workprec(precision), np.errstate(all="ignore"):
             _check_point(problem, given, max_move)
             point = polish(problem, given, max_move)
+            _check_polished(given, point, max_move)
             outcome = _prove(problem, given, point, better, argument)
     except _RefusalError as refused:
         outcome = refused.outcome
@@ -139,6 +140,16 @@ def _check_point(problem: Problem, given: Float[np.ndarray, "n d"], max_move: fl
             value_lower=max(0.0, lower(value(pairs))),
             value_upper=upper(value(pairs)),
         )
+
+
+def _check_polished(
+    given: Float[np.ndarray, "n d"], point: Float[np.ndarray, "n d"], max_move: float
+) -> None:
+    """Refuse a polished point that lies too far away, or has a neuron that is zero."""
+    if not frobenius(exact(point) - exact(given)) <= max_move:
+        raise _RefusalError("the polish moved the point further than max_move.")
+    if not np.all(np.any(point != 0, axis=1)):
+        raise _RefusalError("the polish ends where a neuron is zero.")
 
 
 def _prove(

@@ -27,7 +27,7 @@ def polish(
     basis = _basis(problem, len(start))
     flat = Problem(problem.teacher @ basis, problem.teacher_weights, problem.student_weights)
     inside = start @ basis
-    limit = max_move**2 - float(np.sum((start - inside @ basis.T) ** 2))
+    limit = max_move * max_move - float(np.sum((start - inside @ basis.T) ** 2))
     if limit <= 0:
         return start
     origin = inside
@@ -93,7 +93,8 @@ def _refine(
     best, best_norm = start, np.inf
     trial = inside @ basis.T
     for _ in range(REFINEMENTS):
-        if not np.linalg.norm(trial - start) < max_move * (1 - 1e-9):
+        near = float(np.linalg.norm(trial - start)) < max_move * (1 - 1e-9)
+        if not (near and np.all(np.any(trial, axis=1))):
             break
         slope = midpoints(gradient(problem.pairs(trial)))
         norm = float(np.linalg.norm(slope))

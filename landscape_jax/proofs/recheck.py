@@ -208,7 +208,11 @@ def positive_definite(matrix: arb_mat, level: arb) -> bool:
     shift = np.nextafter(float((level + distance).upper()), np.inf)
     if not np.isfinite(shift):
         return False
-    turn = arb_mat(size, size, _on_grid(np.linalg.eigh(guess)[1]).ravel().tolist())
+    try:
+        vectors_guess = np.linalg.eigh(guess)[1]
+    except np.linalg.LinAlgError:
+        return False
+    turn = arb_mat(size, size, _on_grid(vectors_guess).ravel().tolist())
     for p in range(size):
         centre[p, p] -= arb(shift)
     turned = (turn.transpose() * (centre * turn)).entries()

@@ -3,14 +3,15 @@
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import flint
 import numpy as np
 from flint import arb, arb_mat
 
+from landscape_jax.proofs.arguments import ARGUMENTS
 from landscape_jax.proofs.balls import lower, upper
-from landscape_jax.proofs.certificate import Certificate, load
+from landscape_jax.proofs.certificate import KINDS, Certificate, load
 from landscape_jax.proofs.recheck import (
     Landscape,
     Vector,
@@ -24,6 +25,8 @@ PRECISION = 256
 # The Hessian is checked in the whole space up to this size, above in the teacher's span.
 WHOLE_SPACE = 400
 LARGEST_HESSIAN = 2500
+# A pair of neurons takes the time of its d coordinates and of so many more.
+PAIR_WORK = 32
 LARGEST_WORK = 2e7
 
 
@@ -70,22 +73,24 @@ def verify(certificate: Certificate | str | os.PathLike[str]) -> Verification:
     """
     start = time.perf_counter()
     if isinstance(certificate, Certificate):
-        claim, statement = certificate, certificate.statement
+        claim, statement = certificate, None
     else:
         claim, statement = load(certificate)
     bounds: dict[str, float] = {}
     with flint.ctx.workprec(PRECISION), np.errstate(all="ignore"):
-        reason = (
-            None if statement == claim.statement else "its sentence is not what its numbers say."
-        )
-        reason = reason or next(_objections(claim, bounds), None)
+        reason = next(_objections(claim, statement, bounds), None)
     seconds = time.perf_counter() - start
     return Verification(reason is None, reason, **bounds, seconds=seconds)
 
 
-def _objections(claim: Certificate, bounds: dict[str, float]) -> Iterator[str]:
+def _objections(
+    claim: Certificate, statement: str | None, bounds: dict[str, float]
+) -> Iterator[str]:
     """Yield what is wrong, cheapest checks first; `bounds` collects what is recomputed."""
+    yield from _well_formed(claim)
     yield from _well_posed(claim)
+    if statement is not None and statement != claim.statement:
+        yield "its sentence is not what its numbers say."
     here = _landscape(claim, claim.point)
     if not norm(_flat(claim.point, claim.given)) <= claim.moved:
         yield "the point was moved further than claimed."
@@ -102,16 +107,31 @@ def _objections(claim: Certificate, bounds: dict[str, float]) -> Iterator[str]:
     yield from _curvature(claim)
 
 
+def _well_formed(claim: Certificate) -> Iterator[str]:
+    """Object to what a file cannot hold, in a certificate that comes from none."""
+    arrays = (claim.point, claim.given, claim.teacher, claim.teacher_weights, claim.student_weights)
+    arrays += () if claim.witness is None else (claim.witness,)
+    if not all(x.dtype == np.float64 and x.size and np.isfinite(x).all() for x in arrays):
+        yield "its arrays are not of finite floats."
+    if claim.kind not in KINDS or claim.argument not in ARGUMENTS:
+        yield "its kind or its argument is not known."
+    bounds = (getattr(claim, f.name) for f in fields(claim))
+    if not all(np.isfinite(x) for x in bounds if isinstance(x, float)):
+        yield "its bounds are not finite."
+
+
 def _well_posed(claim: Certificate) -> Iterator[str]:
     """Object to what no statement can be about."""
+    if claim.point.ndim != 2:
+        yield "its point is no matrix."
     n, d = claim.point.shape
     k = len(claim.teacher)
-    if (n + k) ** 2 * d > LARGEST_WORK:
+    if (n + k) ** 2 * (d + PAIR_WORK) > LARGEST_WORK:
         yield "the problem is too large to be checked."
     arrays = (claim.point, claim.given, claim.teacher, claim.teacher_weights, claim.student_weights)
     shapes = [(n, d), (n, d), (k, d), (k,), (n,)]
-    if [x.shape for x in arrays] != shapes or not all(np.isfinite(x).all() for x in arrays):
-        yield "its arrays do not fit together, or are not finite."
+    if [x.shape for x in arrays] != shapes:
+        yield "its arrays do not fit together."
     if np.any(claim.student_weights == 0) or not np.all(np.any(claim.point != 0, axis=1)):
         yield "a student neuron is zero, or has second-layer weight 0."
     if not 0 < claim.radius < claim.uniqueness_radius <= claim.ball_radius < np.inf:
@@ -123,6 +143,9 @@ def _well_posed(claim: Certificate) -> Iterator[str]:
         yield "the bound for further dimensions stands exactly where they are claimed."
     if padding is not None and not padding > 0:
         yield "the bound for further dimensions is not positive."
+    witness = (claim.witness, claim.witness_value_upper)
+    if claim.kind != "spurious" and any(part is not None for part in witness):
+        yield "only a spurious minimum has a witness."
 
 
 def _landscape(claim: Certificate, point: np.ndarray) -> Landscape:
@@ -206,8 +229,8 @@ def _witness(claim: Certificate, bounds: dict[str, float]) -> Iterator[str]:
     if claim.witness is None or claim.witness_value_upper is None:
         yield "a spurious minimum needs a witness and its value."
         return
-    if claim.witness.shape != claim.point.shape or not np.isfinite(claim.witness).all():
-        yield "the witness is not finite, or not of the point's shape."
+    if claim.witness.shape != claim.point.shape:
+        yield "the witness is not of the point's shape."
     better = _landscape(claim, claim.witness).value()
     bounds["witness_value_upper"] = upper(better)
     if not better <= claim.witness_value_upper:
@@ -280,7 +303,7 @@ def _reduced(claim: Certificate) -> tuple[Landscape, arb, bool] | None:
         columns = np.any(claim.point != 0, axis=0) | np.any(live != 0, axis=0)
     point, teacher = vectors(claim.point[:, columns]), vectors(claim.teacher[:, columns])
     width = int(columns.sum())
-    if n * width > WHOLE_SPACE and len(live) < width:
+    if n * width > WHOLE_SPACE and 0 < len(live) < width:
         basis = orthonormal(vectors(live[:, columns]))
         if basis is not None:
             table = arb_mat(basis)

@@ -43,9 +43,10 @@ def gradient_norm(gradient: PyTree) -> Float[Array, ""]:
 class Descent(eqx.Module):
     """The rule of one descent: x ← x + scale · optimizer(∇F(x)), looked at every few steps.
 
-    It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the value
-    is below `below_value`, or after `max_steps`.  When the parameters are not finite or their norm
-    exceeds `norm_limit`, it begins again from its start with half the step, ten times at most.
+    It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the
+    value is below `below_value`, or after `max_steps`.  When the parameters are not finite or
+    their norm exceeds `norm_limit`, it begins again from its start with half the step, ten times
+    at most.
 
     Source: SS18, section 3; the halving is their published program's.
     """
@@ -73,7 +74,7 @@ class Descent(eqx.Module):
         )
 
     def step(self, run: Run) -> Run:
-        """Go `check_every` steps, fewer where `max_steps` comes first, none before the first look."""
+        """Go `check_every` steps, or up to `max_steps`; none before the first look."""
         last = jnp.minimum(self.check_every, self.max_steps - run.steps)
         last = jnp.where(jnp.isinf(run.value), 0, last)
 

@@ -33,7 +33,7 @@ class _Newton(NamedTuple):
     probe: Float[Array, " parameters"]
     halved: Bool[Array, ""]
     positive: Bool[Array, ""]
-    count: Array
+    taken: Array
 
 
 class _Solution(NamedTuple):
@@ -107,8 +107,8 @@ def polish(
       says that the Hessian changes little against its smallest eigenvalue: the quantity of Newton
       and Kantorovich, measured instead of bounded.
 
-    Then F is convex and as good as quadratic between x₀ and x*, and descent, which contracts towards
-    x* there, ends in x*.  Otherwise nothing is accepted, and one goes on descending.
+    Then F is convex and as good as quadratic between x₀ and x*, and descent, which contracts
+    towards x* there, ends in x*.  Otherwise nothing is accepted, and one goes on descending.
 
     **Arguments:** `params`, x₀; `probe`, a random vector, one entry a parameter.
 
@@ -131,17 +131,17 @@ def polish(
         return _Newton(
             x=jnp.where(halved, s.x + s.step, s.x),
             step=step,
-            first=jnp.where(s.count == 0, step, s.first),
+            first=jnp.where(s.taken == 0, step, s.first),
             size=size,
             norm=jnp.where(halved, gradient_norm(unravel(g)), s.norm),
             probe=probe / jnp.linalg.norm(probe),
             halved=halved,
             positive=s.positive & solved.all(),
-            count=s.count + 1,
+            taken=s.taken + 1,
         )
 
     end = jax.lax.while_loop(
-        lambda s: s.halved & s.positive & (s.count < _MOST_STEPS), iterate, begin
+        lambda s: s.halved & s.positive & (s.taken < _MOST_STEPS), iterate, begin
     )
     move = end.x - start
     rounding = 100 * jnp.finfo(start.dtype).eps * jnp.linalg.norm(start)

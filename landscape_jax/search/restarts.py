@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.core import Tracer
 from jaxtyping import Array, Int, Key, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective
@@ -34,7 +35,7 @@ def restart(
     key: Key[Array, ""] | None = None,
     optimizer: optax.GradientTransformation | None = None,
     gradient_tolerance: float | None = None,
-    below_value: float | None | str = "known",
+    below_value: float | Array | str | None = "known",
     max_steps: int = 10_000_000,
     finish: bool = True,
     norm_limit: float = 1e4,
@@ -48,13 +49,14 @@ def restart(
     given.  Every `check_every` steps it is looked at, and stops when its gradient norm (the largest
     over neurons) is at most `gradient_tolerance`, or its value is below `below_value`, or after
     `max_steps`; where it diverges it begins again with half the step.  A run that stops makes room
-    for the next.  With `finish`, Newton's method takes over for the last decades where its answer is
-    the one that descent would have reached (see `polish`); the point is then as exact as the
+    for the next.  With `finish`, Newton's method takes over for the last decades where its answer
+    is the one that descent would have reached (see `polish`); the point is then as exact as the
     precision allows.
 
-    Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts, the
-    lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding decides.
-    The call is pure: use it under `jit`.  It compiles once for each shape and each setting.
+    Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
+    the lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding
+    decides.  The call is pure: use it under `jit`.  It compiles once for each shape and
+    each setting.
 
     **Arguments:**
 
@@ -219,7 +221,7 @@ def _starts(start, index: Array, key: Array | None) -> PyTree:
                 "give starts with one leading axis, one entry a restart"
             )
         length = lengths.pop()
-        if not isinstance(index, jax.core.Tracer) and int(index.max()) >= length:
+        if not isinstance(index, Tracer) and int(index.max()) >= length:
             raise ValueError(
                 f"restarts asks for start {int(index.max())}; start holds {length}, from 0"
             )

@@ -8,11 +8,11 @@ def _vectors(rows) -> list[mp.matrix]:
     return [mp.matrix([mp.mpf(float(x)) for x in row]) for row in np.asarray(rows)]
 
 
-def _dot(u: mp.matrix, v: mp.matrix) -> mp.mpf:
+def _dot(u: mp.matrix, v: mp.matrix):
     return mp.fsum(a * b for a, b in zip(u, v, strict=True))
 
 
-def _norm(u: mp.matrix) -> mp.mpf:
+def _norm(u: mp.matrix):
     return mp.sqrt(_dot(u, u))
 
 

@@ -66,7 +66,9 @@ def test_memory_does_not_grow_with_the_number_of_samples():
     def temporary(count: int) -> int:
         risk = lj.MonteCarloRisk(jnp.eye(4), samples=count, key=jax.random.key(0), chunk=1024)
         compiled = jax.jit(jax.grad(risk)).lower(W).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
+        memory = compiled.memory_analysis()
+        assert memory is not None
+        return memory.temp_size_in_bytes
 
     # A carry is kept for each chunk, three numbers, and nothing for each sample.
     assert temporary(1_024_000) - temporary(10_240) < 1000 * 16 * 8

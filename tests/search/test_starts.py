@@ -44,5 +44,5 @@ def test_a_shape_without_neurons_or_dimension_is_refused(make, shape):
 def test_a_scale_or_radius_that_is_not_positive_is_refused():
     with pytest.raises(ValueError, match="scale is -1"):
         lj.starts.gaussian((2, 2), scale=-1.0)
-    with pytest.raises(ValueError, match="radius is 0.0"):
+    with pytest.raises(ValueError, match=r"radius is 0\.0"):
         lj.starts.sphere((2, 2), radius=0.0)

@@ -60,7 +60,7 @@ def summary(table: Table) -> str:
         return f"{line}."
     return (
         f"{line}; {sum(compared)} of {len(compared)} shares agree with the published ones "
-        "(Fisher's exact test, p >= 0.001)."
+        "(Fisher's exact test, p >= 0.001/26)."
     )
 
 

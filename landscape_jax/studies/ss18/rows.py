@@ -7,8 +7,8 @@ from scipy.stats import binomtest, fisher_exact
 
 from landscape_jax.studies.ss18.published import PUBLISHED, Published
 
-# Below this probability two shares are said to disagree.
-DISAGREEMENT = 1e-3
+# Below this probability two shares are said to disagree: one in a thousand over all 26 sizes.
+DISAGREEMENT = 1e-3 / 26
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Row:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether ours and the published share may well be of one experiment: p ≥ 0.001."""
+        """Whether ours and the published share may well be of one experiment: p ≥ 0.001/26."""
         return None if self.p_value is None else self.p_value >= DISAGREEMENT
 
     def summary(self) -> dict[str, Any]:

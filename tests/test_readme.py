@@ -1,0 +1,23 @@
+"""What the README shows runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs_and_finds_a_proven_trap():
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    names = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["proof"].kind == "spurious"
+    assert names["runs"].summary() == {"converged": 100}
+
+
+def test_the_readme_has_two_commands():
+    assert len(re.findall(r"^```sh$", README.read_text(encoding="utf-8"), re.MULTILINE)) == 2
