@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt64
 from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from landscape_jax.critical.refinement import Sides, clusters, scramble, search
 from landscape_jax.objectives.base import Symmetry
@@ -46,14 +47,16 @@ class Group:
     """A `Symmetry`, with all that its alignments share computed once; make it with `of`.
 
     `labels`: classes of neurons; `frame`: the lines' unit vectors, then the unit vector of the
-    mean (0 where it vanishes); `inverse`: the frame's pseudoinverse; `complement`: an orthonormal
-    basis of what the frame does not span; `line_colours`, `line_edges`: the graph of the directed
+    mean (0 where it vanishes); `span`: an orthonormal basis of what the frame spans, its longest
+    axes first; `inverse`: what makes `span` of the frame; `complement`: an orthonormal basis of the
+    rest; `line_colours`, `line_edges`: the graph of the directed
     lines +e₁, …, +e_L, −e₁, …, −e_L, which Q permutes.
     """
 
     labels: Int[np.ndarray, " neurons"]
     frame: Float[np.ndarray, "vectors dim"]
-    inverse: Float[np.ndarray, "dim vectors"]
+    span: Float[np.ndarray, "rank dim"]
+    inverse: Float[np.ndarray, "rank vectors"]
     complement: Float[np.ndarray, "rest dim"]
     line_colours: Int[np.ndarray, " directed"]
     line_edges: UInt64[np.ndarray, "directed directed"]
@@ -70,13 +73,14 @@ class Group:
         lines, masses = symmetry.directions[real].astype(np.float64), masses[real]
         unit_mean = mean / length if length > rounding * scale else np.zeros_like(mean)
         frame = np.vstack([lines, unit_mean])
-        _, sizes, basis = np.linalg.svd(frame)
+        left, sizes, basis = np.linalg.svd(frame)
         rank = int(np.sum(sizes > rounding * sizes.max(initial=0)))
         colours, edges = _line_graph(lines, masses / (scale or 1), unit_mean, rounding)
         return cls(
             labels=np.unique(symmetry.labels, return_inverse=True)[1],
             frame=frame,
-            inverse=np.linalg.pinv(frame, rcond=rounding),
+            span=basis[:rank],
+            inverse=left.T[:rank] / sizes[:rank, None],
             complement=basis[rank:],
             line_colours=colours,
             line_edges=edges,
@@ -125,8 +129,10 @@ class Group:
         """Build an element that preserves the colours, `None` where its residual is too large.
 
         Lines of one colour are matched in their order.  On the frame's span Q is then what maps
-        them, Q = F⁺ F_matched, and neurons of one colour are matched where that brings them
-        closest (linear assignment); on the complement Q is the best isometry (Procrustes).
+        them: it maps `span` to `inverse` F_matched, made orthonormal row by row (QR), so that the
+        short axes, which nearly parallel lines leave uncertain, follow the long ones.  Neurons of
+        one colour are matched where that brings them closest (linear assignment); on the complement
+        Q is the best isometry (Procrustes).
         """
         target, source = points[sides[0]], points[sides[1]]
         neurons, lines = np.split(colours, [len(target)], axis=1)
@@ -135,7 +141,9 @@ class Group:
         if not np.array_equal(self.line_edges[np.ix_(match, match)], self.line_edges):
             return None
         directed = np.vstack([self.frame[:-1], -self.frame[:-1]])
-        isometry = self.inverse @ np.vstack([directed[match[: len(match) // 2]], self.frame[-1]])
+        matched = np.vstack([directed[match[: len(match) // 2]], self.frame[-1]])
+        axes, lengths = np.linalg.qr((self.inverse @ matched).T)
+        isometry = self.span.T @ (axes * np.where(np.diag(lengths) < 0, -1, 1)).T
         gain = target @ isometry @ source.T
         differ = neurons[0][:, None] != neurons[1]
         forbidden = 1 + 2 * len(gain) * np.abs(gain).max(initial=0)
@@ -151,15 +159,18 @@ class Group:
 def _line_graph(
     lines: np.ndarray, masses: np.ndarray, mean: np.ndarray, rounding: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colour the directed lines by mass and angle with the mean, their pairs by their angle.
+    """Colour the directed lines by mass and distance to the mean, their pairs by their distance.
 
-    On the diagonal and between antipodes, ±1 is replaced by ±2, so that no pair of nearly equal
-    lines looks like them.
+    Distances of unit vectors and not cosines, which do not tell small angles apart.  That of a line
+    and itself is taken as −1, of antipodes as 3: no pair of nearly equal lines looks like them.
     """
-    gram = lines @ lines.T
-    np.fill_diagonal(gram, 2)
-    edges = scramble(clusters(np.block([[gram, -gram], [-gram, gram]]), rounding), 3)
-    heights = clusters(np.concatenate([lines @ mean, -(lines @ mean)]), rounding)
+    directed = np.concatenate([lines, -lines])
+    distances = cdist(directed, directed)
+    itself = np.arange(len(directed))
+    distances[itself, itself] = -1
+    distances[itself, np.roll(itself, len(lines))] = 3
+    edges = scramble(clusters(distances, rounding), 3)
+    heights = clusters(cdist(directed, mean[None])[:, 0], rounding)
     weights = clusters(np.concatenate([masses, masses]), rounding)
     return heights * (weights.max(initial=0) + 1) + weights, edges
 

@@ -6,6 +6,7 @@ import pytest
 from landscape_jax.critical.symmetry import Group, align, default_tolerance
 from landscape_jax.objectives.base import Symmetry
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.objectives.teacher import teacher_symmetry
 from tests.critical.groups import CASES, Case
 
 ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -198,3 +199,31 @@ def test_fifty_neurons_are_aligned():
 def test_points_that_do_not_fit_are_refused_in_words(representative, member, message):
     with pytest.raises(ValueError, match=message):
         align(orthonormal(3), representative, member)
+
+
+def near_parallel(gap: float) -> Symmetry:
+    """Give the group of three teachers around one axis, at a triangle's corners `gap` wide."""
+    corners = gap * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]])
+    teacher = np.concatenate([np.ones((3, 1)), corners], axis=1)
+    teacher /= np.linalg.norm(teacher, axis=1, keepdims=True)
+    return teacher_symmetry(teacher, np.ones(3), np.ones(1))
+
+
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-8, 1e-10, 1e-12])
+def test_nearly_parallel_teachers_do_not_part_a_point_from_itself(gap: float):
+    W = np.random.default_rng(0).normal(size=(1, 3))
+    found = align(near_parallel(gap), W, W)
+    assert found is not None
+    assert found.residual < 1e-14
+
+
+@pytest.mark.parametrize("gap", [1e-6, 1e-8, 3e-9])
+def test_nearly_parallel_teachers_have_no_shear_for_a_symmetry(gap: float):
+    """A linear map permutes the triangle's corners and W to −W, but it is no isometry."""
+    shear = np.array([[-1.0, 0.0], [-1 / 3, 1.0]])
+    stretched, axes = np.linalg.eigh(shear.T @ shear - np.eye(2))
+    for sign in (1, -1):
+        w = axes @ (np.sqrt(np.abs(stretched[::-1])) * [1, sign])
+        W, W_ = np.array([[0.0, *(shear @ w)]]), np.array([[0.0, *w]])
+        np.testing.assert_allclose(np.linalg.norm(W), np.linalg.norm(W_))
+        assert (align(near_parallel(gap), W, W_) is None) == (np.linalg.norm(W - W_) > 1e-6)

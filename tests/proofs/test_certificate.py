@@ -101,6 +101,14 @@ FORGERIES = {
     "negative eigenvalue": {"min_eigenvalue_lower": -1.0},
     "infinite constant": {"lipschitz_upper": np.inf},
     "nan": {"gradient_norm_upper": np.nan},
+    "nan that no inequality needs": {"kind": "minimum", "value_lower": np.nan},
+    "infinite value": {"value_upper": np.inf},
+    "witness of a minimum that is not called spurious": {"kind": "minimum"},
+    "witness value without a witness": {"kind": "minimum", "witness": None},
+    "unknown kind": {"kind": "spectacular"},
+    "unknown argument": {"argument": "trust me"},
+    "finer floats": {"point": np.eye(6, dtype=np.longdouble)},
+    "flat point": {"point": np.ones(36)},
 }
 
 
@@ -136,6 +144,7 @@ def test_truncated_files_are_unusable(saved):
         ({"version": 2}, "version 2, where 1 is read"),
         ({"version": True}, "version True"),
         ({"extra": 1}, "'extra' is not a field"),
+        ({"\ud800": 1}, r"'\\ud800' is not a field"),
         ({"statement": 3}, "'statement' must be a sentence"),
         ({"kind": "spectacular"}, "'kind' must be one of"),
         ({"kind": ["spurious"]}, "'kind' must be one of"),
@@ -198,6 +207,35 @@ def test_problems_too_large_to_check_do_not_hold():
     proof = spurious(6)[2]
     tall = np.ones((3000, 6))
     huge = replace(
-        proof, point=tall, given=tall, student_weights=np.ones(3000), witness=None, kind="minimum"
-    )
+        proof, point=tall, given=tall, student_weights=np.ones(3000), kind="minimum",
+        witness=None, witness_value_upper=None,
+    )  # fmt: skip
     assert verify(huge).reason == "the problem is too large to be checked."
+
+
+def test_wide_certificate_without_a_living_teacher_does_not_hold():
+    """No teacher, so no span to work in: the gradient is small enough, the Hessian is not."""
+    proof = spurious(6)[2]
+    point = np.ones((2, 300)) + 0.1 * np.eye(2, 300)
+    changes = {
+        "kind": "minimum", "witness": None, "witness_value_upper": None,
+        "point": point, "given": point,
+        "teacher": np.zeros((1, 300)), "teacher_weights": np.ones(1),
+        "student_weights": np.array([1.0, -1.0]),
+        "gradient_norm_upper": 1.0, "min_eigenvalue_lower": 100.0,
+        "padding_min_eigenvalue_lower": 100.0, "lipschitz_upper": 10.0,
+        "value_lower": 0.0, "value_upper": 1.0,
+        "radius": 0.1, "uniqueness_radius": 1.0, "ball_radius": 2.0,
+    }  # fmt: skip
+    reason = verify(replace(proof, **changes)).reason
+    assert reason == "the Hessian's smallest eigenvalue is not proven as large as claimed."
+
+
+def test_many_neurons_on_a_line_are_too_many_pairs_to_check():
+    proof = spurious(6)[2]
+    column = np.ones((4000, 1))
+    long = replace(
+        proof, point=column, given=column, student_weights=np.ones(4000), teacher=np.ones((1, 1)),
+        teacher_weights=np.ones(1), witness=None, witness_value_upper=None, kind="minimum",
+    )  # fmt: skip
+    assert verify(long).reason == "the problem is too large to be checked."

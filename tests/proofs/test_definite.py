@@ -53,3 +53,14 @@ def test_matrices_that_are_not_finite_have_no_bound():
     assert negative_curvature(broken) == np.inf
     assert not positive_definite(broken, arb(0))
     assert smallest_eigenvalue(arb_mat(0, 0)) == -np.inf
+
+
+def test_eigenvalues_that_do_not_converge_give_no_bound(monkeypatch):
+    def fail(*_):
+        raise np.linalg.LinAlgError
+
+    monkeypatch.setattr(np.linalg, "eigvalsh", fail)
+    monkeypatch.setattr(np.linalg, "eigh", fail)
+    assert smallest_eigenvalue(exact(np.eye(2))) == -np.inf
+    assert negative_curvature(exact(np.eye(2))) == np.inf
+    assert not positive_definite(exact(np.eye(2)), arb(0))

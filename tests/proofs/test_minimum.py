@@ -200,3 +200,43 @@ def test_only_population_risks_are_taken():
         prove_minimum(SimpleNamespace(), np.eye(2))
     with pytest.raises(ValueError, match="W must have 2 axes"):
         prove_minimum(make_risk(np.eye(2)), np.ones(2))
+
+
+EYE, WIDE = np.eye(2), np.eye(300)[:2]
+EXTREMES = {
+    "Newton's step ends at zero": (make_risk(np.eye(1)), [[-1e-9]], 1e-3),
+    "huge student weights": (make_risk(EYE, None, np.full(2, 1e100)), 1e-100 * EYE, 1e-3),
+    "huge weights": (make_risk(EYE, np.full(2, 1e150), np.full(2, 1e150)), EYE, 1e-3),
+    "huge neurons": (make_risk(1e250 * EYE), 1e250 * EYE, 1e-3),
+    "tiny neurons": (make_risk(1e-200 * EYE), 1e-200 * EYE, 1e-3),
+    "smallest neurons": (make_risk(5e-324 * EYE), 5e-324 * EYE, 1e-3),
+    "weights of many sizes": (make_risk(EYE, np.array([1e-100, 1e100])), EYE, 1e-3),
+    "no teacher": (make_risk(0 * WIDE, None, np.array([1.0, -1])), WIDE + 1, 1e-3),
+    "no teacher's weight": (make_risk(WIDE, np.zeros(2), np.array([1.0, -1])), WIDE + 1, 1e-3),
+    "orthogonal to the teacher": (make_risk(WIDE), np.eye(300)[2:4], 10.0),
+    "long way allowed": (make_risk(EYE), 3 * EYE[:, ::-1] - 1, 1e200),
+    "short way allowed": (make_risk(EYE), EYE + 1e-9, 1e-200),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("argument", ARGUMENTS)
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extreme_numbers_end_in_an_answer(name, argument):
+    risk, point, reach = EXTREMES[name]
+    outcome = prove_minimum(risk, point, max_move=reach, argument=argument)
+    assert outcome.moved is None or outcome.moved <= reach
+    assert verify(outcome) if outcome else outcome.reason
+
+
+def test_polish_is_not_trusted(monkeypatch):
+    """A polish that drops a neuron, or goes too far, does not lead to a certificate."""
+    risk = make_risk(np.eye(2)[:1])
+    for point, reason in (
+        ([[1.0, 0.0], [0.0, 0.0]], "the polish ends where a neuron is zero."),
+        ([[1.0, 0.0], [0.0, 5.0]], "the polish moved the point further than max_move."),
+    ):
+        monkeypatch.setattr(
+            "landscape_jax.proofs.minimum.polish", lambda *_, end=point: np.array(end)
+        )
+        assert refusal(risk, [[1.0, 0.0], [0.0, 1e-4]], max_move=1e-3) == reason

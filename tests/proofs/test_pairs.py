@@ -145,3 +145,16 @@ def test_zero_neurons_and_zero_weights_add_nothing_to_the_value():
         weightless = by_pairs.float_pairs(padded + 1, np.array([0.0, 0.0, 0.0]), teacher, ones)
     assert risk.contains(0)
     assert weightless.students == 0
+
+
+def test_no_eigenvalue_of_m_lies_below_the_hessian():
+    """M is the mean of the Hessian over the unit vectors of R^d, so padding never lowers it."""
+    rng = np.random.default_rng(8)
+    for _ in range(5):
+        students, teachers, a, b = at_every_angle(rng)
+        with flint.ctx.workprec(128):
+            here = by_pairs.float_pairs(students, a, teachers, b)
+            whole, m = midpoints(by_pairs.hessian(here)), midpoints(by_pairs.padding(here))
+        mean = np.einsum("ipjp->ij", whole.reshape(3, 4, 3, 4)) / 4
+        np.testing.assert_allclose(mean, m, atol=1e-13)
+        assert np.linalg.eigvalsh(whole)[0] <= np.linalg.eigvalsh(m)[0] + 1e-13
