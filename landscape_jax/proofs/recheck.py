@@ -209,10 +209,10 @@ def positive_definite(matrix: arb_mat, level: arb) -> bool:
     if not np.isfinite(shift):
         return False
     try:
-        vectors_guess = np.linalg.eigh(guess)[1]
+        guessed = np.linalg.eigh(guess)[1]
     except np.linalg.LinAlgError:
         return False
-    turn = arb_mat(size, size, _on_grid(vectors_guess).ravel().tolist())
+    turn = arb_mat(size, size, _on_grid(guessed).ravel().tolist())
     for p in range(size):
         centre[p, p] -= arb(shift)
     turned = (turn.transpose() * (centre * turn)).entries()

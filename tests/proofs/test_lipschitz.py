@@ -81,7 +81,7 @@ def test_no_bound_is_given_where_a_neuron_may_be_zero():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_steepest_change_of_the_hessian_stays_below_the_bound(seed):
-    """Climb |D³F[p, p, p]| from a random p: near parallel pairs it comes within 1 % of L."""
+    """Climb |D³F[p, p, p]| from a random p, by eigenvectors of the derivative along p."""
     rng = np.random.default_rng(seed)
     n, k, d = rng.integers(1, 5), rng.integers(1, 5), rng.integers(1, 6)
     point = rng.normal(size=(n, d)) * 10.0 ** rng.uniform(-1, 1, (n, 1))
