@@ -1,7 +1,7 @@
 """How long does one step of descent take, for one of many runs, beside plain JAX and NumPy?
 
-`plain` is the same closed gradient written with `jnp.arccos` and batched by `vmap`; `numpy` descends
-one run at a time.  Compile time is apart; the contenders take turns; medians are reported.
+`plain` is the same closed gradient written with `jnp.arccos` and batched by `vmap`; `numpy`
+descends one run at a time.  Compile time is apart; the contenders take turns; medians are reported.
 
     python benchmarks/step.py --json benchmarks/step.json
 """

@@ -315,7 +315,7 @@ def _progress(sizes: list["Size"], restarts: int) -> "Iterator[Progress]":
 
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    order = {size: i for i, size in enumerate(dict.fromkeys(sizes))}
+    ended = dict.fromkeys(sizes, 0)
     with Progress(
         *columns,
         TimeElapsedColumn(),
@@ -323,15 +323,15 @@ def _progress(sizes: list["Size"], restarts: int) -> "Iterator[Progress]":
         transient=True,
         disable=not console.is_terminal,
     ) as bar:
-        task = bar.add_task("starting", total=len(order) * restarts)
+        task = bar.add_task("starting", total=len(ended) * restarts)
 
         def report(size: "Size", what: str, done: int, total: int) -> None:
-            runs = done if what == "descending" else restarts
+            ended[size] = done if what == "descending" else restarts
             count = f" {done + 1} of {total}" if what == "proving" else ""
             bar.update(
                 task,
                 description=f"{size[0]}:{size[1]} {what}{count}",
-                completed=order[size] * restarts + runs,
+                completed=sum(ended.values()),
             )
 
         yield report

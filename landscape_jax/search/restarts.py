@@ -19,7 +19,7 @@ from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
 # The gradient norm at which Newton's method is first tried; each time it is refused, a tenth.
-_FIRST_FINISH = 1e-3
+_FIRST_FINISH = 1e-4
 # Lanes of the finish; a search with more ends its slow runs in loops of an eighth of the lanes.
 _NARROW = 64
 # One object for all calls: a new one would compile anew.
@@ -257,4 +257,4 @@ def _device_lanes(size: int) -> int:
     # On a CPU a batch that stays in the cache is faster; an accelerator wants occupancy.
     if jax.default_backend() != "cpu":
         return 4096
-    return 64 if size <= 200 else 256
+    return 32 if size <= 200 else 256

@@ -70,8 +70,8 @@ def test_example_2_comes_out_of_the_search():
     assert proof.value_lower >= 0.02056
     assert proof.radius <= 7.8e-8
     assert proof.every_higher_dimension
-    # The printed entries: seven neurons alike, and two more.  Where 0.99 is printed it is 0.984; all
-    # else, and the printed eigenvalue and value, are as here.
+    # The printed entries: seven neurons alike, and two more.  Where 0.99 is printed it is 0.984;
+    # all else, and the printed eigenvalue and value, are as here.
     entries = np.sort(family.representative.ravel())
     expected = [-0.49, -0.19] + [-0.03] * 42 + [0.07] * 7 + [0.13] * 7 + [0.23] * 7 + [0.984] * 7
     np.testing.assert_allclose(entries, expected, atol=0.0051)

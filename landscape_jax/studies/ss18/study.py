@@ -2,9 +2,12 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from os import PathLike
+from typing import TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +20,9 @@ from landscape_jax.storage import Sweep
 from landscape_jax.studies.ss18.rows import Row, Table, Trap
 from landscape_jax.studies.ss18.runs import Progress, Size, check, descend, sweep, tag
 
+Result = TypeVar("Result")
+# Sizes that are searched at a time.
+_AT_A_TIME = 2
 SIZES: tuple[Size, ...] = ((6, 6), (7, 7), (8, 8), (9, 9), (10, 10))
 
 
@@ -64,25 +70,67 @@ def table(
     pairs = list(dict.fromkeys((int(k), int(n)) for k, n in sizes))
     check(pairs, restarts, seed)
     with sweep(out, seed) as kept:
-        return Table(tuple(_row(size, restarts, seed, kept, progress) for size in pairs), seed)
+
+        def search(size: Size) -> Row | tuple[Runs, float]:
+            start = time.perf_counter()
+            row = _finished(size, restarts, kept, progress)
+            if row is not None:
+                return row
+            runs = descend(size, restarts, seed, kept, progress)
+            return runs, time.perf_counter() - start
+
+        rows = []
+        for size, found in zip(pairs, _ahead(search, pairs), strict=True):
+            done = isinstance(found, Row)
+            rows.append(found if done else _row(size, restarts, *found, kept, progress))
+        return Table(tuple(rows), seed)
+
+
+def _ahead(work: Callable[[Size], Result], sizes: list[Size]) -> Iterator[Result]:
+    """Give the work of each size in order, the next one being done while this one is looked at.
+
+    Compiling, descending and proving leave a core idle now and then; two sizes at a time do not.
+    """
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for size in sizes:
+            if len(waiting) == _AT_A_TIME:
+                yield waiting.popleft().result()
+            waiting.append(pool.submit(work, size))
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _name(size: Size, restarts: int) -> str:
+    return f"rows/{tag(size)}-{restarts}.json"
+
+
+def _finished(
+    size: Size, restarts: int, sweep: Sweep | None, progress: Progress | None
+) -> Row | None:
+    """Read the row of one size, where it is there."""
+    known = None if sweep is None else sweep.read_json(_name(size, restarts))
+    if known is None:
+        return None
+    if progress is not None:
+        progress(size, "descending", restarts, restarts)
+    return Row(**(known | {"traps": tuple(Trap(**trap) for trap in known["traps"])}))
 
 
 def _row(
-    size: Size, restarts: int, seed: int, sweep: Sweep | None, progress: Progress | None
+    size: Size,
+    restarts: int,
+    runs: Runs,
+    seconds: float,
+    sweep: Sweep | None,
+    progress: Progress | None,
 ) -> Row:
-    """Give the row of one size; a finished one is read."""
-    name = f"rows/{tag(size)}-{restarts}.json"
-    known = None if sweep is None else sweep.read_json(name)
-    if known is not None:
-        if progress is not None:
-            progress(size, "descending", restarts, restarts)
-        return Row(**(known | {"traps": tuple(Trap(**trap) for trap in known["traps"])}))
+    """Give the row of one size from its runs, which took so many seconds."""
     start = time.perf_counter()
-    runs = descend(size, restarts, seed, sweep, progress)
     traps = _traps(size, runs, sweep, progress)
-    row = Row(*size, restarts, traps, time.perf_counter() - start)
+    row = Row(*size, restarts, traps, seconds + time.perf_counter() - start)
     if sweep is not None:
-        sweep.write_json(name, asdict(row))
+        sweep.write_json(_name(size, restarts), asdict(row))
     return row
 
 
