@@ -230,15 +230,17 @@ def _size(text: str) -> "Size":
 
 
 def _load(path: Path) -> "np.ndarray":
-    """Read a real, finite array of a .npy file as float64; whole numbers are converted."""
+    """Read a floating, finite array of a .npy file as float64."""
     import numpy as np
 
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         _refuse(f"{path}: {getattr(error, 'strerror', None) or 'not a .npy file of numbers'}")
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iuf":
+    if not isinstance(array, np.ndarray):
         _refuse(f"{path}: not one array of real numbers")
+    if array.dtype.kind != "f":
+        _refuse(f"{path} holds {array.dtype}, not floating numbers; save array.astype(float)")
     if not np.isfinite(array).all():
         _refuse(f"{path} holds a number that is not finite")
     return array.astype(np.float64)

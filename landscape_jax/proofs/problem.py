@@ -70,13 +70,13 @@ def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
 
 
 def float64(array: Any, rank: int, name: str) -> Float[np.ndarray, "..."]:
-    """Copy an array of real numbers to float64.
+    """Copy a floating array to float64.
 
-    **Raises:** `TypeError` where it is not real; `ValueError` for another number of axes.
+    **Raises:** `TypeError` where it is not floating; `ValueError` for another number of axes.
     """
     raw = np.asarray(array)
-    if raw.dtype.kind not in "fiu" and raw.dtype.name != "bfloat16":
-        raise TypeError(f"{name} must be an array of real numbers, not of {raw.dtype}.")
+    if raw.dtype.kind != "f" and raw.dtype.name != "bfloat16":
+        raise TypeError(f"{name} has dtype {raw.dtype}; give a floating array, e.g. float64.")
     if raw.ndim != rank:
         raise ValueError(f"{name} must have {rank} axes, not {raw.ndim}.")
     return np.array(raw, np.float64)
