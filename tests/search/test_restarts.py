@@ -106,7 +106,8 @@ def test_the_finish_and_plain_descent_end_in_the_same_family(k, n, restarts):
     np.testing.assert_array_equal(fast.status._value, plain.status._value)
     ends = np.flatnonzero(fast.is_converged)
     points = np.concatenate([np.asarray(fast.params)[ends], np.asarray(plain.params)[ends]])
-    for family in lj.families(risk, points):
+    # Plain descent stops within √n · 1e-9 / λ of its minimum, and λ > 1e-4; families are 0.1 apart.
+    for family in lj.families(risk, points, tolerance=1e-4):
         # Saddles are the exception that `restart` names: there rounding decides.
         if family.kind != "saddle":
             members = {int(m) % len(ends) for m in family.members}
