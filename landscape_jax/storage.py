@@ -11,7 +11,6 @@ Everything is written under a temporary name beside its place, flushed to the di
 a killed process leaves temporary names alone; the next one removes them.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -29,7 +28,6 @@ FORMAT = "landscape_jax sweep"
 VERSION = 1
 _MANIFEST = "manifest.json"
 _LOCK = ".lock"
-# Certificates are saved under the same pattern of temporary names.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
@@ -193,6 +191,8 @@ def _check_manifest(root: Path, expected: dict[str, Any]) -> bool:
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
     """Hold the directory's lock; the system lets go of it when the process ends, killed or not."""
+    import fcntl  # Where there is none, on Windows, all but sweeps works.
+
     with open(root / _LOCK, "a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import secrets
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from landscape_jax.proofs.arguments import ARGUMENTS, Argument
+from landscape_jax.storage import write_json
 
 Kind = Literal["minimum", "spurious", "global"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -142,17 +142,7 @@ class Certificate:
         for name in (f.name for f in fields(self)):
             entry = getattr(self, name)
             content[name] = _to_hex(entry) if isinstance(entry, np.ndarray) else entry
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        try:
-            with open(temporary, "x", encoding="utf-8") as stream:
-                json.dump(content, stream, indent=1, allow_nan=False)
-                stream.write("\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_json(target, content)
         return target
 
     @classmethod
