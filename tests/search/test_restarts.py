@@ -98,13 +98,14 @@ def test_the_finish_ends_where_plain_descent_ends(eight):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("k", "n", "restarts"), [(8, 8, 250), (10, 10, 150), (14, 15, 60)])
+@pytest.mark.parametrize(("k", "n", "restarts"), [(8, 8, 250), (10, 10, 150), (13, 13, 40)])
 def test_the_finish_and_plain_descent_end_in_the_same_family(k, n, restarts):
     risk = lj.PopulationRisk(jnp.eye(k))
     fast = _search(restarts, risk, (n, k))
     plain = _search(restarts, risk, (n, k), finish=False, max_steps=2_000_000)
     np.testing.assert_array_equal(fast.status._value, plain.status._value)
     ends = np.flatnonzero(fast.is_converged)
+    assert len(ends) > 0.05 * restarts
     points = np.concatenate([np.asarray(fast.params)[ends], np.asarray(plain.params)[ends]])
     # Plain descent stops within √n · 1e-9 / λ of its minimum, and λ > 1e-4; families are 0.1 apart.
     for family in lj.families(risk, points, tolerance=1e-4):
