@@ -54,7 +54,8 @@ def descend(
     next run from the queue.  What is left at the end is for a loop with fewer lanes.
 
     **Arguments:** `runs` and `starts` with a leading axis; `tolerance`, of the gradient norm;
-    `lanes`, how many descend at a time; `report`, called with the number of runs that ended.
+    `lanes`, how many descend at a time; `report`, called with the number of runs that ended
+    for good: one that converged may be sent on by the finish.
 
     **Returns:** the runs, those left still `running`.
     """
@@ -82,7 +83,7 @@ def descend(
         place = jnp.where(ended, state.waiting + jnp.cumsum(ended) - 1, state.place)
         refilled = select(ended, take(runs, at(place)), lane)
         if report is not None:
-            report(ended.sum())
+            report((ended & (lane.status != Status.converged)).sum())
         return _Lanes(runs, refilled, place, state.waiting + ended.sum())
 
     place = jnp.arange(lanes)

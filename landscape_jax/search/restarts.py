@@ -138,11 +138,11 @@ def _search(
         runs, goal = carry
         before = running(runs)
         for width, leave in zip(widths, [*widths[1:], 0], strict=True):
-            runs = descend(rule, runs, starts, goal, lanes=width, leave=leave)
+            runs = descend(rule, runs, starts, goal, lanes=width, leave=leave, report=report)
         if finish:
-            runs = _finish(rule, runs, index, before, goal, tolerance, lanes=min(lanes, _NARROW))
+            runs = _finish(rule, runs, index, before, tolerance, lanes=min(lanes, _NARROW))
         if report is not None:
-            report((before & ~running(runs)).sum())
+            report((before & (runs.status == Status.converged)).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
 
     first = jnp.maximum(tolerance, _FIRST_FINISH) if finish else tolerance
@@ -154,12 +154,11 @@ def _finish(
     runs: Run,
     index: Int[Array, " restarts"],
     stopped: Array,
-    goal: Scalar,
     tolerance: Scalar,
     *,
     lanes: int,
 ) -> Run:
-    """Polish the runs that just stopped at `goal`; those refused go on descending."""
+    """Polish the `stopped` runs that converged; those refused go on descending."""
     total = index.shape[0]
     chosen = stopped & (runs.status == Status.converged)
     queue = jnp.sort(jnp.where(chosen, jnp.arange(total), total))
