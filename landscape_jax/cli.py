@@ -279,13 +279,10 @@ def _prepare_jax() -> None:
     jax.config.update("jax_enable_x64", True)
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    cache = Path(home, "landscape-jax")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    if os.access(cache, os.W_OK):
+    from landscape_jax.storage import cache_directory
+
+    cache = cache_directory()
+    if cache is not None:
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 

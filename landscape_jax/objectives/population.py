@@ -11,8 +11,9 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Scalar
 
 from landscape_jax.networks.realisation import realise
+from landscape_jax.objectives import native
 from landscape_jax.objectives.base import AbstractObjective, Known
-from landscape_jax.objectives.gaussian import relu_expectation, relu_pull
+from landscape_jax.objectives.gaussian import angle_coefficients, relu_expectation, relu_pull
 from landscape_jax.objectives.teacher import (
     checked,
     checked_students,
@@ -122,9 +123,64 @@ class PopulationRisk(AbstractObjective):
 
 @jax.custom_jvp
 def _risk(W: Array, V: Array, a: Array, b: Array) -> Array:
+    return _students(W, V, a, b)[0] + _teacher_value(V, b)
+
+
+@partial(_risk.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    W, V, a, b = primals
+    dW, dV, da, db = map(_perturbation, tangents)
+    value, slope = _students(W, V, a, b)
+    tangent = jnp.zeros((), W.dtype) if dW is None else jnp.vdot(slope, dW)
+    # Both nets are one of neurons u with signed weights c, F = ½ Σ cc' f(u, u'): then
+    # ∂F/∂u = c Σ c' ∂f(u, u')/∂u, and by homogeneity ∂F/∂c = u·(∂F/∂u)/c.
+    if not (dV is None and da is None and db is None):
+        neurons, weights = jnp.concatenate([W, V]), jnp.concatenate([a, -b])
+        pull = relu_pull(neurons, weights)
+        of_students, of_teachers = pull[: len(W)], pull[len(W) :]
+        if da is not None:
+            tangent += jnp.vdot(jnp.sum(W * of_students, axis=1), da)
+        if dV is not None:
+            tangent -= jnp.vdot(b[:, None] * of_teachers, dV)
+        if db is not None:
+            tangent -= jnp.vdot(jnp.sum(V * of_teachers, axis=1), db)
+    return value + _teacher_value(V, b), tangent
+
+
+@jax.custom_jvp
+def _students(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Give F without its constant ½ Σ bb' f(v, v'), and ∂F/∂W."""
+    angle = angle_coefficients(W.dtype)
+    name = native.target(W.dtype, W.shape, V.shape, angle)
+    if name is None:
+        return _students_in_xla(W, V, a, b)
+    return jax.lax.platform_dependent(
+        W, V, a, b, cpu=partial(native.students_part, name), default=_students_in_xla
+    )
+
+
+@partial(_students.defjvp, symbolic_zeros=True)
+def _(primals, tangents):
+    changes = [_perturbation(t) for t in tangents]
+    moved = [i for i, change in enumerate(changes) if change is not None]
+
+    def of_moved(*arrays):
+        operands = list(primals)
+        for i, array in zip(moved, arrays, strict=True):
+            operands[i] = array
+        return _students_in_xla(*operands)
+
+    at, along = [primals[i] for i in moved], [changes[i] for i in moved]
+    return _students(*primals), jax.jvp(of_moved, at, along)[1]
+
+
+def _students_in_xla(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    neurons = jnp.concatenate([W, V])
     # The pairs of `relu_pull` below, so that value and gradient share them.
-    pairs = relu_expectation(jnp.concatenate([W, V]), len(W))
-    return jnp.sum(a[:, None] * pairs * jnp.concatenate([a / 2, -b])) + _teacher_value(V, b)
+    pairs = relu_expectation(neurons, len(W))
+    value = jnp.sum(a[:, None] * pairs * jnp.concatenate([a / 2, -b]))
+    slope = relu_pull(neurons, jnp.concatenate([a, -b]), len(W))
+    return value, a[:, None] * slope
 
 
 @jax.jit
@@ -132,23 +188,5 @@ def _teacher_value(V: Array, b: Array) -> Array:
     return jnp.sum(b[:, None] * relu_expectation(V) * b) / 2
 
 
-@partial(_risk.defjvp, symbolic_zeros=True)
-def _(primals, tangents):
-    # Both nets are one of neurons u with signed weights c, F = ½ Σ cc' f(u, u'): then
-    # ∂F/∂u = c Σ c' ∂f(u, u')/∂u, and by homogeneity ∂F/∂c = u·(∂F/∂u)/c.  The teacher's part, and
-    # the second layer's, are computed only where they are perturbed.
-    W, V, a, b = primals
-    dW, dV, da, db = (None if isinstance(t, SymbolicZero) else t for t in tangents)
-    neurons, weights = jnp.concatenate([W, V]), jnp.concatenate([a, -b])
-    slope = relu_pull(neurons, weights, len(W) if dV is None and db is None else None)
-    of_students, of_teachers = slope[: len(W)], slope[len(W) :]
-    tangent = jnp.zeros((), W.dtype)
-    if dW is not None:
-        tangent += jnp.vdot(a[:, None] * of_students, dW)
-    if da is not None:
-        tangent += jnp.vdot(jnp.sum(W * of_students, axis=1), da)
-    if dV is not None:
-        tangent -= jnp.vdot(b[:, None] * of_teachers, dV)
-    if db is not None:
-        tangent -= jnp.vdot(jnp.sum(V * of_teachers, axis=1), db)
-    return _risk(W, V, a, b), tangent
+def _perturbation(tangent: Array | SymbolicZero) -> Array | None:
+    return None if isinstance(tangent, SymbolicZero) else tangent

@@ -1,0 +1,154 @@
+"""The CPU's kernel gives what XLA's code gives, for each student alone, and is never missed."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import landscape_jax as lj
+from landscape_jax.objectives import native
+from landscape_jax.objectives.gaussian import angle_coefficients
+from landscape_jax.objectives.population import _students, _students_in_xla
+
+needs_compiler = pytest.mark.skipif(native._compiler() is None, reason="no C++ compiler")
+SHAPES = [(1, 1, 1), (2, 1, 3), (6, 6, 6), (7, 5, 9), (13, 11, 12), (20, 20, 20), (3, 40, 41)]
+
+
+def _problem(n, k, d, dtype, runs=11):
+    """Give students of one teacher, some of them with zero, parallel and opposite neurons."""
+    rng = np.random.default_rng(n + 100 * k)
+    V, a, b = (rng.normal(size=s).astype(dtype) for s in ((k, d), (n,), (k,)))
+    W = rng.normal(size=(runs, n, d)).astype(dtype)
+    W[0, 0] = 0
+    W[1, -1] = 3 * V[0]
+    W[2, 0] = -2 * W[2, -1] if n > 1 else -V[0]
+    W[3] = V[-1]
+    return tuple(map(jnp.asarray, (W, V, a, b)))
+
+
+def _both(W, V, a, b):
+    """Value and slope of the students by the kernel and by XLA's code."""
+    name = native.target(W.dtype, W.shape[1:], V.shape, angle_coefficients(W.dtype))
+    assert name is not None
+    kernel = jax.vmap(lambda w: native.students_part(name, w, V, a, b))
+    return jax.jit(kernel)(W), jax.jit(jax.vmap(lambda w: _students_in_xla(w, V, a, b)))(W)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_kernel_and_xla_agree_to_rounding(shape, dtype):
+    n, k, d = shape
+    W, V, a, b = _problem(n, k, d, dtype)
+    ours, theirs = _both(W, V, a, b)
+    # Each entry is a sum of n + k products over sums of d; the sizes of its terms bound its error.
+    c = jnp.abs(jnp.concatenate([a, b]))
+    size = c @ jnp.concatenate([jnp.linalg.norm(W, axis=2).max(0), jnp.linalg.norm(V, axis=1)])
+    bound = (n + k + 4 * d) * np.finfo(dtype).eps * float(size) * float(jnp.abs(a).max())
+    assert jnp.abs(ours[1] - theirs[1]).max() <= bound
+    assert jnp.abs(ours[0] - theirs[0]).max() <= bound * float(jnp.abs(W).max()) * n * d
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_student_gets_the_same_bits_alone_and_among_any_others(dtype):
+    W, V, a, b = _problem(7, 5, 9, dtype, runs=37)
+    together = jax.vmap(_students, (0, None, None, None))(W, V, a, b)
+    for i in (0, 1, 8, 36):
+        alone = _students(W[i], V, a, b)
+        reverse = jax.vmap(_students, (0, None, None, None))(W[i::-1], V, a, b)
+        for whole, one, other in zip(together, alone, reverse, strict=True):
+            np.testing.assert_array_equal(whole[i], one)
+            np.testing.assert_array_equal(whole[i], other[0])
+
+
+@needs_compiler
+def test_work_shared_among_threads_gives_the_same_bits():
+    W, V, a, b = _problem(20, 20, 20, np.float64, runs=200)
+    together = jax.vmap(_students, (0, None, None, None))(W, V, a, b)[1]
+    for i in (0, 57, 199):
+        np.testing.assert_array_equal(together[i], _students(W[i], V, a, b)[1])
+
+
+@needs_compiler
+def test_a_student_that_is_not_finite_spoils_no_other():
+    W, V, a, b = _problem(6, 6, 6, np.float64)
+    value, slope = jax.vmap(_students, (0, None, None, None))(W, V, a, b)
+    for bad in (np.nan, np.inf):
+        spoilt = jax.vmap(_students, (0, None, None, None))(W.at[5, 2, 3].set(bad), V, a, b)
+        assert not jnp.isfinite(spoilt[0][5])
+        assert not jnp.isfinite(spoilt[1][5]).all()
+        others = np.delete(np.arange(len(W)), 5)
+        np.testing.assert_array_equal(spoilt[0][others], value[others])
+        np.testing.assert_array_equal(spoilt[1][others], slope[others])
+
+
+@needs_compiler
+def test_any_nesting_of_vmap_over_any_operand_is_the_loop():
+    W, V, a, b = _problem(4, 3, 5, np.float64, runs=5)
+    Vs, As, Bs = (jnp.stack([x, 2 * x, -x]) for x in (V, a, b))
+    loop = jnp.stack([jnp.stack([_students(w, v, a, b)[1] for w in W]) for v in Vs])
+    inner = jax.vmap(_students, (0, None, None, None))
+    np.testing.assert_array_equal(jax.vmap(inner, (None, 0, None, None))(W, Vs, a, b)[1], loop)
+    other = jax.vmap(jax.vmap(_students, (None, 0, None, None)), (0, None, None, None))
+    np.testing.assert_array_equal(other(W, Vs, a, b)[1], loop.swapaxes(0, 1))
+    each = jax.vmap(_students)(W[:3], Vs, As, Bs)[1]
+    expected = [_students(W[i], Vs[i], As[i], Bs[i])[1] for i in range(3)]
+    np.testing.assert_array_equal(each, jnp.stack(expected))
+
+
+@needs_compiler
+def test_the_kernel_works_inside_shard_map():
+    W, V, a, b = _problem(4, 3, 5, np.float64, runs=4)
+    risk = lj.PopulationRisk(V, teacher_weights=b, student_weights=a)
+    mesh = jax.make_mesh((1,), ("runs",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.P("runs")
+    slope = jax.vmap(jax.grad(risk))
+    sharded = jax.jit(jax.shard_map(slope, mesh=mesh, in_specs=spec, out_specs=spec))
+    np.testing.assert_array_equal(sharded(W), slope(W))
+
+
+def test_networks_too_large_for_the_cache_go_to_xla():
+    assert native.target(np.float64, (200, 200), (200, 200), ()) is None
+    assert native.target(np.float16, (6, 6), (6, 6), ()) is None
+
+
+def _in_a_process(**environment: str) -> subprocess.CompletedProcess:
+    code = "import jax.numpy as jnp, landscape_jax as lj; "
+    code += "print(lj.gradient(lj.PopulationRisk(jnp.eye(2)), 2 * jnp.eye(2)).tolist())"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
+    usual = _in_a_process(LANDSCAPE_JAX_NATIVE="0")
+    assert usual.stderr == ""
+    failed = _in_a_process(CXX="false")
+    assert "the CPU kernel could not be made with false" in failed.stderr
+    np.testing.assert_allclose(
+        np.array(eval(failed.stdout)), np.array(eval(usual.stdout)), rtol=1e-6
+    )
+    missing = _in_a_process(CXX="no-such-compiler-anywhere")
+    assert "could not be made with no-such-compiler-anywhere" in missing.stderr
+
+
+@needs_compiler
+def test_the_library_is_made_once_and_kept(tmp_path):
+    place = {"XDG_CACHE_HOME": str(tmp_path)}
+    first = _in_a_process(**place)
+    made = list((tmp_path / "landscape-jax").iterdir())
+    assert len(made) == 1
+    stamp = made[0].stat().st_mtime_ns
+    assert _in_a_process(**place).stdout == first.stdout
+    assert [(f, f.stat().st_mtime_ns) for f in (tmp_path / "landscape-jax").iterdir()] == [
+        (made[0], stamp)
+    ]
