@@ -1,6 +1,7 @@
 """Runs and sweeps on disk: labelled arrays and JSON files that appear whole or not at all.
 
-A sweep is a directory that one process at a time may add to; nothing in it is ever rewritten:
+A sweep is a directory to which one process at a time may add, or several that joined each other;
+nothing in it is ever rewritten:
 
     manifest.json     what the sweep is, and every setting that changes its results
     .lock             held while a process works in the directory
@@ -20,6 +21,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from landscape_jax.processes import ALONE, Processes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,7 +88,11 @@ class Sweep:
 
 @contextmanager
 def open_sweep(
-    root: str | os.PathLike[str], *, what: str, settings: Mapping[str, Any]
+    root: str | os.PathLike[str],
+    *,
+    what: str,
+    settings: Mapping[str, Any],
+    processes: Processes = ALONE,
 ) -> Iterator[Sweep]:
     """Open the directory of a sweep, or begin one, and hold its lock.
 
@@ -94,7 +101,8 @@ def open_sweep(
     there, but into the names.
 
     **Arguments:** `root`, a directory, made where it is missing; `what`, the sweep in a few words;
-    `settings`, of JSON values.
+    `settings`, of JSON values; `processes`, those that open it together, each of which writes under
+    names of its own.
 
     **Returns:** a context manager that gives the `Sweep`.
 
@@ -104,17 +112,27 @@ def open_sweep(
     manifest = {"format": FORMAT, "version": VERSION, "what": what, "settings": dict(settings)}
     with ExitStack() as stack:
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            _check_manifest(root, manifest)
-            stack.enter_context(_locked(root))
-            if not _check_manifest(root, manifest):
-                write_json(root / _MANIFEST, manifest)
-            _clean(root)
+            if processes.index == 0:
+                _begin(root, manifest, stack)
+            if processes.count > 1:
+                stack.close()
+                processes.wait("the sweep is open")
+                stack.enter_context(_locked(root, shared=True))
         except (FileExistsError, NotADirectoryError):
             raise StorageError(f"{root} is not a directory") from None
         except PermissionError as error:
             raise StorageError(f"{error.filename} may not be read or written") from None
         yield Sweep(root)
+
+
+def _begin(root: Path, manifest: dict[str, Any], stack: ExitStack) -> None:
+    """Lock the directory for this process alone, and see that it is, or becomes, this sweep's."""
+    root.mkdir(parents=True, exist_ok=True)
+    _check_manifest(root, manifest)
+    stack.enter_context(_locked(root))
+    if not _check_manifest(root, manifest):
+        write_json(root / _MANIFEST, manifest)
+    _clean(root)
 
 
 def write_arrays(path: Path, arrays: "xr.Dataset") -> None:
@@ -200,13 +218,13 @@ def _check_manifest(root: Path, expected: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[None]:
+def _locked(root: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the directory's lock; the system lets go of it when the process ends, killed or not."""
     import fcntl  # Where there is none, on Windows, all but sweeps works.
 
     with open(root / _LOCK, "a") as stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StorageError(f"{root} is in use by another process") from None
         yield

@@ -222,6 +222,25 @@ def test_verify_says_a_line_a_file_and_exits_with_the_worst(tmp_path, saved):
         assert result.stdout.count("\n") == 2
 
 
+def test_processes_that_cannot_be_joined_are_refused(tmp_path):
+    table = ("table", "2:2", "--distributed")
+    assert "--distributed needs --out" in refused(*table)
+    assert "need --distributed" in refused("table", "2:2", "--processes", 2)
+    table += ("--out", tmp_path / "sweep")
+    place = ("--coordinator", "127.0.0.1:1")
+    assert "give all of --coordinator, --processes and --process" in refused(*table, *place)
+    place += ("--processes", 2, "--process", 2)
+    assert "--process is 2; of 2 processes the last is 1" in refused(*table, *place)
+
+
+@pytest.mark.slow
+def test_a_launcher_that_says_nothing_is_refused(tmp_path):
+    command = [*COMMAND, "table", "2:2", "--distributed", "--out", str(tmp_path / "sweep")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "landscape-jax: no other processes are found" in done.stderr
+
+
 def test_figures_are_listed_and_others_refused(tmp_path):
     assert call("figure", "--list").stdout.startswith("ss18-1  SS18, figure 1")
     assert "'ss18-9' is no figure; there is ss18-1" in refused("figure", "ss18-9")

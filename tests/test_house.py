@@ -16,6 +16,7 @@ FLOORS = {
     "theory": 3, "search": 3, "critical": 3,
     "proofs": 2, "objectives": 2,
     "networks": 1, "storage": 1,
+    "processes": 0,
 }  # fmt: skip
 FILES = sorted(HOUSE.rglob("*.py"))
 

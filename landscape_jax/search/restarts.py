@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.core import Tracer
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int, Key, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective
@@ -20,8 +23,9 @@ from landscape_jax.search.status import Status
 
 # The gradient norm at which Newton's method is first tried; each time it is refused, a tenth.
 _FIRST_FINISH = 1e-4
-# Lanes of the finish; a search with more ends its slow runs in loops of an eighth of the lanes.
-_NARROW = 64
+# The last runs of a search descend, and all are finished, in an eighth of the lanes: what moves in
+# lockstep waits for its slowest.
+_NARROWER = 8
 # One object for all calls: a new one would compile anew.
 _GRADIENT_DESCENT = optax.sgd(0.1)
 Progress = Callable[[int, int], None]
@@ -41,6 +45,7 @@ def restart(
     norm_limit: float = 1e4,
     check_every: int = 32,
     lanes: int | None = None,
+    mesh: Mesh | None = None,
     progress: Progress | None = None,
 ) -> Runs:
     """Descend from many starts at once, each until it converges, and say how each one ended.
@@ -73,7 +78,9 @@ def restart(
     - `finish`: whether Newton's method takes the last decades.
     - `norm_limit`: the norm of all parameters above which a run has diverged.
     - `check_every`: steps between two looks.
-    - `lanes`: how many runs descend at a time; chosen for the device where left out.
+    - `lanes`: how many runs descend at a time on a device; chosen for it where left out.
+    - `mesh`: devices that share the restarts, e.g. `jax.make_mesh((8,), ("restarts",))`; each
+      works on its own part without waiting for the others.
     - `progress`: called with the number of runs ended since the last call and the number of all;
       it costs nothing when left out.
 
@@ -92,7 +99,10 @@ def restart(
 
     ```
     """
-    index = _indices(restarts)
+    given = index = _indices(restarts)
+    if mesh is not None:
+        mesh = Mesh(mesh.devices, mesh.axis_names)  # Of axes that are all automatic.
+        index = _shared(given, mesh)
     starts = _starts(start, index, key)
     dtype = jnp.result_type(*jax.tree.leaves(starts))
     tolerance = _tolerance(gradient_tolerance, dtype)
@@ -113,10 +123,19 @@ def restart(
         max_steps=jnp.asarray(max_steps, jnp.int32),
         check_every=check_every,
     )
-    size = sum(leaf[0].size for leaf in jax.tree.leaves(starts))
-    width = _device_lanes(size) if lanes is None else lanes
-    run = _search(rule, starts, index, jnp.asarray(tolerance, dtype), width, finish, progress)
-    return Runs(run.params, run.value, run.gradient_norm, run.steps, run.status, index)
+    width = _device_lanes() if lanes is None else lanes
+    report = None if progress is None else partial(_report, progress, len(given))
+    settings = _Settings(width, finish, report)
+    run = _search(rule, starts, index, jnp.asarray(tolerance, dtype), settings, mesh)
+    if len(index) > len(given):
+        run = jax.tree.map(lambda leaf: leaf[: len(given)], run)
+    return Runs(run.params, run.value, run.gradient_norm, run.steps, run.status, given)
+
+
+class _Settings(NamedTuple):
+    lanes: int
+    finish: bool
+    report: Callable[[Array], None] | None
 
 
 @eqx.filter_jit
@@ -125,13 +144,36 @@ def _search(
     starts: PyTree,
     index: Int[Array, " restarts"],
     tolerance: Scalar,
-    lanes: int,
-    finish: bool,
-    progress: Progress | None,
+    settings: _Settings,
+    mesh: Mesh | None,
 ) -> Run:
-    total = index.shape[0]
-    widths = [lanes, lanes // 8, lanes // 64] if lanes > _NARROW else [lanes]
-    report = None if progress is None else partial(_report, progress, total)
+    if mesh is None:
+        return _search_all(rule, starts, index, tolerance, settings)
+    arrays, static = eqx.partition(rule, eqx.is_array)
+
+    def part(arrays: PyTree, starts: PyTree, index: Array, tolerance: Array) -> Run:
+        return _search_all(eqx.combine(arrays, static), starts, index, tolerance, settings)
+
+    everywhere, parts = P(), P(mesh.axis_names)
+    # Nothing is exchanged between devices, so there is no replication for JAX to check.
+    return jax.shard_map(
+        part,
+        mesh=mesh,
+        in_specs=(everywhere, parts, parts, everywhere),
+        out_specs=parts,
+        check_vma=False,
+    )(arrays, starts, index, tolerance)
+
+
+def _search_all(
+    rule: Descent,
+    starts: PyTree,
+    index: Int[Array, " restarts"],
+    tolerance: Scalar,
+    settings: _Settings,
+) -> Run:
+    lanes, finish, report = settings
+    widths = [lanes, -(-lanes // _NARROWER)]
     runs = jax.vmap(rule.init)(starts)
 
     def level(carry: tuple[Run, Scalar]) -> tuple[Run, Scalar]:
@@ -140,7 +182,7 @@ def _search(
         for width, leave in zip(widths, [*widths[1:], 0], strict=True):
             runs = descend(rule, runs, starts, goal, lanes=width, leave=leave, report=report)
         if finish:
-            runs = _finish(rule, runs, index, before, tolerance, lanes=min(lanes, _NARROW))
+            runs = _finish(rule, runs, index, before, tolerance, lanes=widths[-1])
         if report is not None:
             report((before & (runs.status == Status.converged)).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
@@ -206,6 +248,12 @@ def _indices(restarts) -> Int[Array, " restarts"]:
     return index.astype(jnp.int32)
 
 
+def _shared(index: Int[Array, " restarts"], mesh: Mesh) -> Int[Array, " padded"]:
+    """Spread the indices over the devices, the last repeated so that all have as many."""
+    padded = jnp.pad(index, (0, -len(index) % mesh.size), mode="edge")
+    return jax.device_put(padded, NamedSharding(mesh, P(mesh.axis_names)))
+
+
 def _starts(start, index: Array, key: Array | None) -> PyTree:
     if callable(start):
         if key is None:
@@ -252,8 +300,6 @@ def _tolerance(tolerance: float | None, dtype) -> float:
     return tolerance
 
 
-def _device_lanes(size: int) -> int:
+def _device_lanes() -> int:
     # On a CPU a batch that stays in the cache is faster; an accelerator wants occupancy.
-    if jax.default_backend() != "cpu":
-        return 4096
-    return 32 if size <= 200 else 256
+    return 128 if jax.default_backend() == "cpu" else 4096

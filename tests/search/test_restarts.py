@@ -1,5 +1,8 @@
 """Thousands of descents: each ends where it alone would, and says how."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,6 +57,32 @@ def test_some_runs_end_below_the_threshold_and_the_rest_at_the_spurious_minimum(
 @pytest.mark.parametrize("lanes", [1, 7, 64])
 def test_runs_are_the_same_whatever_the_lanes(lanes):
     _same(_search(40, lanes=lanes), _search(40, lanes=1000))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [1, 2, 8])
+def test_runs_are_the_same_whatever_the_devices(devices, eight, tmp_path):
+    code = f"""
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_num_cpu_devices", {devices})
+import landscape_jax as lj
+mesh = jax.make_mesh(({devices},), ("restarts",))
+ended = []
+runs = lj.restart(
+    lj.PopulationRisk(jnp.eye(8)), lj.starts.gaussian((8, 8)), 115, key=jax.random.key(0),
+    mesh=mesh, progress=lambda new, total: ended.append((new, total)),
+)
+assert len(runs) == 115 and {{total for _, total in ended}} == {{115}}
+np.savez(
+    r"{tmp_path / "runs.npz"}", params=runs.params, steps=runs.steps, status=runs.status._value
+)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    found = np.load(tmp_path / "runs.npz")
+    np.testing.assert_array_equal(found["status"], eight.status._value[:115])
+    np.testing.assert_array_equal(found["steps"], eight.steps[:115])
+    np.testing.assert_allclose(found["params"], eight.params[:115], rtol=0, atol=1e-12)
 
 
 @pytest.mark.slow

@@ -14,11 +14,21 @@ import numpy as np
 
 from landscape_jax.critical.families import Family, families
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.processes import ALONE, Processes
 from landscape_jax.proofs import Certificate, NotProven, prove_minimum, verify
 from landscape_jax.search.runs import Runs
 from landscape_jax.storage import Sweep
 from landscape_jax.studies.ss18.rows import Row, Table, Trap
-from landscape_jax.studies.ss18.runs import Progress, Size, check, descend, sweep, tag
+from landscape_jax.studies.ss18.runs import (
+    Progress,
+    Size,
+    check,
+    descend,
+    not_global,
+    search_share,
+    sweep,
+    tag,
+)
 
 Result = TypeVar("Result")
 # Sizes that are searched at a time.
@@ -33,6 +43,7 @@ def table(
     *,
     out: str | PathLike[str] | None = None,
     progress: Progress | None = None,
+    processes: Processes = ALONE,
 ) -> Table:
     """Count how often descent ends in a spurious minimum, and prove that it is one.
 
@@ -49,6 +60,8 @@ def table(
       rest computed: an interrupted call is resumed by repeating it, and other sizes or more
       restarts of the same seed extend it.
     - `progress`: called with (k, n), what is being done, and how much of how much of it is done.
+    - `processes`: those that make the table together in `out`, see `processes.join`; each runs its
+      part of all restarts, then proves its part of the sizes.
 
     **Returns:** a `Table`, with the published values beside ours.
 
@@ -69,21 +82,33 @@ def table(
     """
     pairs = list(dict.fromkeys((int(k), int(n)) for k, n in sizes))
     check(pairs, restarts, seed)
-    with sweep(out, seed) as kept:
+    with sweep(out, seed, processes) as kept:
+        if kept is not None and processes.count > 1:
+            search_share(pairs, restarts, seed, kept, processes, progress)
+            processes.wait("all restarts have ended")
+            list(_rows(processes.share(pairs), restarts, seed, kept, progress))
+            processes.wait("all rows are proven")
+        return Table(tuple(_rows(pairs, restarts, seed, kept, progress)), seed)
 
-        def search(size: Size) -> Row | tuple[Runs, float]:
-            start = time.perf_counter()
-            row = _finished(size, restarts, kept, progress)
-            if row is not None:
-                return row
-            runs = descend(size, restarts, seed, kept, progress)
-            return runs, time.perf_counter() - start
 
-        rows = []
-        for size, found in zip(pairs, _ahead(search, pairs), strict=True):
-            done = isinstance(found, Row)
-            rows.append(found if done else _row(size, restarts, *found, kept, progress))
-        return Table(tuple(rows), seed)
+def _rows(
+    sizes: list[Size], restarts: int, seed: int, kept: Sweep | None, progress: Progress | None
+) -> Iterator[Row]:
+    """Give the rows of some sizes; what is finished is read."""
+
+    def search(size: Size) -> Row | tuple[Runs, float]:
+        start = time.perf_counter()
+        row = _finished(size, restarts, kept, progress)
+        if row is not None:
+            return row
+        runs = descend(size, restarts, seed, kept, progress, only=not_global)
+        return runs, time.perf_counter() - start
+
+    for size, found in zip(sizes, _ahead(search, sizes), strict=True):
+        if isinstance(found, Row):
+            yield found
+        else:
+            yield _row(size, restarts, *found, kept, progress)
 
 
 def _ahead(work: Callable[[Size], Result], sizes: list[Size]) -> Iterator[Result]:
@@ -142,10 +167,11 @@ def _traps(
     risk = PopulationRisk(jnp.eye(k))
     if progress is not None:
         progress(size, "comparing", 0, 1)
-    found = families(risk, runs)
-    spurious = [family for family in found if family.kind != "global"]
+    if not len(runs):
+        return ()
+    spurious = list(families(risk, runs))
     # With fewer students than teachers 0 is not attained: the best end is the only witness.
-    witness = found[0].representative if found and n < k else None
+    witness = spurious[0].representative if spurious and n < k else None
     traps = []
     for i, family in enumerate(spurious):
         if progress is not None:

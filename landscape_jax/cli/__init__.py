@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 from typer.core import TyperGroup
 
+from landscape_jax.cli import inputs
+
 if TYPE_CHECKING:
     import numpy as np
 
+    from landscape_jax.processes import Processes
     from landscape_jax.studies.ss18 import Table
     from landscape_jax.studies.ss18.runs import Progress, Size
 
@@ -73,25 +76,38 @@ def table(
         typer.Option(metavar="DIR", help="Keep runs and certificates here; resume what is there."),
     ] = None,
     json: Json = None,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="Share the work with the launcher's processes.")
+    ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Of process 0, without a launcher.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(min=1, help="How many there are.")] = None,
+    process: Annotated[int | None, typer.Option(min=0, help="Which one this is, from 0.")] = None,
 ) -> None:
     """Count and prove the spurious minima that descent ends in, beside the published table.
 
     The default sizes are 6:6 7:7 8:8 9:9 10:10.  A run is spurious where it ends at or above the
     value 1e-3, proven where a verified certificate says that its end is a spurious minimum.
+    With --distributed the same command is started once for each process, on machines that all
+    see --out; process 0 prints the table.
 
     Example: landscape-jax table 8:8 10:10 --restarts 1000 --out sweep --json table.json
     """
-    pairs = [_size(text) for text in sizes or []]
-    _check_target(json)
+    pairs = [inputs.size(text) for text in sizes or []]
+    inputs.check_target(json)
     _prepare_jax()
+    place = _join(distributed, out, (coordinator, processes, process))
     from landscape_jax.studies import ss18
 
     pairs = pairs or list(ss18.SIZES)
     with _progress(pairs, restarts) as report:
         found = _interruptible(
-            lambda: ss18.table(pairs, restarts, seed, out=out, progress=report),
+            lambda: ss18.table(pairs, restarts, seed, out=out, progress=report, processes=place),
             "with --out DIR it could be resumed" if out is None else "repeat the command to resume",
         )
+    if place.index > 0:
+        return
     if json is not None:
         from landscape_jax.storage import write_json
 
@@ -126,11 +142,11 @@ def prove(
     Example: landscape-jax prove points.npy --teacher teacher.npy --out certificates
     """
     if not math.isfinite(max_move):
-        _refuse(f"--max-move is {max_move}; give a finite length")
+        inputs.refuse(f"--max-move is {max_move}; give a finite length")
     weights = {"teacher_weights": teacher_weights, "student_weights": student_weights}
-    stack, problem = _read_problem(points, teacher, weights)
-    _check_target(json)
-    _check_certificates(out)
+    stack, problem = inputs.read_problem(points, teacher, weights)
+    inputs.check_target(json)
+    inputs.check_certificates(out)
     entries = _prove_all(stack, problem, max_move, out)
     if json is not None:
         from landscape_jax.storage import write_json
@@ -193,13 +209,13 @@ def figure(
         return
     known = ", ".join(_FIGURES)
     if name not in _FIGURES:
-        _refuse(
+        inputs.refuse(
             f"name one: {known}" if name is None else f"{name!r} is no figure; there is {known}"
         )
-    pairs = [_size(text) for text in size or []]
+    pairs = [inputs.size(text) for text in size or []]
     if out is None or out.suffix not in _SUFFIXES:
-        _refuse(f"give --out a file whose name ends in {', '.join(_SUFFIXES)}")
-    _check_target(out)
+        inputs.refuse(f"give --out a file whose name ends in {', '.join(_SUFFIXES)}")
+    inputs.check_target(out)
     _prepare_jax()
     from landscape_jax.studies import ss18
 
@@ -213,63 +229,6 @@ def figure(
 
     save(out, lambda axes: value_distribution(values, axes))
     typer.echo(f"{out}: {len(pairs)} sizes, {restarts} runs each")
-
-
-def _refuse(message: str) -> NoReturn:
-    """Say in one line what is wrong with the input, and exit with 2."""
-    typer.echo(f"landscape-jax: {' '.join(message.split())}", err=True)
-    raise typer.Exit(2)
-
-
-def _size(text: str) -> "Size":
-    """Read K:N."""
-    k, colon, n = text.partition(":")
-    if not (colon and all(x.isascii() and x.isdigit() and len(x) < 6 and int(x) for x in (k, n))):
-        _refuse(f"{text!r} is not a size; give K:N, two whole numbers of at least 1, such as 6:6")
-    return int(k), int(n)
-
-
-def _load(path: Path) -> "np.ndarray":
-    """Read a floating, finite array of a .npy file as float64."""
-    import numpy as np
-
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        _refuse(f"{path}: {getattr(error, 'strerror', None) or 'not a .npy file of numbers'}")
-    if not isinstance(array, np.ndarray):
-        _refuse(f"{path}: not one array of real numbers")
-    if array.dtype.kind != "f":
-        _refuse(f"{path} holds {array.dtype}, not floating numbers; save array.astype(float)")
-    if not np.isfinite(array).all():
-        _refuse(f"{path} holds a number that is not finite")
-    return array.astype(np.float64)
-
-
-def _check_target(path: Path | None) -> None:
-    """Refuse a file that could not be written in the end, before the work is done."""
-    if path is None:
-        return
-    if path.is_dir():
-        _refuse(f"{path} is a directory; give a file")
-    if not path.parent.is_dir():
-        _refuse(f"{path.parent} is no directory; make it first")
-    if not os.access(path.parent, os.W_OK):
-        _refuse(f"{path.parent} may not be written to")
-
-
-def _check_certificates(out: Path | None) -> None:
-    """Refuse a directory that already holds certificates of points: they would be mixed."""
-    if out is None:
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        _refuse(f"--out {out} is not a directory")
-    if not os.access(out, os.W_OK):
-        _refuse(f"--out {out} may not be written to")
-    if old := sorted(out.glob("point-*.json")):
-        _refuse(f"{old[0]} is there already; give another --out")
 
 
 def _prepare_jax() -> None:
@@ -287,6 +246,28 @@ def _prepare_jax() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+def _join(distributed: bool, out: Path | None, given: tuple) -> "Processes":
+    """Join the other processes, where there are some."""
+    from landscape_jax.processes import ALONE, join
+
+    if not distributed:
+        if given != (None, None, None):
+            inputs.refuse("--coordinator, --processes and --process need --distributed")
+        return ALONE
+    if out is None:
+        inputs.refuse("--distributed needs --out, a directory that all processes see")
+    if any(value is None for value in given) and given != (None, None, None):
+        inputs.refuse("give all of --coordinator, --processes and --process, or none of them")
+    if None not in given and given[2] >= given[1]:
+        inputs.refuse(
+            f"--process is {given[2]}; of {given[1]} processes the last is {given[1] - 1}"
+        )
+    try:
+        return join(*given)
+    except ValueError as error:
+        inputs.refuse(str(error))
+
+
 def _interruptible(work: Callable[[], Result], hint: str) -> Result:
     """Do the work in a thread: compiled code does not listen to Ctrl-C, the main thread does.
 
@@ -301,9 +282,9 @@ def _interruptible(work: Callable[[], Result], hint: str) -> Result:
         typer.echo(f"\ninterrupted: {hint}", err=True)
         os._exit(130)
     except (StorageError, CertificateError) as error:
-        _refuse(str(error))
+        inputs.refuse(str(error))
     except OSError as error:
-        _refuse(f"{error.filename}: {error.strerror}")
+        inputs.refuse(f"{error.filename}: {error.strerror}")
 
 
 @contextmanager
@@ -347,26 +328,6 @@ def _print_table(found: "Table") -> None:
     console.print(report.grid(found, width=console.width, ascii_only=not terminal))
     for line in (*report.unproven(found), report.summary(found)):
         typer.echo(line)
-
-
-def _read_problem(
-    points: Path, teacher: Path | None, weights: dict[str, Path | None]
-) -> "tuple[np.ndarray, dict[str, np.ndarray]]":
-    """Read the points, as (m, n, d), and the arrays of the risk; refuse what does not fit."""
-    import numpy as np
-
-    stack = _load(points)
-    if stack.ndim not in (2, 3) or 0 in stack.shape:
-        _refuse(f"{points} has shape {stack.shape}; give (n, d) or (m, n, d), none of them 0")
-    n, d = stack.shape[-2:]
-    teachers = np.eye(d) if teacher is None else _load(teacher)
-    if teachers.ndim != 2 or teachers.shape[1] != d or not len(teachers):
-        _refuse(f"{teacher} has shape {teachers.shape}; {points} needs (k, {d}) with k >= 1")
-    arrays = {name: _load(path) for name, path in weights.items() if path is not None}
-    for name, rows in (("teacher_weights", len(teachers)), ("student_weights", n)):
-        if name in arrays and arrays[name].shape != (rows,):
-            _refuse(f"{weights[name]} has shape {arrays[name].shape}; it must be ({rows},)")
-    return stack.reshape(-1, n, d), {"teacher": teachers} | arrays
 
 
 def _prove_all(
