@@ -1,123 +1,188 @@
-"""How long does one step of descent take, for one of many runs, beside plain JAX and NumPy?
+"""How long does one step of descent take, for one of many runs, beside peers and the machine?
 
-`plain` is the same closed gradient written with `jnp.arccos` and batched by `vmap`; `numpy`
-descends one run at a time.  Compile time is apart; the contenders take turns; medians are reported.
+The contenders: the package; the package without its CPU kernel; the same closed gradient written
+down in JAX, NumPy (one run at a time), PyTorch, and PyTorch compiled (see peers.py).  All must end
+at the same points.  Compile time is apart; the contenders take turns, each turn one call to get
+warm and one timed call; medians are reported.  The limit is the count of flops over the machine's
+peak, measured here with a large matrix product.  In float32 all use full float32 products.
+PyTorch's threads wait without spinning (OMP_WAIT_POLICY=passive, unless the environment says
+otherwise): on a machine with other work to do, spinning makes it a hundred times slower.
 
-    python benchmarks/step.py --json benchmarks/step.json
+    python benchmarks/step.py --json benchmarks/step.json [--plot FILE.png] [--dtype float32]
 """
 
 import argparse
-import json
+import importlib
 import os
-import platform
-import shlex
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from charts import Panel, draw
+from peers import STEPS, jax_descent, numpy_descent, plain, torch_descent
+from report import write
 
 import landscape_jax as lj
+from landscape_jax.objectives.population import _students_in_xla
 
-STEPS, ROUNDS, BATCHES = 20, 10, (64, 256)
-
-
-def plain(W: jax.Array, V: jax.Array) -> jax.Array:
-    """SS18, eq. 8 summed, as one writes it down."""
-    norms = jnp.linalg.norm(W, axis=1)
-    off = 1 - jnp.eye(len(W), dtype=W.dtype)
-    cosine = jnp.clip(W @ W.T / (norms[:, None] * norms), -1, 1)
-    angle = jnp.arccos(cosine)
-    sine = jnp.sqrt(1 - cosine**2) * off
-    pull = (sine @ norms / norms)[:, None] * W + ((jnp.pi - angle) * off) @ W
-    teacher_norms = jnp.linalg.norm(V, axis=1)
-    cosine = jnp.clip(W @ V.T / (norms[:, None] * teacher_norms), -1, 1)
-    angle = jnp.arccos(cosine)
-    sine = jnp.sqrt(1 - cosine**2)
-    push = (sine @ teacher_norms / norms)[:, None] * W + (jnp.pi - angle) @ V
-    return W / 2 + (pull - push) / (2 * jnp.pi)
+ROUNDS, NUMPY_RUNS = 10, 4
+BATCHES = {6: (64, 256), 10: (64, 256), 20: (64, 256), 50: (16, 64, 256)}
+# Of a square root and a polynomial for each pair of neurons.
+PAIR_FLOPS = 50
+# Threads that wait for work spin for some milliseconds; the next contender shall not feel them.
+PAUSE = 0.02
 
 
-def batched(slope: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-    """Give a jitted loop of steps for a batch of runs."""
-    step = jax.vmap(slope)
-    return jax.jit(lambda W: jax.lax.fori_loop(0, STEPS, lambda _, W: W - 0.1 * step(W), W))
+def has_torch() -> bool:
+    try:
+        importlib.import_module("torch")
+    except ImportError:
+        return False
+    return True
 
 
-def numpy_steps(W: np.ndarray, V: np.ndarray) -> np.ndarray:
-    """The same steps for one run."""
-    off = 1 - np.eye(len(W))
-    for _ in range(STEPS):
-        norms = np.linalg.norm(W, axis=1)
-        cosine = np.clip(W @ W.T / (norms[:, None] * norms), -1, 1)
-        sine = np.sqrt(1 - cosine**2) * off
-        pull = (sine @ norms / norms)[:, None] * W + ((np.pi - np.arccos(cosine)) * off) @ W
-        cosine = np.clip(W @ V.T / norms[:, None], -1, 1)
-        push = (np.sqrt(1 - cosine**2).sum(1) / norms)[:, None] * W
-        W = W - 0.1 * (W / 2 + (pull - push - (np.pi - np.arccos(cosine)) @ V) / (2 * np.pi))
-    return W
-
-
-def measure(k: int, batch: int) -> dict:
-    """Time all contenders on the same starts, in turns; microseconds per run and step."""
+def contenders(k: int, W: jax.Array, torch: bool) -> dict[str, tuple[Callable, Any]]:
+    """Give what takes part: a descent and its starts."""
     risk = lj.PopulationRisk(jnp.eye(k))
-    start = lj.starts.gaussian((k, k))
-    W = jax.vmap(start)(jax.random.split(jax.random.key(0), batch))
-    ours, theirs = batched(jax.grad(risk)), batched(lambda W: plain(W, risk.teacher))
-    first, V = np.asarray(W[0]), np.eye(k)
-    compile_seconds = {}
-    for name, loop in (("ours", ours), ("plain", theirs)):
-        begin = time.perf_counter()
-        loop(W).block_until_ready()
-        compile_seconds[name] = time.perf_counter() - begin
-    difference = float(jnp.abs(ours(W) - theirs(W)).max())
-    assert difference < 1e-12, difference
-    times: dict[str, list[float]] = {"ours": [], "plain": [], "numpy": []}
-    contenders = {
-        "ours": (lambda: ours(W).block_until_ready(), batch),
-        "plain": (lambda: theirs(W).block_until_ready(), batch),
-        "numpy": (lambda: numpy_steps(first, V), 1),
+    ones, V, starts = jnp.ones(k, W.dtype), jnp.eye(k, dtype=W.dtype), np.array(W)
+    found = {
+        "ours": (jax_descent(jax.grad(risk)), W),
+        "ours without kernel": (jax_descent(lambda W: _students_in_xla(W, V, ones, ones)[1]), W),
+        "plain": (jax_descent(lambda W: plain(W, V)), W),
+        "numpy": (numpy_descent(np.asarray(V)), starts[:NUMPY_RUNS]),
     }
+    if torch:
+        tensor = importlib.import_module("torch").tensor(starts)
+        for name, compiled in (("torch eager", False), ("torch.compile", True)):
+            found[name] = (torch_descent(np.array(V), compiled=compiled), tensor)
+    return found
+
+
+def check(ends: dict[str, np.ndarray]) -> float:
+    """Assert that all end at the same points; give the largest difference."""
+    ours = ends["ours"]
+    bound = 5000 * float(np.finfo(ours.dtype).eps) * max(1.0, float(np.abs(ours).max()))
+    differences = {x: float(np.abs(end - ours[: len(end)]).max()) for x, end in ends.items()}
+    assert max(differences.values()) < bound, differences
+    return max(differences.values())
+
+
+def measure(k: int, batch: int, dtype: str, torch: bool) -> dict:
+    """Time all contenders on the same starts, in turns; microseconds per run and step."""
+    start = lj.starts.gaussian((k, k), dtype=jnp.dtype(dtype))
+    W = jax.vmap(start)(jax.random.split(jax.random.key(0), batch))
+    taking_part = contenders(k, W, torch)
+    ends, first_call, times = {}, {}, {name: [] for name in taking_part}
+    for name, (descend, starts) in taking_part.items():
+        begin = time.perf_counter()
+        ends[name] = np.asarray(descend(starts))
+        first_call[name] = time.perf_counter() - begin
+    difference = check(ends)
     for _ in range(ROUNDS):
-        for name, (call, runs) in contenders.items():
+        for name, (descend, starts) in taking_part.items():
+            time.sleep(PAUSE)
+            descend(starts)
             begin = time.perf_counter()
-            call()
-            times[name].append((time.perf_counter() - begin) / STEPS / runs * 1e6)
-    median = {name: statistics.median(values) for name, values in times.items()}
-    ratios = [p / o for p, o in zip(times["plain"], times["ours"], strict=True)]
+            descend(starts)
+            times[name].append((time.perf_counter() - begin) / STEPS / len(starts) * 1e6)
     return {
         "k": k,
         "batch": batch,
-        "microseconds_per_run_and_step": median,
-        "plain_over_ours": statistics.median(ratios),
-        "first_call_seconds": compile_seconds,
+        "microseconds_per_run_and_step": {x: statistics.median(t) for x, t in times.items()},
+        "over_ours": {
+            name: statistics.median(t / o for t, o in zip(of, times["ours"], strict=True))
+            for name, of in times.items()
+            if name != "ours"
+        },
+        "largest_difference": difference,
+        "first_call_seconds": first_call,
     }
+
+
+def flops(n: int, k: int, d: int) -> int:
+    """Count those of one step: cosines of all pairs, combinations, square roots, polynomials."""
+    pairs = n * (n - 1) // 2 + n * k
+    return 2 * d * pairs + 2 * (n * n * d + n * k * d) + PAIR_FLOPS * pairs
+
+
+def peak(dtype: str, size: int = 2048) -> float:
+    """Measure the flops per second of a large matrix product."""
+    A = jax.random.normal(jax.random.key(0), (size, size), jnp.dtype(dtype))
+    product = jax.jit(jnp.matmul)
+    product(A, A).block_until_ready()
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        product(A, A).block_until_ready()
+        times.append(time.perf_counter() - begin)
+    return 2 * size**3 / min(times)
+
+
+def best(results: list[dict], k: int, peak: float) -> dict:
+    """Let each contender have its best batch; compare with ours, and ours with the limit."""
+    of_k = [r["microseconds_per_run_and_step"] for r in results if r["k"] == k]
+    times = {name: min(r[name] for r in of_k) for name in of_k[0]}
+    compiled = times.get("torch.compile")
+    limit = flops(k, k, k) / peak * 1e6
+    return {
+        "k": k,
+        "microseconds_per_run_and_step": times,
+        "plain_over_ours": times["plain"] / times["ours"],
+        "torch_compile_over_ours": compiled / times["ours"] if compiled else None,
+        "flops": flops(k, k, k),
+        "limit_microseconds": limit,
+        "ours_over_limit": times["ours"] / limit,
+    }
+
+
+def plot(path: Path, summary: list[dict]) -> None:
+    lines = {
+        name: [r["microseconds_per_run_and_step"][name] for r in summary]
+        for name in summary[0]["microseconds_per_run_and_step"]
+    }
+    lines["limit: flops / measured peak"] = [r["limit_microseconds"] for r in summary]
+    y_label = "microseconds per run and step (best batch)"
+    draw(path, [Panel("k = n = d", y_label, [r["k"] for r in summary], lines)])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", required=True, type=Path)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    parser.add_argument("--k", nargs="+", type=int, choices=[*BATCHES], default=[*BATCHES])
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
-    results = [measure(k, batch) for k in (6, 10, 20, 50) for batch in BATCHES]
-    for r in results:
-        print(r["k"], r["batch"], r["microseconds_per_run_and_step"], r["plain_over_ours"])
+    jax.config.update("jax_default_matmul_precision", "highest")
+    policy = os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # Read when torch is loaded.
+    torch = has_torch()
+    device = jax.devices()[0].device_kind
+    note = f"on the cpu; JAX on {device}" if torch else "left out: it cannot be imported"
+    flops_per_second = peak(arguments.dtype)
+    results = []
+    for k in arguments.k:
+        for batch in BATCHES[k]:
+            results.append(measure(k, batch, arguments.dtype, torch))
+            print(k, batch, results[-1]["microseconds_per_run_and_step"], flush=True)
+    summary = [best(results, k, flops_per_second) for k in arguments.k]
+    for r in summary:
+        print(r)
     report = {
-        "question": (__doc__ or "").splitlines()[0],
-        "command": shlex.join(["python", *sys.argv]),
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-        "device": jax.devices()[0].device_kind,
-        "dtype": "float64",
-        "versions": {name: version(name) for name in ("jax", "jaxlib", "numpy")}
-        | {"python": platform.python_version()},
+        "dtype": arguments.dtype,
+        "torch": note,
+        "omp_wait_policy": policy,
+        "peak_gigaflops": flops_per_second / 1e9,
+        "best_batch": summary,
         "results": results,
     }
-    arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write(arguments.json, __doc__, report)
+    if arguments.plot:
+        plot(arguments.plot, summary)
 
 
 if __name__ == "__main__":
