@@ -20,7 +20,7 @@ class Panel(NamedTuple):
 
 def draw(path: Path, panels: Sequence[Panel]) -> None:
     """Draw the panels side by side and write them to a file."""
-    figure = Figure(figsize=(5 * len(panels), 4), layout="constrained")
+    figure = Figure(figsize=(5.5 * len(panels), 5), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for label, values in panel.lines.items():
@@ -38,7 +38,7 @@ def draw(path: Path, panels: Sequence[Panel]) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.grid(color="0.9", linewidth=0.6)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     figure.savefig(path, dpi=150)
 
 

@@ -274,7 +274,7 @@ def test_ctrl_c_ends_at_once_with_130_and_says_how_to_resume(tmp_path):
             time.sleep(0.05)
         time.sleep(1)
         study.send_signal(signal.SIGINT)
-        output, error = study.communicate(timeout=10)
+        output, error = study.communicate(timeout=30)
     assert study.returncode == 130
     assert output == b""
     assert error.decode().strip() == "interrupted: repeat the command to resume"

@@ -126,7 +126,7 @@ def restart(
     width = _device_lanes() if lanes is None else lanes
     report = None if progress is None else partial(_report, progress, len(given))
     settings = _Settings(width, finish, report)
-    run = _search(rule, starts, index, jnp.asarray(tolerance, dtype), settings, mesh)
+    run = _search(rule, starts, jnp.asarray(tolerance, dtype), settings, mesh)
     if len(index) > len(given):
         run = jax.tree.map(lambda leaf: leaf[: len(given)], run)
     return Runs(run.params, run.value, run.gradient_norm, run.steps, run.status, given)
@@ -142,33 +142,31 @@ class _Settings(NamedTuple):
 def _search(
     rule: Descent,
     starts: PyTree,
-    index: Int[Array, " restarts"],
     tolerance: Scalar,
     settings: _Settings,
     mesh: Mesh | None,
 ) -> Run:
     if mesh is None:
-        return _search_all(rule, starts, index, tolerance, settings)
+        return _search_all(rule, starts, tolerance, settings)
     arrays, static = eqx.partition(rule, eqx.is_array)
 
-    def part(arrays: PyTree, starts: PyTree, index: Array, tolerance: Array) -> Run:
-        return _search_all(eqx.combine(arrays, static), starts, index, tolerance, settings)
+    def part(arrays: PyTree, starts: PyTree, tolerance: Array) -> Run:
+        return _search_all(eqx.combine(arrays, static), starts, tolerance, settings)
 
     everywhere, parts = P(), P(mesh.axis_names)
     # Nothing is exchanged between devices, so there is no replication for JAX to check.
     return jax.shard_map(
         part,
         mesh=mesh,
-        in_specs=(everywhere, parts, parts, everywhere),
+        in_specs=(everywhere, parts, everywhere),
         out_specs=parts,
         check_vma=False,
-    )(arrays, starts, index, tolerance)
+    )(arrays, starts, tolerance)
 
 
 def _search_all(
     rule: Descent,
     starts: PyTree,
-    index: Int[Array, " restarts"],
     tolerance: Scalar,
     settings: _Settings,
 ) -> Run:
@@ -182,7 +180,7 @@ def _search_all(
         for width, leave in zip(widths, [*widths[1:], 0], strict=True):
             runs = descend(rule, runs, starts, goal, lanes=width, leave=leave, report=report)
         if finish:
-            runs = _finish(rule, runs, index, before, tolerance, lanes=widths[-1])
+            runs = _finish(rule, runs, before, tolerance, lanes=widths[-1])
         if report is not None:
             report((before & (runs.status == Status.converged)).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
@@ -194,25 +192,22 @@ def _search_all(
 def _finish(
     rule: Descent,
     runs: Run,
-    index: Int[Array, " restarts"],
     stopped: Array,
     tolerance: Scalar,
     *,
     lanes: int,
 ) -> Run:
     """Polish the `stopped` runs that converged; those refused go on descending."""
-    total = index.shape[0]
+    total = stopped.shape[0]
     chosen = stopped & (runs.status == Status.converged)
     queue = jnp.sort(jnp.where(chosen, jnp.arange(total), total))
+    probe = _probe(runs.params)
 
     def block(carry: tuple[Run, Array]) -> tuple[Run, Array]:
         runs, place = carry
         here = jnp.take(queue, place + jnp.arange(lanes), mode="fill", fill_value=total)
         run = take(runs, here)
-        probes = jax.vmap(partial(_probe, run.params))(take(index, here))
-        polished = jax.vmap(lambda p, v: polish(rule.objective, p, tolerance, probe=v))(
-            run.params, probes
-        )
+        polished = jax.vmap(lambda p: polish(rule.objective, p, tolerance, probe=probe))(run.params)
         done = eqx.tree_at(lambda r: (r.params, r.value, r.gradient_norm), run, polished[:3])
         plain = polished.accepted | (run.gradient_norm <= tolerance)
         status = jax.vmap(lambda p: Status.where(p, Status.converged, Status.running))(plain)
@@ -223,11 +218,11 @@ def _finish(
     return jax.lax.while_loop(lambda c: c[1] < chosen.sum(), block, begin)[0]
 
 
-def _probe(params: PyTree, index: Array) -> Array:
-    """A random vector for one restart, the same whatever the lanes."""
+def _probe(params: PyTree) -> Array:
+    """A random vector, one entry a parameter of one run: generic for every Hessian that is met."""
     leaves = jax.tree.leaves(params)
     size = sum(leaf[0].size for leaf in leaves)
-    return jax.random.normal(jax.random.fold_in(jax.random.key(0), index), (size,), leaves[0].dtype)
+    return jnp.asarray(np.random.default_rng(0).normal(size=size), leaves[0].dtype)
 
 
 def _report(progress: Progress, total: int, ended: Array) -> None:
