@@ -11,18 +11,13 @@ An interrupted run is resumed by repeating the command; `--sizes` does some of t
 """
 
 import argparse
-import json
 import math
-import os
-import platform
-import shlex
-import sys
 from decimal import Decimal
-from importlib.metadata import version
 from pathlib import Path
 
 import jax
 import numpy as np
+from report import write
 
 from landscape_jax.studies import ss18
 from landscape_jax.studies.ss18.published import PUBLISHED
@@ -103,22 +98,13 @@ def main() -> None:
             f"{row.unproven}, {row.seconds:.0f} s, agrees: {result['comparison']['agrees']}",
             flush=True,
         )
-        report = {
-            "question": (__doc__ or "").splitlines()[0],
-            "command": shlex.join(["python", *sys.argv]),
-            "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-            "device": jax.devices()[0].device_kind,
-            "versions": {
-                name: version(name)
-                for name in ("jax", "jaxlib", "equinox", "optax", "python-flint", "numpy")
-            }
-            | {"python": platform.python_version()},
+        found = {
             "seconds": sum(r["seconds"] for r in results),
             "sizes_left_out": [f"{k}:{n}" for k, n in PUBLISHED if (k, n) not in sizes],
             "all_agree": all(r["comparison"]["agrees"] for r in results),
             "sizes": results,
         }
-        arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write(arguments.json, __doc__, found)
 
 
 if __name__ == "__main__":

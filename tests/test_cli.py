@@ -16,8 +16,9 @@ COMMAND = [sys.executable, "-m", "landscape_jax"]
 
 
 @pytest.fixture(autouse=True)
-def no_cache_and_small_chunks(monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+def cache_of_the_tests_and_small_chunks(monkeypatch, tmp_path_factory):
+    programs = tmp_path_factory.getbasetemp() / "programs"
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(programs))
     monkeypatch.setattr(runs, "CHUNK", 12)
 
 
@@ -274,7 +275,7 @@ def test_ctrl_c_ends_at_once_with_130_and_says_how_to_resume(tmp_path):
             time.sleep(0.05)
         time.sleep(1)
         study.send_signal(signal.SIGINT)
-        output, error = study.communicate(timeout=30)
+        output, error = study.communicate(timeout=10)
     assert study.returncode == 130
     assert output == b""
     assert error.decode().strip() == "interrupted: repeat the command to resume"

@@ -82,7 +82,8 @@ def restart(
     - `mesh`: devices that share the restarts, e.g. `jax.make_mesh((8,), ("restarts",))`; each
       works on its own part without waiting for the others.
     - `progress`: called with the number of runs ended since the last call and the number of all;
-      it costs nothing when left out.
+      it costs nothing when left out.  On a mesh that the restarts do not divide, the last one is
+      run, and counted, more than once.
 
     **Returns:** `Runs`, in the order of their indices as given.
 

@@ -112,6 +112,7 @@ def test_the_kernel_works_inside_shard_map():
     np.testing.assert_array_equal(sharded(W), slope(W))
 
 
+@needs_compiler
 def test_networks_too_large_for_the_cache_go_to_xla():
     assert native.target(np.float64, (200, 200), (200, 200), ()) is None
     assert native.target(np.float16, (6, 6), (6, 6), ()) is None
