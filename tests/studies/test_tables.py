@@ -3,34 +3,21 @@
 The full comparison, all 26 sizes, is `benchmarks/ss18_tables.py`; here a part of it is repeated.
 """
 
-import importlib.util
-from pathlib import Path
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ss18_tables import compare
 
 import landscape_jax as lj
 from landscape_jax.studies import ss18
 from landscape_jax.studies.ss18.runs import key
-
-_SCRIPT = Path(__file__).parents[2] / "benchmarks" / "ss18_tables.py"
-
-
-def _benchmark():
-    spec = importlib.util.spec_from_file_location("ss18_tables", _SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(7, 7), (10, 10), (14, 15)])
 def test_share_objective_and_eigenvalue_agree_with_the_published_ones(size):
     row = ss18.table([size], seed=1).rows[0]
-    comparison = _benchmark().compare(row)
+    comparison = compare(row)
     assert row.agrees
     assert comparison["objective"]["agrees"]
     assert comparison["eigenvalue"]["agrees"]
