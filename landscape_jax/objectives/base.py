@@ -1,12 +1,14 @@
 """What an objective is: a function from a parameter pytree to a scalar, and what is known of it."""
 
 import abc
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree, Scalar
+from jaxtyping import Array, Float, Int, PyTree, Scalar
 
 
 class Symmetry(eqx.Module):
@@ -45,7 +47,8 @@ class AbstractObjective(eqx.Module):
 
     Data are array leaves, sizes and choices static fields, so an objective can be passed through
     `jit`, `vmap`, `grad` and `shard_map`.  To add an objective, subclass this, write `__call__`,
-    and, where theory knows something, `known`.
+    and, where theory knows something, `known`.  `descend` and `curvature` follow from `__call__`;
+    override them where there is faster code for the same numbers.
     """
 
     @abc.abstractmethod
@@ -56,6 +59,27 @@ class AbstractObjective(eqx.Module):
         """Say what theory knows of this objective at parameters shaped like `params`."""
         del params
         return Known()
+
+    def descend(
+        self, params: PyTree, rate: Scalar, steps: Int[Array, ""], *, most: int
+    ) -> tuple[PyTree, Scalar, PyTree]:
+        """Go some steps of gradient descent, x ← x − rate ∇F(x), and look at where they end.
+
+        **Arguments:** `steps`, how many, at most the static `most`.
+
+        **Returns:** the end x, F(x) and ∇F(x).
+        """
+
+        def step(i: Array, x: PyTree) -> PyTree:
+            slope = jax.grad(self)(x)
+            return jax.tree.map(lambda x, g: jnp.where(i < steps, x - rate * g, x), x, slope)
+
+        end = jax.lax.fori_loop(0, most, step, params)
+        return end, *jax.value_and_grad(self)(end)
+
+    def curvature(self, params: PyTree) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
+        """Give ∇F(x), and the function v ↦ ∇²F(x) v."""
+        return jax.linearize(jax.grad(self), params)
 
 
 @eqx.filter_jit

@@ -28,6 +28,7 @@ from jaxtyping import Array
 from landscape_jax.storage import cache_directory
 
 _SOURCE = Path(__file__).with_name("relu_risk.cc")
+_KERNELS = ("risk", "descend", "product")
 # The first set that the compiler knows is taken.
 _TUNED = (["-march=native"], ["-mcpu=native"], [])
 _OPTIONS = ["-std=c++17", "-O2", "-fno-math-errno", "-fPIC", "-shared"]
@@ -37,7 +38,7 @@ _lock = threading.Lock()
 
 
 def target(dtype, students: Sequence[int], teachers: Sequence[int], angle) -> str | None:
-    """Give the name of the kernel's FFI target, compiled and registered; `None` to use XLA's code.
+    """Give the kernel's name, compiled and registered with JAX; `None` to use XLA's code.
 
     **Arguments:** `dtype`; the shapes of W and V; `angle`, the coefficients of θ/sin θ.
     """
@@ -51,16 +52,42 @@ def target(dtype, students: Sequence[int], teachers: Sequence[int], angle) -> st
 
 
 def students_part(name: str, W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    """Call the kernel; see `population._students`."""
-    # Inside `shard_map` a result varies over every axis over which an operand does; this says so.
-    types = jax.eval_shape(_like_results, W, V, a, b)
-    slope, value = jax.ffi.ffi_call(name, types, vmap_method="expand_dims")(W, V, a, b)
+    """Give value and slope; see `population._students`."""
+    point, scalar = _types(W, V, a, b)
+    slope, value = _call(name, "risk", (point, scalar), W, V, a, b)
     return value, slope
 
 
-def _like_results(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    total = W.sum() + V.sum() + a.sum() + b.sum()
-    return W + total, total
+def descend(
+    name: str, W: Array, V: Array, a: Array, b: Array, rate: Array, steps: Array
+) -> tuple[Array, Array, Array]:
+    """Go `steps` steps w ← w − rate · slope; give where they end, and value and slope there."""
+    point, scalar = _types(W, V, a, b, rate, steps)
+    end, slope, value = _call(name, "descend", (point, point, scalar), W, V, a, b, rate, steps)
+    return end, value, slope
+
+
+def product(name: str, W: Array, V: Array, a: Array, b: Array, along: Array) -> Array:
+    """Give the Hessian's product with the direction `along`, of W's shape."""
+    point, _ = _types(W, V, a, b, along)
+    return _call(name, "product", point, W, V, a, b, along)
+
+
+def _call(name: str, what: str, types, *operands: Array):
+    return jax.ffi.ffi_call(f"{name}_{what}", types, vmap_method="expand_dims")(*operands)
+
+
+def _types(W: Array, *others: Array):
+    """Give the types of a result of W's shape and of a scalar.
+
+    Inside `shard_map` a result varies over every axis over which an operand does; this says so.
+    """
+
+    def like(W: Array, *others: Array) -> tuple[Array, Array]:
+        total = sum((x.sum().astype(W.dtype) for x in others), W.sum())
+        return W + total, total
+
+    return jax.eval_shape(like, W, *others)
 
 
 @functools.cache
@@ -79,8 +106,10 @@ def _registered(bits: int, angle: tuple[float, ...]) -> str | None:
             stacklevel=2,
         )
         return None
-    name = f"landscape_jax_relu_risk_{bits}"
-    jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(library.relu_risk), platform="cpu")
+    name = f"landscape_jax_{bits}"
+    for what in _KERNELS:
+        entry = jax.ffi.pycapsule(library[f"relu_{what}"])
+        jax.ffi.register_ffi_target(f"{name}_{what}", entry, platform="cpu")
     return name
 
 

@@ -1,6 +1,7 @@
 """The population risk of a two-layer ReLU student under a ReLU teacher, in closed form."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array, Float, Scalar
+from jaxtyping import Array, Float, Int, Scalar
 
 from landscape_jax.networks.realisation import realise
 from landscape_jax.objectives import native
@@ -86,10 +87,50 @@ class PopulationRisk(AbstractObjective):
 
     def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
         """Give F(W)."""
+        return _risk(W, *self._rest(W))
+
+    def descend(
+        self, params: Float[Array, "neurons dim"], rate: Scalar, steps: Int[Array, ""], *, most: int
+    ) -> tuple[Array, Scalar, Array]:
+        """Go some steps of gradient descent, on a CPU all of them in one call of the kernel."""
+        V, a, b = self._rest(params)
+        name = _kernel(params, V)
+        in_xla = partial(super().descend, most=most)
+        if name is None:
+            return in_xla(params, rate, steps)
+
+        def in_kernel(W: Array, rate: Array, steps: Array) -> tuple[Array, Array, Array]:
+            few = jnp.minimum(steps, most).astype(jnp.int32)
+            end, value, slope = native.descend(name, W, V, a, b, rate.astype(W.dtype), few)
+            return end, value + _teacher_value(V, b), slope
+
+        return jax.lax.platform_dependent(params, rate, steps, cpu=in_kernel, default=in_xla)
+
+    def curvature(
+        self, params: Float[Array, "neurons dim"]
+    ) -> tuple[Array, Callable[[Array], Array]]:
+        """Give ∇F(W) and the function D ↦ ∇²F(W) D, on a CPU by the kernel."""
+        V, a, b = self._rest(params)
+        name = _kernel(params, V)
+        if name is None:
+            return super().curvature(params)
+
+        def in_kernel(along: Array) -> Array:
+            return native.product(name, params, V, a, b, along)
+
+        def in_xla(along: Array) -> Array:
+            return jax.jvp(lambda W: _students_in_xla(W, V, a, b)[1], [params], [along])[1]
+
+        def product(along: Array) -> Array:
+            return jax.lax.platform_dependent(along, cpu=in_kernel, default=in_xla)
+
+        return _students(params, V, a, b)[1], product
+
+    def _rest(self, W: Array) -> tuple[Array, Array, Array]:
+        """Give V, a and b in W's precision."""
         checked_students(W, self.teacher.shape[1], self.student_weights)
         a = jnp.ones(W.shape[0]) if self.student_weights is None else self.student_weights
-        return _risk(
-            W,
+        return (
             self.teacher.astype(W.dtype),
             a.astype(W.dtype),
             self.teacher_weights.astype(W.dtype),
@@ -147,11 +188,14 @@ def _(primals, tangents):
     return value + _teacher_value(V, b), tangent
 
 
+def _kernel(W: Array, V: Array) -> str | None:
+    return native.target(W.dtype, W.shape, V.shape, angle_coefficients(W.dtype))
+
+
 @jax.custom_jvp
 def _students(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array]:
     """Give F without its constant ½ Σ bb' f(v, v'), and ∂F/∂W."""
-    angle = angle_coefficients(W.dtype)
-    name = native.target(W.dtype, W.shape, V.shape, angle)
+    name = _kernel(W, V)
     if name is None:
         return _students_in_xla(W, V, a, b)
     return jax.lax.platform_dependent(

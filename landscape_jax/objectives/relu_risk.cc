@@ -1,4 +1,5 @@
-// The population risk of two-layer ReLU students and its slope, for many students, on a CPU.
+// The population risk of two-layer ReLU students, its slope, steps down it, and the products of its
+// Hessian, for many students, on a CPU.
 //
 // The formulas are those of gaussian.py and population.py.  With the unit vectors x_i of the
 // students' neurons w_i = r_i x_i, and y_j of the teachers' v_j = t_j y_j,
@@ -7,7 +8,15 @@
 //                   − Σ_j b_j t_j (sin φ_ij x_i + (π − φ_ij) y_j)),
 //   value   = Σ_i w_i·(slope_i with half of its first sum),
 //
-// the risk without the constant ½ Σ b_i b_j f(v_i, v_j).
+// the risk without the constant ½ Σ b_i b_j f(v_i, v_j).  As the neurons move by D_i, with
+// g_j = a_j r_j, h_j = b_j t_j, g'_j = a_j x_j·D_j, x'_i = (D_i − (x_i·D_i) x_i)/r_i,
+// c'_ij = x'_i·x_j + x_i·x'_j and e'_ij = x'_i·y_j, the slope moves by
+//
+//   a_i/2π (Σ_j (g'_j sin θ_ij − g_j cos θ_ij c'_ij / sin θ_ij) x_i + g_j sin θ_ij x'_i
+//           + (g'_j (π − θ_ij) + g_j c'_ij / sin θ_ij) x_j + g_j (π − θ_ij) x'_j
+//         − Σ_j −h_j cos φ_ij e'_ij / sin φ_ij x_i + h_j sin φ_ij x'_i + h_j e'_ij / sin φ_ij y_j).
+//
+// Where neurons are parallel, the terms with c'/sin θ cancel: 0 is put there.
 //
 // A register holds the same number of several students, so every operation below is that of one
 // student written once, and what a student gets does not depend on its neighbours.
@@ -16,12 +25,15 @@
 // gaussian.py.
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <memory>
+#include <numeric>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -69,6 +81,8 @@ constexpr size_t kPiece = 10000;
 
 // One number of each of several students.
 using Lanes [[gnu::vector_size(kBytes)]] = Real;
+
+using Mask = decltype(Lanes{} < Lanes{});
 
 struct Register {
   Lanes lanes;
@@ -160,8 +174,9 @@ struct Teacher {
 class Group {
  public:
   Group(size_t n, size_t k, size_t d)
-      : n_(n), k_(k), d_(d), memory_(n * d + 2 * n + n * n + kRows * (k + d)) {
-    x_ = &memory_.data()->lanes;
+      : n_(n), k_(k), d_(d), memory_(2 * n * d + 2 * n + n * n + kRows * (k + d)) {
+    w_ = &memory_.data()->lanes;
+    x_ = w_ + n * d;
     weight_ = x_ + n * d;
     along_ = weight_ + n;
     students_ = along_ + n;
@@ -169,9 +184,61 @@ class Group {
     slope_ = teachers_ + kRows * k;
   }
 
-  void Run(const Real* W, size_t count, const Real* a, const Teacher& teacher, Real* slope,
-           Real* value) {
-    Load(W, count, a);
+  // Take students from the given places; lanes without one repeat the last.
+  void Load(const Real* const* from, size_t count) { Gather(from, count, w_); }
+
+  // Write the students where they belong.
+  void Store(Real* const* to, size_t count) const { Scatter(w_, 0, n_, to, count); }
+
+  // Give the value, and write the slope.
+  Lanes Look(const Real* a, const Teacher& teacher, Real* const* to, size_t count) {
+    return Slope(a, teacher, [&](size_t i, size_t rows) { Scatter(slope_, i, rows, to, count); });
+  }
+
+  // w ← w − rate · slope, in the lanes of the mask.
+  void Step(const Real* a, const Teacher& teacher, Lanes rate, Mask mask) {
+    Slope(a, teacher, [&](size_t i, size_t rows) {
+      Lanes* w = w_ + i * d_;
+      for (size_t e = 0; e < rows * d_; ++e) w[e] = mask ? w[e] - rate * slope_[e] : w[e];
+    });
+  }
+
+ protected:
+  // Transpose between students one after another and registers.
+  void Gather(const Real* const* from, size_t count, Lanes* to) const {
+    const Real* place[kLanes];
+    for (size_t l = 0; l < kLanes; ++l) place[l] = from[l < count ? l : count - 1];
+    for (size_t e = 0; e < n_ * d_; ++e) {
+      Lanes all = {};
+#pragma GCC unroll 16
+      for (size_t l = 0; l < kLanes; ++l) all[l] = place[l][e];
+      to[e] = all;
+    }
+  }
+
+  void Scatter(const Lanes* rows, size_t first, size_t many, Real* const* to, size_t count) const {
+    for (size_t l = 0; l < count; ++l)
+      for (size_t e = 0; e < many * d_; ++e) to[l][first * d_ + e] = rows[e][l];
+  }
+
+  // Unit vectors x, and a r.
+  void Normalise(const Real* a) {
+    const Lanes zero = {}, one = zero + 1;
+    for (size_t i = 0; i < n_; ++i) {
+      Lanes square = zero;
+      for (size_t q = 0; q < d_; ++q) square += w_[i * d_ + q] * w_[i * d_ + q];
+      const Lanes norm = Root(square);
+      weight_[i] = a[i] * norm;
+      along_[i] = zero;
+      const Lanes inverse = 1 / (norm == 0 ? one : norm);
+      for (size_t q = 0; q < d_; ++q) x_[i * d_ + q] = w_[i * d_ + q] * inverse;
+    }
+  }
+
+  // Give the value; call `sink` with the first and the number of the rows whose slope is there.
+  Lanes Slope(const Real* a, const Teacher& teacher,
+              const std::function<void(size_t, size_t)>& sink) {
+    Normalise(a);
     Lanes total = {};
     Tiles<kRows>(0, n_, [&](auto tile, size_t i) {
       constexpr int rows = tile;
@@ -207,34 +274,9 @@ class Group {
         }
         total += sum;
       });
-      for (size_t l = 0; l < count; ++l)
-        for (size_t e = 0; e < rows * d_; ++e) slope[(l * n_ + i) * d_ + e] = slope_[e][l];
+      sink(i, size_t{rows});
     });
-    for (size_t l = 0; l < count; ++l) value[l] = total[l] * kPerTurn;
-  }
-
- private:
-  // Unit vectors x, and a r; lanes without a student repeat the last one.
-  void Load(const Real* W, size_t count, const Real* a) {
-    const size_t size = n_ * d_;
-    const Real* from[kLanes];
-    for (size_t l = 0; l < kLanes; ++l) from[l] = W + (l < count ? l : count - 1) * size;
-    for (size_t e = 0; e < size; ++e) {
-      Lanes all = {};
-#pragma GCC unroll 16
-      for (size_t l = 0; l < kLanes; ++l) all[l] = from[l][e];
-      x_[e] = all;
-    }
-    const Lanes zero = {}, one = zero + 1;
-    for (size_t i = 0; i < n_; ++i) {
-      Lanes square = zero;
-      for (size_t q = 0; q < d_; ++q) square += x_[i * d_ + q] * x_[i * d_ + q];
-      const Lanes norm = Root(square);
-      weight_[i] = a[i] * norm;
-      along_[i] = zero;
-      const Lanes inverse = 1 / (norm == 0 ? one : norm);
-      for (size_t q = 0; q < d_; ++q) x_[i * d_ + q] *= inverse;
-    }
+    return total * kPerTurn;
   }
 
   // Turn the cosines with later students into weighted supplements, this row's and, below, those
@@ -269,7 +311,138 @@ class Group {
 
   size_t n_, k_, d_;
   std::vector<Register> memory_;
-  Lanes *x_, *weight_, *along_, *students_, *teachers_, *slope_;
+  Lanes *w_, *x_, *weight_, *along_, *students_, *teachers_, *slope_;
+};
+
+// A group whose students move, each in a direction of its own.
+class MovingGroup : Group {
+ public:
+  MovingGroup(size_t n, size_t k, size_t d)
+      : Group(n, k, d), moving_(2 * n * d + 3 * n + 2 * n * n + kRows * k) {
+    direction_ = &moving_.data()->lanes;
+    turn_ = direction_ + n * d;  // x'
+    growth_ = turn_ + n * d;     // g'
+    sines_ = growth_ + n;        // Σ g sin
+    turned_ = sines_ + n;        // Σ g' sin − g cos c'/sin
+    change_ = turned_ + n;       // c', then the factors of x_j
+    own_ = change_ + n * n;      // x_i·x'_j
+    beside_ = own_ + n * n;      // e', then the factors of y_j
+  }
+
+  using Group::Load;
+
+  // Write ∇²F times the directions.
+  void Product(const Real* const* along, const Real* a, const Teacher& teacher, Real* const* to,
+               size_t count) {
+    Gather(along, count, direction_);
+    Normalise(a);
+    Turn(a);
+    Tiles<kRows>(0, n_, [&](auto tile, size_t i) {
+      constexpr int rows = tile;
+      const Lanes* x = x_ + i * d_;
+      Tiles<kColumns>(0, n_, [&](auto side, size_t j) {
+        Dots<rows, side>(x, turn_ + j * d_, d_, own_ + i * n_ + j, n_);
+      });
+      Tiles<kColumns>(i, n_, [&](auto side, size_t j) {
+        Dots<rows, side>(x, x_ + j * d_, d_, students_ + i * n_ + j, n_);
+      });
+    });
+    for (size_t i = 0; i < n_; ++i) TurnStudents(i);
+    Tiles<kRows>(0, n_, [&](auto tile, size_t i) {
+      constexpr int rows = tile;
+      const Lanes *x = x_ + i * d_, *turn = turn_ + i * d_;
+      Tiles<kColumns>(0, k_, [&](auto side, size_t j) {
+        Dots<rows, side>(x, &teacher.unit[j * d_], d_, teachers_ + j, k_);
+        Dots<rows, side>(turn, &teacher.unit[j * d_], d_, beside_ + j, k_);
+      });
+      Lanes sines[rows], turned[rows];
+      for (size_t r = 0; r < rows; ++r) {
+        sines[r] = sines_[i + r];
+        turned[r] = turned_[i + r];
+        TurnTeachers(r, teacher.weight.data(), sines[r], turned[r]);
+      }
+      Tiles<kColumns>(0, d_, [&](auto side, size_t q) {
+        constexpr int columns = side;
+        Lanes of_x[rows][columns], of_turn[rows][columns], of_teachers[rows][columns];
+        Combine(change_ + i * n_, x_ + q, n_, d_, of_x);
+        Combine(students_ + i * n_, turn_ + q, n_, d_, of_turn);
+        Combine(beside_, &teacher.unit[q], k_, d_, of_teachers);
+        for (size_t r = 0; r < rows; ++r)
+          for (size_t c = 0; c < columns; ++c) {
+            const size_t e = r * d_ + q + c;
+            const Lanes pairs = of_x[r][c] + of_turn[r][c] - of_teachers[r][c];
+            slope_[e] = a[i + r] * kPerTurn * (pairs + turned[r] * x[e] + sines[r] * turn[e]);
+          }
+      });
+      Scatter(slope_, i, rows, to, count);
+    });
+  }
+
+ private:
+  // x' and g'.
+  void Turn(const Real* a) {
+    const Lanes zero = {}, one = zero + 1;
+    for (size_t i = 0; i < n_; ++i) {
+      const Lanes *x = x_ + i * d_, *w = w_ + i * d_, *direction = direction_ + i * d_;
+      Lanes square = zero, growth = zero;
+      for (size_t q = 0; q < d_; ++q) {
+        square += w[q] * w[q];
+        growth += x[q] * direction[q];
+      }
+      growth_[i] = a[i] * growth;
+      sines_[i] = turned_[i] = zero;
+      const Lanes inverse = 1 / (square == 0 ? one : Root(square));
+      for (size_t q = 0; q < d_; ++q) turn_[i * d_ + q] = inverse * (direction[q] - growth * x[q]);
+    }
+  }
+
+  // Each pair of students once, from row i < j: the factors of x_j and x'_j in row i, of x_i and
+  // x'_i in row j, and the sums.
+  [[gnu::noinline]] void TurnStudents(size_t i) {
+    const Lanes weight = weight_[i], growth = growth_[i];
+    Lanes sines = sines_[i], turned = turned_[i];
+    students_[i * n_ + i] = weight * kPi;
+    change_[i * n_ + i] = growth * kPi;
+    for (size_t j = i + 1; j < n_; ++j) {
+      const size_t ij = i * n_ + j, ji = j * n_ + i;
+      const Lanes cosine = students_[ij];
+      Lanes sine, supplement;
+      SineAndSupplement(cosine, sine, supplement);
+      const Lanes rate = Over(own_[ij] + own_[ji], sine);
+      students_[ij] = weight_[j] * supplement;
+      students_[ji] = weight * supplement;
+      change_[ij] = growth_[j] * supplement + weight_[j] * rate;
+      change_[ji] = growth * supplement + weight * rate;
+      sines += weight_[j] * sine;
+      sines_[j] += weight * sine;
+      turned += growth_[j] * sine - weight_[j] * cosine * rate;
+      turned_[j] += growth * sine - weight * cosine * rate;
+    }
+    sines_[i] = sines;
+    turned_[i] = turned;
+  }
+
+  // The same for row r of a tile with the teachers, which do not move.
+  [[gnu::noinline]] void TurnTeachers(size_t r, const Real* weight, Lanes& sines, Lanes& turned) {
+    for (size_t j = 0; j < k_; ++j) {
+      const Lanes cosine = teachers_[r * k_ + j];
+      Lanes sine, supplement;
+      SineAndSupplement(cosine, sine, supplement);
+      const Lanes rate = weight[j] * Over(beside_[r * k_ + j], sine);
+      beside_[r * k_ + j] = rate;
+      sines -= weight[j] * sine;
+      turned += cosine * rate;
+    }
+  }
+
+  static Lanes Over(Lanes change, Lanes sine) {
+    const Lanes zero = {}, one = zero + 1;
+    const Mask parallel = sine == 0;
+    return parallel ? zero : change / (parallel ? one : sine);
+  }
+
+  std::vector<Register> moving_;
+  Lanes *direction_, *turn_, *growth_, *sines_, *turned_, *change_, *own_, *beside_;
 };
 
 // Pieces of work that threads take one by one.  The caller takes part, and waits only for pieces
@@ -317,52 +490,154 @@ struct Batch {
 
 using Argument = ffi::Buffer<kType>;
 using Result = ffi::ResultBuffer<kType>;
+using Places = std::vector<size_t>;
+
+// The runs of a call: students, teachers and their weights, each with its batch.
+struct Runs {
+  const Argument &W, &V, &a, &b;
+  size_t n, d, k;
+  Batch of_W, of_V, of_a, of_b, whole;
+
+  Runs(const Argument& W, const Argument& V, const Argument& a, const Argument& b,
+       ffi::Span<const int64_t> batch)
+      : W(W), V(V), a(a), b(b),
+        n(W.dimensions()[W.dimensions().size() - 2]),
+        d(W.dimensions().back()),
+        k(V.dimensions()[V.dimensions().size() - 2]),
+        of_W(W.dimensions(), 2), of_V(V.dimensions(), 2), of_a(a.dimensions(), 1),
+        of_b(b.dimensions(), 1), whole(batch, 0) {}
+
+  // Call work(group, runs, count, a, teacher) for all runs in the given order, in groups of those
+  // that share teacher and weights; `passes` is how often a run's pairs are gone through.
+  template <typename G, typename F>
+  void InGroups(ffi::ThreadPool& pool, const Places& order, size_t passes, F work) const {
+    const bool together = of_V.shared() && of_a.shared() && of_b.shared();
+    const size_t size = together ? kLanes : 1;
+    const size_t groups = (order.size() + size - 1) / size;
+    // About the nanoseconds of a group; a piece is worth waking a thread.
+    const size_t cost = passes * n * (n + k) * (d + 12) + 1;
+    const size_t each = 1 + kPiece / cost;
+    const Teacher shared(V.typed_data(), b.typed_data(), together ? k : 0, d);
+
+    InPieces(pool, (groups + each - 1) / each, [this, &shared, &order, together, each, size, work](size_t piece) {
+      G group(n, k, d);
+      const size_t end = std::min(order.size(), (piece + 1) * each * size);
+      for (size_t first = piece * each * size; first < end; first += size) {
+        const size_t* runs = &order[first];
+        const size_t count = std::min(size, end - first);
+        const Real* weights = a.typed_data() + of_a.Place(*runs, whole) * n;
+        const Real* from[kLanes];
+        for (size_t l = 0; l < count; ++l) from[l] = Part(W, of_W, runs[l]);
+        group.Load(from, count);
+        if (together) {
+          work(group, runs, count, weights, shared);
+        } else {
+          const Teacher own(V.typed_data() + of_V.Place(*runs, whole) * k * d,
+                            b.typed_data() + of_b.Place(*runs, whole) * k, k, d);
+          work(group, runs, count, weights, own);
+        }
+      }
+    });
+  }
+
+  // Where an (n, d) operand or result of a run begins.
+  const Real* Part(const Argument& operand, const Batch& batch, size_t run) const {
+    return operand.typed_data() + batch.Place(run, whole) * n * d;
+  }
+
+  std::array<Real*, kLanes> Parts(Result& result, const size_t* runs, size_t count) const {
+    std::array<Real*, kLanes> places = {};
+    for (size_t l = 0; l < count; ++l) places[l] = result->typed_data() + runs[l] * n * d;
+    return places;
+  }
+};
+
+Places InOrder(size_t runs) {
+  Places order(runs);
+  std::iota(order.begin(), order.end(), size_t{0});
+  return order;
+}
 
 ffi::Error Risk(ffi::ThreadPool pool, Argument W, Argument V, Argument a, Argument b, Result slope,
                 Result value) {
-  const auto students = W.dimensions(), teachers = V.dimensions();
-  const size_t n = students[students.size() - 2], d = students[students.size() - 1];
-  const size_t k = teachers[teachers.size() - 2];
-  const Batch of_W(students, 2), of_V(teachers, 2), of_a(a.dimensions(), 1),
-      of_b(b.dimensions(), 1), whole(value->dimensions(), 0);
-  const size_t runs = value->element_count();
-  const Real *from = W.typed_data(), *v = V.typed_data(), *as = a.typed_data(), *bs = b.typed_data();
-  Real *to = slope->typed_data(), *values = value->typed_data();
-
-  const bool together =
-      of_V.shared() && of_a.shared() && of_b.shared() && of_W.lead == whole.lead;
-  const size_t size = together ? kLanes : 1;
-  const size_t groups = (runs + size - 1) / size;
-  // About the nanoseconds of a group; a piece is worth waking a thread.
-  const size_t cost = n * (n + k) * (d + 12) + 1;
-  const size_t each = 1 + kPiece / cost;
-  const Teacher shared(v, bs, together ? k : 0, d);
-
-  InPieces(pool, (groups + each - 1) / each, [=, &shared](size_t piece) {
-    Group group(n, k, d);
-    for (size_t run = piece * each * size; run < std::min(runs, (piece + 1) * each * size);
-         run += size) {
-      Real *slope_to = to + run * n * d, *value_to = values + run;
-      if (together) {
-        group.Run(from + run * n * d, std::min(size, runs - run), as, shared, slope_to, value_to);
-      } else {
-        const Teacher own(v + of_V.Place(run, whole) * k * d, bs + of_b.Place(run, whole) * k, k, d);
-        group.Run(from + of_W.Place(run, whole) * n * d, 1, as + of_a.Place(run, whole) * n, own,
-                  slope_to, value_to);
-      }
-    }
-  });
+  const Runs all(W, V, a, b, value->dimensions());
+  const auto work = [&](Group& group, const size_t* runs, size_t count, const Real* weights,
+                        const Teacher& teacher) {
+    const Lanes values = group.Look(weights, teacher, all.Parts(slope, runs, count).data(), count);
+    for (size_t l = 0; l < count; ++l) value->typed_data()[runs[l]] = values[l];
+  };
+  all.InGroups<Group>(pool, InOrder(value->element_count()), 1, work);
   return ffi::Error::Success();
+}
+
+// Go `steps` steps w ← w − rate · slope, of each run as many as it asks for, and look.
+ffi::Error Descend(ffi::ThreadPool pool, Argument W, Argument V, Argument a, Argument b,
+                   Argument rate, ffi::Buffer<ffi::S32> steps, Result end, Result slope,
+                   Result value) {
+  const Runs all(W, V, a, b, value->dimensions());
+  const Batch of_rate(rate.dimensions(), 0), of_steps(steps.dimensions(), 0);
+  const auto steps_of = [&](size_t run) {
+    return steps.typed_data()[of_steps.Place(run, all.whole)];
+  };
+  // Runs that do not move do not take the place of one that does.
+  Places order = InOrder(value->element_count());
+  std::stable_partition(order.begin(), order.end(), [&](size_t run) { return steps_of(run) > 0; });
+  int most = 0;
+  for (size_t run : order) most = std::max(most, steps_of(run));
+
+  const auto work = [&](Group& group, const size_t* runs, size_t count, const Real* weights,
+                        const Teacher& teacher) {
+    Lanes rates = {}, left = {};
+    int last = 0;
+    for (size_t l = 0; l < count; ++l) {
+      rates[l] = rate.typed_data()[of_rate.Place(runs[l], all.whole)];
+      left[l] = steps_of(runs[l]);
+      last = std::max(last, steps_of(runs[l]));
+    }
+    for (int step = 0; step < last; ++step) {
+      group.Step(weights, teacher, rates, left > 0);
+      left -= 1;
+    }
+    group.Store(all.Parts(end, runs, count).data(), count);
+    const Lanes values = group.Look(weights, teacher, all.Parts(slope, runs, count).data(), count);
+    for (size_t l = 0; l < count; ++l) value->typed_data()[runs[l]] = values[l];
+  };
+  all.InGroups<Group>(pool, order, 1 + most, work);
+  return ffi::Error::Success();
+}
+
+ffi::Error Product(ffi::ThreadPool pool, Argument W, Argument V, Argument a, Argument b,
+                   Argument along, Result product) {
+  const auto dims = product->dimensions();
+  const Runs all(W, V, a, b, ffi::Span<const int64_t>(dims.begin(), dims.size() - 2));
+  const Batch of_along(along.dimensions(), 2);
+  const auto work = [&](MovingGroup& group, const size_t* runs, size_t count, const Real* weights,
+                        const Teacher& teacher) {
+    const Real* directions[kLanes];
+    for (size_t l = 0; l < count; ++l) directions[l] = all.Part(along, of_along, runs[l]);
+    group.Product(directions, weights, teacher, all.Parts(product, runs, count).data(), count);
+  };
+  all.InGroups<MovingGroup>(pool, InOrder(product->element_count() / (all.n * all.d)), 2, work);
+  return ffi::Error::Success();
+}
+
+auto Bind() {
+  return ffi::Ffi::Bind()
+      .Ctx<ffi::ThreadPool>()
+      .Arg<Argument>()
+      .Arg<Argument>()
+      .Arg<Argument>()
+      .Arg<Argument>();
 }
 
 }  // namespace
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(relu_risk, Risk,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
+XLA_FFI_DEFINE_HANDLER_SYMBOL(relu_risk, Risk, Bind().Ret<Argument>().Ret<Argument>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(relu_descend, Descend,
+                              Bind()
                                   .Arg<Argument>()
-                                  .Arg<Argument>()
-                                  .Arg<Argument>()
-                                  .Arg<Argument>()
+                                  .Arg<ffi::Buffer<ffi::S32>>()
+                                  .Ret<Argument>()
                                   .Ret<Argument>()
                                   .Ret<Argument>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(relu_product, Product, Bind().Arg<Argument>().Ret<Argument>());

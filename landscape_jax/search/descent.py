@@ -1,14 +1,16 @@
 """One descent: its state, its step, and when it stops."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, ArrayLike, Float, Int, PyTree, Scalar
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree, Scalar
 
+from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.status import Status
+
+# The step of plain descent: SS18, section 3.
+_STEP = 0.1
 
 
 class Run(eqx.Module):
@@ -43,6 +45,8 @@ def gradient_norm(gradient: PyTree) -> Float[Array, ""]:
 class Descent(eqx.Module):
     """The rule of one descent: x ← x + scale · optimizer(∇F(x)), looked at every few steps.
 
+    Without an optimizer it is plain gradient descent, x ← x − 0.1 scale ∇F(x).
+
     It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the
     value is below `below_value`, or after `max_steps`.  When the parameters are not finite or
     their norm exceeds `norm_limit`, it begins again from its start with half the step, ten times
@@ -51,8 +55,8 @@ class Descent(eqx.Module):
     Source: SS18, section 3; the halving is their published program's.
     """
 
-    objective: Callable[[PyTree], Scalar]
-    optimizer: optax.GradientTransformation = eqx.field(static=True)
+    objective: AbstractObjective
+    optimizer: optax.GradientTransformation | None = eqx.field(static=True)
     below_value: Scalar
     norm_limit: Scalar
     max_steps: Int[Array, ""]
@@ -64,7 +68,7 @@ class Descent(eqx.Module):
         one = jnp.ones((), jnp.result_type(*jax.tree.leaves(params)))
         return Run(
             params=params,
-            memory=self.optimizer.init(params),
+            memory=() if self.optimizer is None else self.optimizer.init(params),
             scale=one,
             steps=jnp.zeros((), jnp.int32),
             halvings=jnp.zeros((), jnp.int32),
@@ -73,30 +77,43 @@ class Descent(eqx.Module):
             gradient_norm=one * jnp.inf,
         )
 
-    def step(self, run: Run) -> Run:
-        """Go `check_every` steps, or up to `max_steps`; none before the first look."""
-        last = jnp.minimum(self.check_every, self.max_steps - run.steps)
-        last = jnp.where(jnp.isinf(run.value), 0, last)
+    def go(self, run: Run, start: PyTree, active: Bool[Array, ""], tolerance: Scalar) -> Run:
+        """Go `check_every` steps, or up to `max_steps`, and look.
 
-        def one(i: Array, carry: tuple) -> tuple:
+        Before the first look, and where the run is not `active`, it does not move.
+        """
+        last = jnp.minimum(self.check_every, self.max_steps - run.steps)
+        last = jnp.where(active & ~jnp.isinf(run.value), last, 0)
+        if self.optimizer is None:
+            params, value, slope = self.objective.descend(
+                run.params, _STEP * run.scale, last, most=self.check_every
+            )
+            memory = run.memory
+        else:
+            params, memory = self._update(run, last, self.optimizer)
+            value, slope = jax.value_and_grad(self.objective)(params)
+        gone = eqx.tree_at(
+            lambda r: (r.params, r.memory, r.steps), run, (params, memory, run.steps + last)
+        )
+        return self._look(gone, value, gradient_norm(slope), start, tolerance)
+
+    def _update(
+        self, run: Run, last: Array, optimizer: optax.GradientTransformation
+    ) -> tuple[PyTree, optax.OptState]:
+        """Go `last` of the optimizer's steps."""
+
+        def step(i: Array, carry: tuple) -> tuple:
             params, memory = carry
             slope = jax.grad(self.objective)(params)
-            updates, new_memory = self.optimizer.update(slope, memory, params)
+            updates, new_memory = optimizer.update(slope, memory, params)
             updates = jax.tree.map(lambda u: run.scale * u, updates)
             moved = (optax.apply_updates(params, updates), new_memory)
             return jax.tree.map(lambda new, old: jnp.where(i < last, new, old), moved, carry)
 
-        params, memory = jax.lax.fori_loop(0, self.check_every, one, (run.params, run.memory))
-        return eqx.tree_at(
-            lambda r: (r.params, r.memory, r.steps),
-            run,
-            (params, memory, run.steps + last),
-        )
+        return jax.lax.fori_loop(0, self.check_every, step, (run.params, run.memory))
 
-    def stop(self, run: Run, start: PyTree, tolerance: Scalar) -> Run:
-        """Look at value and gradient: set the status, or begin again with half the step."""
-        value, slope = jax.value_and_grad(self.objective)(run.params)
-        norm = gradient_norm(slope)
+    def _look(self, run: Run, value: Scalar, norm: Scalar, start: PyTree, tolerance: Scalar) -> Run:
+        """Set the status from value and gradient norm, or begin again with half the step."""
         finite = jnp.isfinite(value) & jnp.isfinite(norm)
         lost = ~finite | (optax.tree.norm(run.params) > self.norm_limit)
         status = Status.where(run.steps >= self.max_steps, Status.max_steps, Status.running)

@@ -1,24 +1,23 @@
 """Many descents in one loop: a lane that stops writes its run and takes the next one."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree, Scalar
 
-from landscape_jax.search.descent import Descent, Run, select
+from landscape_jax.search.descent import Descent, Run
 from landscape_jax.search.status import Status
 
 
-class _Lanes(eqx.Module):
-    """What the loop carries: all runs, those in the lanes, their places, and the next in the queue.
+class _Lanes(NamedTuple):
+    """What the loop carries: all runs, the lanes' places in the queue, and the next place.
 
-    A place past the end of the queue marks an idle lane; it computes, and nothing is written.
+    A place past the end of the queue marks an idle lane: nothing of it is written.
     """
 
     runs: Run
-    lane: Run
     place: Int[Array, " lanes"]
     waiting: Int[Array, ""]
 
@@ -65,28 +64,19 @@ def descend(
     queue = jnp.sort(jnp.where(pending, jnp.arange(total), total))
     queued = pending.sum()
 
-    def at(place: Array) -> Array:
-        return jnp.take(queue, place, mode="fill", fill_value=total)
-
-    def active(state: _Lanes) -> Array:
-        return state.place < queued
-
     def unfinished(state: _Lanes) -> Array:
-        return (state.waiting < queued) | (active(state).sum() > leave)
+        return (state.waiting < queued) | ((state.place < queued).sum() > leave)
 
     def advance(state: _Lanes) -> _Lanes:
-        index = at(state.place)
-        lane = jax.vmap(rule.step)(state.lane)
-        lane = jax.vmap(rule.stop, (0, 0, None))(lane, take(starts, index), tolerance)
-        ended = active(state) & ~running(lane)
-        runs = put(state.runs, jnp.where(ended, index, total), lane)
-        place = jnp.where(ended, state.waiting + jnp.cumsum(ended) - 1, state.place)
-        refilled = select(ended, take(runs, at(place)), lane)
+        index = jnp.take(queue, state.place, mode="fill", fill_value=total)
+        active = index < total
+        lane, start = take(state.runs, index), take(starts, index)
+        lane = jax.vmap(rule.go, (0, 0, 0, None))(lane, start, active, tolerance)
+        ended = active & ~running(lane)
         if report is not None:
             report((ended & (lane.status != Status.converged)).sum())
-        return _Lanes(runs, refilled, place, state.waiting + ended.sum())
+        place = jnp.where(ended, state.waiting + jnp.cumsum(ended) - 1, state.place)
+        return _Lanes(put(state.runs, index, lane), place, state.waiting + ended.sum())
 
-    place = jnp.arange(lanes)
-    begin = _Lanes(runs, take(runs, at(place)), place, jnp.asarray(lanes))
-    end = jax.lax.while_loop(unfinished, advance, begin)
-    return put(end.runs, jnp.where(active(end), at(end.place), total), end.lane)
+    begin = _Lanes(runs, jnp.arange(lanes), jnp.asarray(lanes))
+    return jax.lax.while_loop(unfinished, advance, begin).runs

@@ -1,7 +1,6 @@
 """The last decades of a descent by Newton's method, where its answer is sure to be descent's."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PyTree, Scalar
 
+from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.descent import gradient_norm
 
 _RESIDUAL = 1e-6
@@ -92,7 +92,7 @@ def conjugate_gradients(
 
 
 def polish(
-    objective: Callable[[PyTree], Scalar], params: PyTree, tolerance: Scalar, *, probe: Array
+    objective: AbstractObjective, params: PyTree, tolerance: Scalar, *, probe: Array
 ) -> Polished:
     """Go from near a minimum to the minimum itself by Newton–CG, if descent would go there.
 
@@ -115,7 +115,6 @@ def polish(
     **Returns:** the last point with its value and gradient norm, and whether it is accepted.
     """
     start, unravel = ravel_pytree(params)
-    slope = jax.grad(lambda x: objective(unravel(x)))
     infinite = jnp.asarray(jnp.inf, start.dtype)
     begin = _Newton(
         start, jnp.zeros_like(start), jnp.zeros_like(start), infinite, infinite, probe,
@@ -123,17 +122,18 @@ def polish(
     )  # fmt: skip
 
     def iterate(s: _Newton) -> _Newton:
-        g, product = jax.linearize(slope, s.x + s.step)
+        slope, image = objective.curvature(unravel(s.x + s.step))
+        g = ravel_pytree(slope)[0]
         size = jnp.linalg.norm(g)
         halved = size < s.size / 2
-        solve = partial(conjugate_gradients, jax.vmap(product))
-        (step, probe), solved = solve(jnp.stack([-g, s.probe]))
+        product = jax.vmap(lambda direction: ravel_pytree(image(unravel(direction)))[0])
+        (step, probe), solved = conjugate_gradients(product, jnp.stack([-g, s.probe]))
         return _Newton(
             x=jnp.where(halved, s.x + s.step, s.x),
             step=step,
             first=jnp.where(s.taken == 0, step, s.first),
             size=size,
-            norm=jnp.where(halved, gradient_norm(unravel(g)), s.norm),
+            norm=jnp.where(halved, gradient_norm(slope), s.norm),
             probe=probe / jnp.linalg.norm(probe),
             halved=halved,
             positive=s.positive & solved.all(),

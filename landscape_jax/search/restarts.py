@@ -26,8 +26,6 @@ _FIRST_FINISH = 1e-4
 # The last runs of a search descend, and all are finished, in an eighth of the lanes: what moves in
 # lockstep waits for its slowest.
 _NARROWER = 8
-# One object for all calls: a new one would compile anew.
-_GRADIENT_DESCENT = optax.sgd(0.1)
 Progress = Callable[[int, int], None]
 
 
@@ -70,7 +68,7 @@ def restart(
       leading axis.
     - `restarts`: how many, or an array of the restarts' indices.
     - `key`: for a `start` that is a function.
-    - `optimizer`: any optax transformation; `optax.sgd(0.1)` where left out.
+    - `optimizer`: any optax transformation; plain descent with steps of 0.1 where left out.
     - `gradient_tolerance`: 1e-9 in float64 and 1e-5 in float32 where left out.
     - `below_value`: the value under which a run is global; what the objective knows where left out,
       `None` for none.
@@ -118,7 +116,7 @@ def restart(
         below_value = objective.known(jax.tree.map(lambda leaf: leaf[0], starts)).below_value
     rule = Descent(
         objective=objective,
-        optimizer=_GRADIENT_DESCENT if optimizer is None else optimizer,
+        optimizer=optimizer,
         below_value=jnp.asarray(-jnp.inf if below_value is None else below_value, dtype),
         norm_limit=jnp.asarray(norm_limit, dtype),
         max_steps=jnp.asarray(max_steps, jnp.int32),

@@ -153,3 +153,91 @@ def test_the_library_is_made_once_and_kept(tmp_path):
     assert [(f, f.stat().st_mtime_ns) for f in (tmp_path / "landscape-jax").iterdir()] == [
         (made[0], stamp)
     ]
+
+
+def _risk(W, V, a, b):
+    """Give the risk, and a batch of directions."""
+    D = jnp.asarray(np.random.default_rng(5).normal(size=W.shape).astype(W.dtype))
+    return lj.PopulationRisk(V, teacher_weights=b, student_weights=a), D
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_hessians_product_is_the_derivative_of_xlas_slope(shape, dtype):
+    W, V, a, b = _problem(*shape, dtype)
+    W = W[1:]  # At a zero neuron there is no Hessian.
+    risk, D = _risk(W, V, a, b)
+    ours = jax.jit(jax.vmap(lambda w, x: risk.curvature(w)[1](x)))(W, D)
+
+    def theirs(w, x):
+        return jax.jvp(lambda w: _students_in_xla(w, V, a, b)[1], [w], [x])[1]
+
+    expected = jax.jit(jax.vmap(theirs))(W, D)
+    # Entry by entry sums of 3(n + k) d terms; near parallel neurons XLA's own code loses some
+    # digits in sin θ, of which an entry depends with a factor of a norm's ratio.
+    n, k, d = shape
+    norms = jnp.linalg.norm(W, axis=2)
+    ratio = float((norms.max() + jnp.linalg.norm(V, axis=1).max()) / norms.min())
+    weights = float(jnp.abs(a).max() * jnp.abs(jnp.concatenate([a, b])).max())
+    bound = 3 * (n + k) * d * np.finfo(dtype).eps * weights * ratio * float(jnp.abs(D).max())
+    assert jnp.abs(ours - expected).max() <= bound
+
+
+@needs_compiler
+def test_the_hessians_product_is_the_slopes_difference_quotient():
+    W, V, a, b = _problem(6, 5, 7, np.float64)
+    W = W[4:]  # Away from parallel neurons, where the third derivative jumps.
+    risk, D = _risk(W, V, a, b)
+    step = 1e-5
+    slope = jax.vmap(jax.grad(risk))
+    quotient = (slope(W + step * D) - slope(W - step * D)) / (2 * step)
+    product = jax.vmap(lambda w, x: risk.curvature(w)[1](x))(W, D)
+    # The quotient's error: step² times a third derivative, about 10, and rounding over the step.
+    np.testing.assert_allclose(product, quotient, atol=1e-8)
+
+
+@needs_compiler
+def test_the_hessians_product_is_the_same_alone_and_in_any_nesting():
+    W, V, a, b = _problem(7, 5, 9, np.float64)
+    risk, D = _risk(W, V, a, b)
+    each = jax.vmap(lambda w: jax.vmap(risk.curvature(w)[1])(D))(W)
+    for i, j in ((1, 0), (4, 10), (10, 3)):
+        np.testing.assert_array_equal(each[i, j], risk.curvature(W[i])[1](D[j]))
+    np.testing.assert_array_equal(risk.curvature(W[4])[0], jax.grad(risk)(W[4]))
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_each_run_goes_its_own_number_of_steps_at_its_own_rate(dtype):
+    W, V, a, b = _problem(7, 5, 9, dtype, runs=37)
+    risk, _ = _risk(W, V, a, b)
+    steps, rate = jnp.arange(37) % 6, jnp.linspace(0, 0.1, 37).astype(dtype)
+    go = jax.vmap(lambda w, r, s: risk.descend(w, r, s, most=4))
+    together = go(W, rate, steps)
+    np.testing.assert_array_equal(together[0][steps == 0], W[steps == 0])
+    for i in (1, 8, 17, 36):
+        alone = risk.descend(W[i], rate[i], steps[i], most=4)
+        for whole, one in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(whole[i], one)
+        w = W[i]
+        for _ in range(min(int(steps[i]), 4)):
+            w = w - rate[i] * jax.grad(risk)(w)
+        # Four steps, each rounded differently at most in the last digits of its terms.
+        scale = float(jnp.abs(W[i]).max()) + 1
+        np.testing.assert_allclose(together[0][i], w, atol=200 * np.finfo(dtype).eps * scale)
+        np.testing.assert_array_equal(together[1][i], risk(together[0][i]))
+        np.testing.assert_array_equal(together[2][i], jax.grad(risk)(together[0][i]))
+
+
+@needs_compiler
+def test_a_run_that_is_lost_on_its_way_spoils_no_other():
+    W, V, a, b = _problem(6, 6, 6, np.float64)
+    risk, _ = _risk(W, V, a, b)
+    go = jax.vmap(lambda w, s: risk.descend(w, jnp.asarray(0.1), s, most=8))
+    steps = jnp.arange(len(W)) % 5
+    usual, spoilt = go(W, steps), go(W.at[7, 1, 1].set(np.inf), steps)
+    others = np.delete(np.arange(len(W)), 7)
+    for one, other in zip(usual, spoilt, strict=True):
+        np.testing.assert_array_equal(one[others], other[others])
+    assert not jnp.isfinite(spoilt[1][7])
