@@ -18,6 +18,7 @@ from landscape_jax.proofs.balls import exact, frobenius, lower, upper
 from landscape_jax.proofs.certificate import Certificate, Kind, NotProven
 from landscape_jax.proofs.curvature import Curvature, curvature
 from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz, hessian_norm
+from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.pairs import gradient, value
 from landscape_jax.proofs.polish import polish
 from landscape_jax.proofs.problem import Problem, float64, read_problem, sizes
@@ -34,6 +35,7 @@ class _RefusalError(Exception):
         self.outcome = NotProven(reason, **known)
 
 
+@one_thread
 def prove_minimum(
     risk: Any,
     W: Any,

@@ -12,6 +12,7 @@ from flint import arb, arb_mat
 from landscape_jax.proofs.arguments import ARGUMENTS
 from landscape_jax.proofs.balls import lower, upper
 from landscape_jax.proofs.certificate import KINDS, Certificate, load
+from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.recheck import (
     Landscape,
     Vector,
@@ -52,6 +53,7 @@ class Verification:
         return self.holds
 
 
+@one_thread
 def verify(certificate: Certificate | str | os.PathLike[str]) -> Verification:
     """Check every claim of a certificate; believe none of its numbers.
 

@@ -1,0 +1,30 @@
+"""Float linear algebra on one thread.
+
+The guesses behind a proof are matrices of a few hundred rows: there a second thread of the BLAS
+saves nothing, and spins while it waits for a core that a search is using.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Give the function with the BLAS held to one thread while it runs."""
+
+    @functools.wraps(function)
+    def held(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with _libraries().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return held
