@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, PyTree, Scalar
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
 
 class Symmetry(eqx.Module):
@@ -47,8 +47,9 @@ class AbstractObjective(eqx.Module):
 
     Data are array leaves, sizes and choices static fields, so an objective can be passed through
     `jit`, `vmap`, `grad` and `shard_map`.  To add an objective, subclass this, write `__call__`,
-    and, where theory knows something, `known`.  `descend` and `curvature` follow from `__call__`;
-    override them where there is faster code for the same numbers.
+    and, where theory knows something, `known`, `escape` and `is_admissible`.  `descend` and
+    `curvature` follow from `__call__`; override them where there is faster code for the same
+    numbers.
     """
 
     @abc.abstractmethod
@@ -59,6 +60,19 @@ class AbstractObjective(eqx.Module):
         """Say what theory knows of this objective at parameters shaped like `params`."""
         del params
         return Known()
+
+    def escape(self, params: PyTree) -> Scalar | float:
+        """Give what grows without bound where a descent has no minimum to go to; 0: nothing."""
+        del params
+        return 0.0
+
+    def is_admissible(self, params: PyTree) -> Bool[Array, ""] | bool:
+        """Say whether a point where the gradient is 0 may be a local minimum, as far as is known.
+
+        Where it says no, a small gradient means that the infimum is at infinity.
+        """
+        del params
+        return True
 
     def descend(
         self, params: PyTree, rate: Scalar, steps: Int[Array, ""], *, most: int

@@ -1,5 +1,7 @@
 """One descent: its state, its step, and when it stops."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,17 +12,19 @@ from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.status import Status
 
 # The step of plain descent: SS18, section 3.
-_STEP = 0.1
+STEP = 0.1
 
 
 class Run(eqx.Module):
     """The state of one descent; in a batch every leaf has a leading axis of lanes.
 
+    `seed` is the data of the key of its batches, where it descends by batches.
     `scale` multiplies the optimizer's updates; it is halved each time the run diverges and begins
     again from its start.
     """
 
     params: PyTree
+    seed: Array | None
     memory: optax.OptState
     scale: Scalar
     steps: Int[Array, ""]
@@ -45,7 +49,9 @@ def gradient_norm(gradient: PyTree) -> Float[Array, ""]:
 class Descent(eqx.Module):
     """The rule of one descent: x ← x + scale · optimizer(∇F(x)), looked at every few steps.
 
-    Without an optimizer it is plain gradient descent, x ← x − 0.1 scale ∇F(x).
+    Without an optimizer it is plain gradient descent, x ← x − 0.1 scale ∇F(x).  With `batches`, a
+    function from a key to an objective, each step takes the gradient of one drawn for it, and the
+    looks are at F itself.
 
     It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the
     value is below `below_value`, or after `max_steps`.  When the parameters are not finite or
@@ -57,18 +63,21 @@ class Descent(eqx.Module):
 
     objective: AbstractObjective
     optimizer: optax.GradientTransformation | None = eqx.field(static=True)
+    batches: Callable[[Array], AbstractObjective] | None
     below_value: Scalar
     norm_limit: Scalar
+    escape_limit: Scalar
     max_steps: Int[Array, ""]
     check_every: int = eqx.field(static=True)
     max_halvings: int = eqx.field(static=True, default=10)
 
-    def init(self, params: PyTree) -> Run:
+    def init(self, params: PyTree, seed: Array | None = None) -> Run:
         """Give the state of a run that has not begun."""
         one = jnp.ones((), jnp.result_type(*jax.tree.leaves(params)))
         return Run(
             params=params,
-            memory=() if self.optimizer is None else self.optimizer.init(params),
+            seed=seed,
+            memory=() if self._is_plain else self._steps.init(params),
             scale=one,
             steps=jnp.zeros((), jnp.int32),
             halvings=jnp.zeros((), jnp.int32),
@@ -84,28 +93,39 @@ class Descent(eqx.Module):
         """
         last = jnp.minimum(self.check_every, self.max_steps - run.steps)
         last = jnp.where(active & ~jnp.isinf(run.value), last, 0)
-        if self.optimizer is None:
+        if self._is_plain:
             params, value, slope = self.objective.descend(
-                run.params, _STEP * run.scale, last, most=self.check_every
+                run.params, STEP * run.scale, last, most=self.check_every
             )
             memory = run.memory
         else:
-            params, memory = self._update(run, last, self.optimizer)
+            params, memory = self._update(run, last)
             value, slope = jax.value_and_grad(self.objective)(params)
         gone = eqx.tree_at(
             lambda r: (r.params, r.memory, r.steps), run, (params, memory, run.steps + last)
         )
         return self._look(gone, value, gradient_norm(slope), start, tolerance)
 
-    def _update(
-        self, run: Run, last: Array, optimizer: optax.GradientTransformation
-    ) -> tuple[PyTree, optax.OptState]:
-        """Go `last` of the optimizer's steps."""
+    @property
+    def _is_plain(self) -> bool:
+        return self.optimizer is None and self.batches is None
+
+    @property
+    def _steps(self) -> optax.GradientTransformation:
+        return optax.sgd(STEP) if self.optimizer is None else self.optimizer
+
+    def _update(self, run: Run, last: Array) -> tuple[PyTree, optax.OptState]:
+        """Go `last` steps of the optimizer."""
+
+        def objective(i: Array) -> AbstractObjective:
+            if self.batches is None or run.seed is None:
+                return self.objective
+            return self.batches(jax.random.fold_in(jax.random.wrap_key_data(run.seed), i))
 
         def step(i: Array, carry: tuple) -> tuple:
             params, memory = carry
-            slope = jax.grad(self.objective)(params)
-            updates, new_memory = optimizer.update(slope, memory, params)
+            slope = jax.grad(objective(run.steps + i))(params)
+            updates, new_memory = self._steps.update(slope, memory, params)
             updates = jax.tree.map(lambda u: run.scale * u, updates)
             moved = (optax.apply_updates(params, updates), new_memory)
             return jax.tree.map(lambda new, old: jnp.where(i < last, new, old), moved, carry)
@@ -117,6 +137,8 @@ class Descent(eqx.Module):
         finite = jnp.isfinite(value) & jnp.isfinite(norm)
         lost = ~finite | (optax.tree.norm(run.params) > self.norm_limit)
         status = Status.where(run.steps >= self.max_steps, Status.max_steps, Status.running)
+        escaping = self.objective.escape(run.params) > self.escape_limit
+        status = Status.where(escaping, Status.escaping, status)
         status = Status.where(norm <= tolerance, Status.converged, status)
         status = Status.where(value < self.below_value, Status.below_value, status)
         spent = run.halvings >= self.max_halvings
@@ -127,7 +149,7 @@ class Descent(eqx.Module):
         )
         again = eqx.tree_at(
             lambda r: (r.scale, r.steps, r.halvings),
-            self.init(start),
+            self.init(start, run.seed),
             (run.scale / 2, run.steps, run.halvings + 1),
         )
         return select(lost & ~spent & (run.steps < self.max_steps), again, looked)

@@ -14,6 +14,8 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int, Key, PyTree, Scalar
 
+from landscape_jax.networks import DeepLinear, Mlp, TwoLayer
+from landscape_jax.objectives.augmented import Augmented
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.descent import Descent, Run, select
 from landscape_jax.search.lanes import descend, put, running, take
@@ -36,11 +38,13 @@ def restart(
     *,
     key: Key[Array, ""] | None = None,
     optimizer: optax.GradientTransformation | None = None,
+    batches: Callable[[Key[Array, ""]], AbstractObjective] | None = None,
     gradient_tolerance: float | None = None,
     below_value: float | Array | str | None = "known",
     max_steps: int = 10_000_000,
     finish: bool = True,
     norm_limit: float = 1e4,
+    escape_limit: float = 1e2,
     check_every: int = 32,
     lanes: int | None = None,
     mesh: Mesh | None = None,
@@ -65,16 +69,21 @@ def restart(
 
     - `objective`: any objective, a function from parameters to a scalar.
     - `start`: a function from a key to parameters (see `starts`), or given starts, a pytree with a
-      leading axis.
+      leading axis (networks of your own, being functions too, count as starts without a `key`).
     - `restarts`: how many, or an array of the restarts' indices.
     - `key`: for a `start` that is a function.
     - `optimizer`: any optax transformation; plain descent with steps of 0.1 where left out.
+    - `batches`: a function from a key to an objective whose mean over keys is `objective`, e.g.
+      `risk.batches(32)`; each step descends along the gradient of one drawn for it.  Looks, and
+      the tolerance, are at `objective` itself; nothing is finished by Newton's method.
     - `gradient_tolerance`: 1e-9 in float64 and 1e-5 in float32 where left out.
     - `below_value`: the value under which a run is global; what the objective knows where left out,
       `None` for none.
     - `max_steps`: of one run.
     - `finish`: whether Newton's method takes the last decades.
     - `norm_limit`: the norm of all parameters above which a run has diverged.
+    - `escape_limit`: what the objective's `escape` may grow to; a run above it is `escaping`, as is
+      one whose gradient falls to the tolerance where the objective says that no minimum is.
     - `check_every`: steps between two looks.
     - `lanes`: how many runs descend at a time on a device; chosen for it where left out.
     - `mesh`: devices that share the restarts, e.g. `jax.make_mesh((8,), ("restarts",))`; each
@@ -117,15 +126,18 @@ def restart(
     rule = Descent(
         objective=objective,
         optimizer=optimizer,
+        batches=batches,
         below_value=jnp.asarray(-jnp.inf if below_value is None else below_value, dtype),
         norm_limit=jnp.asarray(norm_limit, dtype),
+        escape_limit=jnp.asarray(escape_limit, dtype),
         max_steps=jnp.asarray(max_steps, jnp.int32),
         check_every=check_every,
     )
     width = _device_lanes() if lanes is None else lanes
     report = None if progress is None else partial(_report, progress, len(given))
-    settings = _Settings(width, finish, report)
-    run = _search(rule, starts, jnp.asarray(tolerance, dtype), settings, mesh)
+    settings = _Settings(width, finish and batches is None, report)
+    seeds = None if batches is None else _seeds(key, index)
+    run = _search(rule, starts, seeds, jnp.asarray(tolerance, dtype), settings, mesh)
     if len(index) > len(given):
         run = jax.tree.map(lambda leaf: leaf[: len(given)], run)
     return Runs(run.params, run.value, run.gradient_norm, run.steps, run.status, given)
@@ -141,47 +153,49 @@ class _Settings(NamedTuple):
 def _search(
     rule: Descent,
     starts: PyTree,
+    seeds: Array | None,
     tolerance: Scalar,
     settings: _Settings,
     mesh: Mesh | None,
 ) -> Run:
     if mesh is None:
-        return _search_all(rule, starts, tolerance, settings)
+        return _search_all(rule, starts, seeds, tolerance, settings)
     arrays, static = eqx.partition(rule, eqx.is_array)
 
-    def part(arrays: PyTree, starts: PyTree, tolerance: Array) -> Run:
-        return _search_all(eqx.combine(arrays, static), starts, tolerance, settings)
+    def part(arrays: PyTree, starts: PyTree, seeds: Array | None, tolerance: Array) -> Run:
+        return _search_all(eqx.combine(arrays, static), starts, seeds, tolerance, settings)
 
     everywhere, parts = P(), P(mesh.axis_names)
     # Nothing is exchanged between devices, so there is no replication for JAX to check.
     return jax.shard_map(
         part,
         mesh=mesh,
-        in_specs=(everywhere, parts, everywhere),
+        in_specs=(everywhere, parts, parts, everywhere),
         out_specs=parts,
         check_vma=False,
-    )(arrays, starts, tolerance)
+    )(arrays, starts, seeds, tolerance)
 
 
 def _search_all(
     rule: Descent,
     starts: PyTree,
+    seeds: Array | None,
     tolerance: Scalar,
     settings: _Settings,
 ) -> Run:
     lanes, finish, report = settings
     widths = [lanes, -(-lanes // _NARROWER)]
-    runs = jax.vmap(rule.init)(starts)
+    runs = jax.vmap(rule.init)(starts, seeds)
 
     def level(carry: tuple[Run, Scalar]) -> tuple[Run, Scalar]:
         runs, goal = carry
         before = running(runs)
         for width, leave in zip(widths, [*widths[1:], 0], strict=True):
             runs = descend(rule, runs, starts, goal, lanes=width, leave=leave, report=report)
-        if finish:
-            runs = _finish(rule, runs, before, tolerance, lanes=widths[-1])
+        stopped = before & (runs.status == Status.converged)
+        runs = _finish(rule, runs, stopped, tolerance, lanes=widths[-1], polished=finish)
         if report is not None:
-            report((before & (runs.status == Status.converged)).sum())
+            report((stopped & ~running(runs)).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
 
     first = jnp.maximum(tolerance, _FIRST_FINISH) if finish else tolerance
@@ -195,26 +209,35 @@ def _finish(
     tolerance: Scalar,
     *,
     lanes: int,
+    polished: bool,
 ) -> Run:
-    """Polish the `stopped` runs that converged; those refused go on descending."""
+    """Look again at the runs that `stopped` as converged, `polished` or as they are.
+
+    Those whose gradient is still above the final tolerance go on descending; one whose gradient
+    vanishes where no minimum can be is escaping.
+    """
     total = stopped.shape[0]
-    chosen = stopped & (runs.status == Status.converged)
-    queue = jnp.sort(jnp.where(chosen, jnp.arange(total), total))
+    queue = jnp.sort(jnp.where(stopped, jnp.arange(total), total))
     probe = _probe(runs.params)
+
+    def end(run: Run) -> Run:
+        admissible = jnp.asarray(rule.objective.is_admissible(run.params))
+        if polished:
+            found = polish(rule.objective, run.params, tolerance, probe=probe)
+            minimum = found.accepted & rule.objective.is_admissible(found.params)
+            done = eqx.tree_at(lambda r: (r.params, r.value, r.gradient_norm), run, found[:3])
+            run, admissible = select(minimum, done, run), minimum | admissible
+        flat = Status.where(admissible, Status.converged, Status.escaping)
+        status = Status.where(run.gradient_norm <= tolerance, flat, Status.running)
+        return eqx.tree_at(lambda r: r.status, run, status)
 
     def block(carry: tuple[Run, Array]) -> tuple[Run, Array]:
         runs, place = carry
         here = jnp.take(queue, place + jnp.arange(lanes), mode="fill", fill_value=total)
-        run = take(runs, here)
-        polished = jax.vmap(lambda p: polish(rule.objective, p, tolerance, probe=probe))(run.params)
-        done = eqx.tree_at(lambda r: (r.params, r.value, r.gradient_norm), run, polished[:3])
-        plain = polished.accepted | (run.gradient_norm <= tolerance)
-        status = jax.vmap(lambda p: Status.where(p, Status.converged, Status.running))(plain)
-        ended = eqx.tree_at(lambda r: r.status, select(polished.accepted, done, run), status)
-        return put(runs, here, ended), place + lanes
+        return put(runs, here, jax.vmap(end)(take(runs, here))), place + lanes
 
     begin = (runs, jnp.asarray(0))
-    return jax.lax.while_loop(lambda c: c[1] < chosen.sum(), block, begin)[0]
+    return jax.lax.while_loop(lambda c: c[1] < stopped.sum(), block, begin)[0]
 
 
 def _probe(params: PyTree) -> Array:
@@ -249,7 +272,7 @@ def _shared(index: Int[Array, " restarts"], mesh: Mesh) -> Int[Array, " padded"]
 
 
 def _starts(start, index: Array, key: Array | None) -> PyTree:
-    if callable(start):
+    if not _is_given(start, key):
         if key is None:
             raise ValueError("key is missing; random starts need one, e.g. jax.random.key(0)")
         starts = _draw(start, key, index)
@@ -273,6 +296,21 @@ def _starts(start, index: Array, key: Array | None) -> PyTree:
             f"start has dtypes {[str(leaf.dtype) for leaf in leaves]}; give floating arrays"
         )
     return starts
+
+
+def _is_given(start, key: Array | None) -> bool:
+    """Tell given starts from a function of a key: networks are pytrees and functions at once."""
+    if not callable(start) or isinstance(start, TwoLayer | DeepLinear | Mlp | Augmented):
+        return True
+    return key is None and any(map(eqx.is_array, jax.tree.leaves(start)))
+
+
+@eqx.filter_jit
+def _seeds(key: Array | None, index: Array) -> Array:
+    if key is None:
+        raise ValueError("key is missing; batches need one, e.g. jax.random.key(0)")
+    each = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(key, i), 1))(index)
+    return jax.random.key_data(each)
 
 
 @eqx.filter_jit

@@ -42,6 +42,11 @@ class Runs(eqx.Module):
         return np.asarray(self.status == Status.below_value)
 
     @property
+    def is_escaping(self) -> Bool[np.ndarray, " restarts"]:
+        """Whether the run left for infinity, where no minimum is."""
+        return np.asarray(self.status == Status.escaping)
+
+    @property
     def is_finite(self) -> Bool[np.ndarray, " restarts"]:
         """Whether value, gradient and parameters are finite at the end."""
         parts = [self.value, self.gradient_norm, *jax.tree.leaves(self.params)]

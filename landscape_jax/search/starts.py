@@ -1,11 +1,15 @@
 """Random starting points: functions from a key to parameters."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
+
+from landscape_jax.networks import DeepLinear, Mlp, TwoLayer, activations, random_network
+from landscape_jax.objectives.augmented import Augmented
 
 
 class Gaussian(eqx.Module):
@@ -83,6 +87,66 @@ def sphere(shape: tuple[int, ...], *, radius: float = 1.0, dtype=None) -> Sphere
     return Sphere(shape, radius, _dtype(dtype))
 
 
+class RandomNetwork(eqx.Module):
+    """Draws networks; see `network`."""
+
+    kind: type = eqx.field(static=True)
+    sizes: tuple[int, ...] = eqx.field(static=True)
+    bias: bool = eqx.field(static=True)
+    scale: float = eqx.field(static=True)
+    activation: activations.Activation = eqx.field(static=True)
+    dtype: jnp.dtype = eqx.field(static=True)
+
+    def __call__(self, key: Key[Array, ""]) -> TwoLayer | DeepLinear | Mlp:
+        """Draw one network."""
+        return random_network(
+            self.kind,
+            self.sizes,
+            key=key,
+            bias=self.bias,
+            scale=self.scale,
+            activation=self.activation,
+            dtype=self.dtype,
+        )
+
+
+def network(
+    kind: type[TwoLayer] | type[DeepLinear] | type[Mlp],
+    sizes: Sequence[int],
+    *,
+    bias: bool = True,
+    scale: float | int = 1.0,
+    activation: str | activations.Function | activations.Activation = "relu",
+    dtype=None,
+) -> RandomNetwork:
+    """Draw every weight of a network from N(0, scale²/inputs of its layer), and biases 0.
+
+    **Arguments:** `kind`, `TwoLayer`, `DeepLinear` or `Mlp`; `sizes`, (inputs, width, …, outputs),
+    three of them for a `TwoLayer`; `bias`, whether there are biases; `activation`, a name or a
+    function (a `DeepLinear` has neither); `dtype`, JAX's default float where left out.
+
+    **Returns:** a function from a key to a network.
+
+    **Raises:** `ValueError` on sizes and scales that are not positive or do not fit the kind.
+
+    ```python
+    >>> import jax, landscape_jax as lj
+    >>> lj.starts.network(lj.TwoLayer, (3, 5, 1))(jax.random.key(0)).W1.shape
+    (5, 3)
+
+    ```
+    """
+    if len(sizes) < 2 or min(sizes) < 1 or (kind is TwoLayer and len(sizes) != 3):
+        raise ValueError(
+            f"sizes is {tuple(sizes)}; give (inputs, width, …, outputs), all at least 1, "
+            "three of them for a TwoLayer"
+        )
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale is {scale}; it must be a positive number")
+    chosen = activations.named(activation)
+    return RandomNetwork(kind, tuple(sizes), bias, float(scale), chosen, _dtype(dtype))
+
+
 def _dtype(dtype) -> jnp.dtype:
     return jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
 
@@ -90,3 +154,54 @@ def _dtype(dtype) -> jnp.dtype:
 def _check(shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or min(shape) < 1:
         raise ValueError(f"shape is {shape}; it must be (neurons, dim), both at least 1")
+
+
+class RandomAugmented(eqx.Module):
+    """Draws networks with added neurons; see `augmented`."""
+
+    network: Callable[[Key[Array, ""]], PyTree] | None
+    outputs: int = eqx.field(static=True)
+    inputs: int = eqx.field(static=True)
+    scale: float = eqx.field(static=True)
+    dtype: jnp.dtype = eqx.field(static=True)
+
+    def __call__(self, key: Key[Array, ""]) -> Augmented:
+        """Draw one network and its added neurons."""
+        rows = jax.random.fold_in(key, 0), (self.outputs, self.inputs + 2), self.dtype
+        a, b, *w = (self.scale * jax.random.normal(*rows)).T
+        network = None if self.network is None else self.network(jax.random.fold_in(key, 1))
+        return Augmented(network, a, b, jnp.stack(w, axis=1))
+
+
+def augmented(
+    network: Callable[[Key[Array, ""]], PyTree] | None,
+    outputs: int,
+    inputs: int,
+    *,
+    scale: float | int = 1.0,
+    dtype=None,
+) -> RandomAugmented:
+    """Draw a network, and a, b, w of its added neurons from N(0, scale²).
+
+    **Arguments:** `network`, a start of networks, or `None` for the added neurons alone; `outputs`
+    and `inputs` of the network; `scale`; `dtype`, JAX's default float where left out.
+
+    **Returns:** a function from a key to an `Augmented`.
+
+    **Raises:** `ValueError` on sizes or a scale that are not positive.
+
+    Source: KK20, section 2.
+
+    ```python
+    >>> import jax, landscape_jax as lj
+    >>> nets = lj.starts.network(lj.TwoLayer, (3, 5, 2))
+    >>> lj.starts.augmented(nets, 2, 3)(jax.random.key(0)).w.shape
+    (2, 3)
+
+    ```
+    """
+    if min(outputs, inputs) < 1:
+        raise ValueError(f"outputs and inputs are {outputs}, {inputs}; both must be at least 1")
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"scale is {scale}; it must be a positive number")
+    return RandomAugmented(network, outputs, inputs, float(scale), _dtype(dtype))

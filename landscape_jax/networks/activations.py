@@ -1,0 +1,142 @@
+"""Activations: elementwise functions, and what theory asks of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Function = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class PiecewiseLinear:
+    """h(t) = s₊ t for t > 0 and s₋ t for t ≤ 0; at 0 its derivative is taken to be s₋."""
+
+    plus: float
+    minus: float
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Give h(t)."""
+        return jnp.where(t > 0, self.plus * t, self.minus * t)
+
+
+@dataclass(frozen=True)
+class Monomial:
+    """φ(t) = t^p."""
+
+    power: int
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Give t^p."""
+        return t**self.power
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function and what is known of it; static, equal where its parts are.
+
+    - `function`: of an array, elementwise.
+    - `degree`: p where φ(ct) = c^p φ(t) for all c > 0, else `None`.
+    - `slopes`: (s₊, s₋) where φ is `PiecewiseLinear`, else `None`.
+    - `kinks`: the points where φ is not differentiable.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> from landscape_jax.networks import activations
+    >>> leaky = activations.leaky(1.0, 0.1)
+    >>> leaky(jnp.array([-2.0, 3.0])).tolist(), leaky.degree, leaky.slopes
+    ([-0.2, 3.0], 1, (1.0, 0.1))
+    >>> f"{activations.named('tanh').derivative(2)(jnp.array(0.5)):.4f}"
+    '-0.7269'
+
+    ```
+    """
+
+    name: str
+    function: Function
+    degree: int | None = None
+    slopes: tuple[float, float] | None = None
+    kinks: tuple[float, ...] = ()
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """Give φ(t), elementwise."""
+        return self.function(t)
+
+    def derivative(self, order: int = 1) -> Function:
+        """Give the derivative of this order, elementwise; at a kink, the side that JAX takes."""
+
+        def derive(function: Function) -> Function:
+            def derived(t: Array) -> Array:
+                return jax.jvp(function, (t,), (jnp.ones_like(t),))[1]
+
+            return derived
+
+        result: Function = self.function
+        for _ in range(order):
+            result = derive(result)
+        return result
+
+
+def leaky(plus: float | int, minus: float | int) -> Activation:
+    """Give h_{s₊,s₋}: slope `plus` for positive, `minus` for negative arguments."""
+    slopes = float(plus), float(minus)
+    kinks = () if plus == minus else (0.0,)
+    return Activation(f"h({plus:g}, {minus:g})", PiecewiseLinear(*slopes), 1, slopes, kinks)
+
+
+def monomial(power: int) -> Activation:
+    """Give t ↦ t^power, for a power of at least 0."""
+    if power < 0:
+        raise ValueError(f"power is {power}; it must be at least 0")
+    return Activation(f"t^{power}", Monomial(power), power)
+
+
+def _step(t: Array) -> Array:
+    return jnp.where(t > 0, 1.0, 0.0).astype(t.dtype)
+
+
+def _named(name: str, made: Activation) -> Activation:
+    return Activation(name, made.function, made.degree, made.slopes, made.kinks)
+
+
+_KNOWN = {
+    known.name: known
+    for known in (
+        _named("relu", leaky(1, 0)),
+        _named("leaky", leaky(1, 0.01)),
+        _named("abs", leaky(1, -1)),
+        _named("linear", leaky(1, 1)),
+        _named("quadratic", monomial(2)),
+        Activation("erf", jax.lax.erf),
+        Activation("sigmoid", jax.nn.sigmoid),
+        Activation("tanh", jnp.tanh),
+        Activation("arctan", jnp.arctan),
+        Activation("elu", jax.nn.elu),
+        Activation("selu", jax.nn.selu, kinks=(0.0,)),
+        Activation("softplus", jax.nn.softplus),
+        Activation("sine", jnp.sin),
+        Activation("cosine", jnp.cos),
+        Activation("step", _step, 0, None, (0.0,)),
+    )
+}
+NAMES = tuple(_KNOWN)
+
+
+def named(activation: str | Function | Activation) -> Activation:
+    """Give the activation of a name, or a user's function as an activation.
+
+    **Raises:** `ValueError` on a name that is not known, `TypeError` on what is no function.
+    """
+    if isinstance(activation, Activation):
+        return activation
+    if isinstance(activation, str):
+        if activation not in _KNOWN:
+            raise ValueError(
+                f"activation is {activation!r}; it must be a function or one of {', '.join(NAMES)}"
+            )
+        return _KNOWN[activation]
+    if not callable(activation):
+        raise TypeError(f"activation is {activation!r}; give a name or an elementwise function")
+    return Activation(getattr(activation, "__name__", repr(activation)), activation)

@@ -1,0 +1,142 @@
+"""Criteria: the loss ℓ(q, y) of one prediction q, convex in q."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float, Scalar
+
+Loss = Callable[[Array, Array], Array]
+
+
+@dataclass(frozen=True)
+class Hinge:
+    """Σₖ max(0, 1 − yₖqₖ)^p, for labels yₖ = ±1; differentiable for p ≥ 2."""
+
+    power: float
+
+    def __call__(self, q: Float[Array, " outputs"], y: Float[Array, " outputs"]) -> Scalar:
+        """Give the loss of one prediction."""
+        return jnp.sum(jnp.maximum(0, 1 - y * q) ** self.power)
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """The loss of one prediction and what is known of it; static, equal where its parts are.
+
+    - `loss`: a function of a prediction q, shape (outputs,), and its label y, to a scalar.
+    - `labels`: what labels must be: "real" (outputs,), "sign" (outputs,) of ±1, "class" (an integer
+      from 0, or a distribution over the outputs), or "any".
+    - `infimum`: the least value over q for each label, where it is the same for all; else `None`.
+    """
+
+    name: str
+    loss: Loss
+    labels: str = "any"
+    infimum: float | None = None
+
+    def __call__(self, q: Float[Array, " outputs"], y: Any) -> Scalar:
+        """Give the loss of one prediction."""
+        return self.loss(q, y)
+
+    def checked(self, y: Any, samples: int, dtype) -> Array:
+        """Give the labels of all samples in the shape that the loss expects.
+
+        **Raises:** `ValueError` and `TypeError` on labels that are not so.
+        """
+        given = jnp.asarray(y)
+        if given.ndim == 0 or given.shape[0] != samples:
+            raise ValueError(
+                f"y has shape {given.shape}; give one label for each of the {samples} samples"
+            )
+        if self.labels == "any":
+            return given
+        if self.labels == "class" and jnp.issubdtype(given.dtype, jnp.integer):
+            if given.ndim != 1 or (not _traced(given) and int(given.min()) < 0):
+                raise ValueError("y must be classes, one integer from 0 for each sample")
+            return given
+        if given.ndim > 2:
+            raise ValueError(f"y has shape {given.shape}; give (samples,) or (samples, outputs)")
+        table = given.astype(dtype).reshape(samples, -1)
+        if not _traced(table):
+            self._check_values(np.asarray(table))
+        return table
+
+    def _check_values(self, y: np.ndarray) -> None:
+        if not np.isfinite(y).all():
+            raise ValueError("y has entries that are not finite")
+        if self.labels == "sign" and not (np.abs(y) == 1).all():
+            raise ValueError(f"y must be −1 or 1 for the criterion {self.name}")
+        if self.labels == "class" and ((y < 0).any() or np.abs(y.sum(axis=1) - 1).max() > 1e-6):
+            raise ValueError("y must be classes (integers), or distributions that sum to 1")
+
+
+def hinge(power: float | int = 2) -> Criterion:
+    """Give Σₖ max(0, 1 − yₖqₖ)^p for labels ±1: the smoothed hinge loss of KK20.
+
+    **Raises:** `ValueError` where p < 2: the loss is not continuously differentiable then.
+    """
+    if not power >= 2:
+        raise ValueError(f"power is {power}; it must be at least 2, for a differentiable loss")
+    return Criterion(f"hinge^{power:g}", Hinge(float(power)), "sign", 0.0)
+
+
+def _squared(q: Array, y: Array) -> Array:
+    return jnp.sum((q - y) ** 2)
+
+
+def _cross_entropy(q: Array, y: Array) -> Array:
+    logarithm = jax.nn.log_softmax(q)
+    if jnp.issubdtype(y.dtype, jnp.integer):
+        return -logarithm[y]
+    return -jnp.sum(y * logarithm)
+
+
+def _logistic(q: Array, y: Array) -> Array:
+    return jnp.sum(jnp.logaddexp(0, -y * q))
+
+
+_KNOWN = {
+    known.name: known
+    for known in (
+        Criterion("squared", _squared, "real", 0.0),
+        Criterion("cross_entropy", _cross_entropy, "class"),
+        Criterion("logistic", _logistic, "sign"),
+    )
+}
+NAMES = tuple(_KNOWN)
+
+
+def named(criterion: str | Loss | Criterion) -> Criterion:
+    """Give the criterion of a name, or a user's function of q and y as a criterion.
+
+    **Raises:** `ValueError` on a name that is not known, `TypeError` on what is no function.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> from landscape_jax.networks import criteria
+    >>> float(criteria.named("squared")(jnp.array([1.0, 2.0]), jnp.array([0.0, 0.0])))
+    5.0
+
+    ```
+    """
+    if isinstance(criterion, Criterion):
+        return criterion
+    if isinstance(criterion, str):
+        if criterion not in _KNOWN:
+            raise ValueError(
+                f"criterion is {criterion!r}; it must be a function of (q, y), hinge(p) or one of "
+                f"{', '.join(NAMES)}"
+            )
+        return _KNOWN[criterion]
+    if not callable(criterion):
+        raise TypeError(f"criterion is {criterion!r}; give a name or a function of (q, y)")
+    return Criterion(getattr(criterion, "__name__", repr(criterion)), criterion)
+
+
+def _traced(array: Array) -> bool:
+    return isinstance(array, Tracer)

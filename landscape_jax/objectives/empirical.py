@@ -1,0 +1,120 @@
+"""The empirical risk: the mean loss of a network's predictions on a data set."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree, Scalar
+
+from landscape_jax.networks import criteria
+from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.teacher import checked
+
+
+class EmpiricalRisk(AbstractObjective):
+    """The mean over samples of the loss of a network's prediction.
+
+    L(f) = (1/N) Σᵢ ℓ(f(xᵢ), yᵢ)
+
+    It goes through the samples a chunk at a time, under `grad` too, so that memory does not grow
+    with their number beyond the data's own.
+
+    **Arguments:**
+
+    - `x`: the samples, shape (N, inputs), one a row.
+    - `y`: their labels: (N,) or (N, outputs); for "cross_entropy" classes, N integers, or
+      distributions, (N, outputs); for "logistic" and `criteria.hinge(p)` −1 or 1.
+    - `criterion`: "squared", ‖q − y‖²; "cross_entropy", with softmax; "logistic", log(1 + e^{−yq});
+      `criteria.hinge(p)`; or any function of a prediction q, shape (outputs,), and its label.
+    - `chunk`: samples held at a time.
+
+    Call it with a network: any pytree that is a function of samples, (N, inputs) to (N, outputs).
+
+    **Raises:** `TypeError` and `ValueError` on data that are not floating or finite, or do not fit.
+
+    ```python
+    >>> import jax, jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> x, y = jnp.array([[1.0], [2.0]]), jnp.array([1.0, 3.0])
+    >>> risk = lj.EmpiricalRisk(x, y)
+    >>> float(risk(lj.DeepLinear([jnp.ones((1, 1))])))
+    0.5
+    >>> jax.grad(risk)(lj.DeepLinear([jnp.ones((1, 1))])).weights[0].tolist()
+    [[-2.0]]
+
+    ```
+    """
+
+    x: Float[Array, "samples inputs"]
+    y: Array
+    criterion: criteria.Criterion = eqx.field(static=True)
+    chunk: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        x,
+        y,
+        *,
+        criterion: str | criteria.Loss | criteria.Criterion = "squared",
+        chunk: int = 16384,
+    ):
+        self.x = checked("x", x, 2, "(samples, inputs)")
+        if chunk < 1:
+            raise ValueError(f"chunk is {chunk}; it must be at least 1")
+        self.criterion = criteria.named(criterion)
+        self.y = self.criterion.checked(y, len(self.x), self.x.dtype)
+        self.chunk = min(chunk, len(self.x))
+
+    def __call__(self, network: PyTree) -> Scalar:
+        """Give L(network)."""
+        chunks, rest = divmod(len(self.x), self.chunk)
+        if chunks == 1 and not rest:
+            return jnp.mean(self._losses(network, self.x, self.y))
+
+        def part(start: Array | int, size: int) -> Array:
+            x, y = (jax.lax.dynamic_slice_in_dim(a, start, size) for a in (self.x, self.y))
+            return jnp.sum(self._losses(network, x, y))
+
+        step = jax.checkpoint(lambda i: part(i * self.chunk, self.chunk))
+        tail = part(chunks * self.chunk, rest) if rest else jnp.zeros((), self.x.dtype)
+        total, _ = jax.lax.scan(lambda s, i: (s + step(i), None), tail, jnp.arange(chunks))
+        return total / len(self.x)
+
+    def losses(self, network: PyTree) -> Float[Array, " samples"]:
+        """Give ℓ(f(xᵢ), yᵢ) for each sample."""
+        return self._losses(network, self.x, self.y)
+
+    def batches(self, size: int) -> Callable[[Key[Array, ""]], "EmpiricalRisk"]:
+        """Give the function from a key to the risk on `size` samples drawn with replacement.
+
+        Its mean over keys is this risk: pass it as `restart(…, batches=…)`.
+        """
+        if not size >= 1:
+            raise ValueError(f"size is {size}; it must be at least 1")
+        return Batches(self, size)
+
+    def _losses(self, network: Any, x: Array, y: Array) -> Array:
+        q = network(x)
+        if q.shape[:1] != x.shape[:1] or q.ndim != 2:
+            raise ValueError(
+                f"the network gives shape {q.shape} for samples of shape {x.shape}; "
+                "it must give (samples, outputs)"
+            )
+        if y.ndim == 2 and self.criterion.labels != "any" and y.shape != q.shape:
+            raise ValueError(f"y has {y.shape[1]} outputs; the network gives {q.shape[1]}")
+        return jax.vmap(self.criterion.loss)(q, y)
+
+
+class Batches(eqx.Module):
+    """Draws the risk on a few samples; see `EmpiricalRisk.batches`."""
+
+    risk: EmpiricalRisk
+    size: int = eqx.field(static=True)
+
+    def __call__(self, key: Key[Array, ""]) -> EmpiricalRisk:
+        """Draw one batch."""
+        chosen = jax.random.randint(key, (self.size,), 0, len(self.risk.x))
+        x, y = self.risk.x[chosen], self.risk.y[chosen]
+        return EmpiricalRisk(x, y, criterion=self.risk.criterion, chunk=self.risk.chunk)

@@ -1,0 +1,55 @@
+"""Which parameters are trained: an objective over some of the leaves, the others fixed."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+from jaxtyping import PyTree, Scalar
+
+from landscape_jax.objectives.base import AbstractObjective
+
+
+class Frozen(AbstractObjective):
+    """An objective as a function of the trainable leaves alone; see `freeze`."""
+
+    objective: AbstractObjective
+    fixed: PyTree
+    trainable: PyTree
+
+    def __call__(self, params: PyTree) -> Scalar:
+        """Give F of the trainable leaves `params` and the fixed ones."""
+        return self.objective(self.whole(params))
+
+    def whole(self, params: PyTree) -> PyTree:
+        """Put trainable and fixed leaves together."""
+        return eqx.combine(params, self.fixed)
+
+
+def freeze(
+    objective: AbstractObjective, network: PyTree, *, trainable: PyTree | Callable[..., bool]
+) -> Frozen:
+    """Give the objective over the trainable leaves of the network, the others fixed as they are.
+
+    **Arguments:** `objective`, of networks like `network`; `trainable`, a pytree of True and False
+    of the network's structure, or a prefix of it, or a function from a leaf to one of them.
+
+    **Returns:** a `Frozen`; call it with a pytree like its `trainable`, which holds the network's
+    own trainable leaves, `None` where a leaf is fixed; `whole` gives the network back.
+
+    **Raises:** `ValueError` where nothing is trained.
+
+    ```python
+    >>> import equinox as eqx, jax, jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> net = lj.TwoLayer(jnp.eye(2), jnp.ones((1, 2)))
+    >>> first = eqx.tree_at(lambda n: n.W1, jax.tree.map(lambda _: False, net), True)
+    >>> risk = lj.freeze(lj.EmpiricalRisk(jnp.eye(2), jnp.ones(2)), net, trainable=first)
+    >>> jax.grad(risk)(risk.trainable).W2 is None
+    True
+
+    ```
+    """
+    moving, fixed = eqx.partition(network, trainable)
+    if not jax.tree.leaves(moving):
+        raise ValueError("trainable chooses no leaf of the network; choose at least one")
+    return Frozen(objective, fixed, moving)
