@@ -48,6 +48,8 @@ def padding_matrix(
 
     **Returns:** the (n, n) matrix; NaN in the row of a zero neuron.
 
+    **Raises:** `ValueError` for an activation other than relu.
+
     Source: SS18, Lemma 3, there for second-layer weights 1.
 
     ```python
@@ -58,6 +60,11 @@ def padding_matrix(
 
     ```
     """
+    if risk.activation.slopes != (1.0, 0.0):
+        raise ValueError(
+            f"the padding matrix is that of 'relu', not of {risk.activation.name!r}; "
+            "take the spectrum at the padded point"
+        )
     W, V = jnp.asarray(W), risk.teacher.astype(W.dtype)
     a = jnp.ones(W.shape[0], W.dtype) if risk.student_weights is None else risk.student_weights
     a, b = a.astype(W.dtype), risk.teacher_weights.astype(W.dtype)
@@ -80,6 +87,8 @@ def padding_spectrum(
     **Arguments:** `risk`, a `PopulationRisk`; `W`, (n, d), without zero neurons.
 
     **Returns:** the eigenvalues of `padding_matrix`, in increasing order.
+
+    **Raises:** `ValueError` for an activation other than relu.
 
     Source: SS18, Lemma 3.
 

@@ -122,6 +122,8 @@ _KNOWN = {
     )
 }
 NAMES = tuple(_KNOWN)
+# Functions that users pass where they mean one of these.
+_SAME = ((jax.nn.relu, "relu"), (jax.nn.leaky_relu, "leaky"), (jnp.abs, "abs"))
 
 
 def named(activation: str | Function | Activation) -> Activation:
@@ -139,4 +141,10 @@ def named(activation: str | Function | Activation) -> Activation:
         return _KNOWN[activation]
     if not callable(activation):
         raise TypeError(f"activation is {activation!r}; give a name or an elementwise function")
+    for function, name in _SAME:
+        if activation is function:
+            return _KNOWN[name]
+    for known in _KNOWN.values():
+        if activation is known.function:
+            return known
     return Activation(getattr(activation, "__name__", repr(activation)), activation)

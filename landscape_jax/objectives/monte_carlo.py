@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, Scalar
 
+from landscape_jax.networks.activations import Activation, Function
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.objectives.teacher import checked, checked_students
@@ -24,10 +25,11 @@ class Estimate(NamedTuple):
 class MonteCarloRisk(AbstractObjective):
     """The squared loss of a student against a teacher, averaged over samples x ~ N(0, I).
 
-    F(W) = (1/N) Σₛ ½ (Σᵢ aᵢ relu(wᵢ·xₛ) − Σⱼ bⱼ relu(vⱼ·xₛ))²
+    F(W) = (1/N) Σₛ ½ (Σᵢ aᵢ φ(wᵢ·xₛ) − Σⱼ bⱼ φ(vⱼ·xₛ))²
 
     It goes through the samples a chunk at a time, under `grad` too, so that memory does not grow
-    with their number.
+    with their number.  Any activation will do; where it jumps, as `step` does, the gradient on
+    samples is not that of the expectation.
 
     **Arguments:** those of `PopulationRisk`, and
 
@@ -63,7 +65,7 @@ class MonteCarloRisk(AbstractObjective):
         *,
         teacher_weights=None,
         student_weights=None,
-        activation="relu",
+        activation: str | Function | Activation = "relu",
         samples,
         key=None,
         chunk=8192,
@@ -141,6 +143,7 @@ class MonteCarloRisk(AbstractObjective):
 
 def _losses(risk: PopulationRisk, W: Array, x: Array) -> Array:
     a = jnp.ones(W.shape[0]) if risk.student_weights is None else risk.student_weights
-    student = jax.nn.relu(x @ W.T) @ a.astype(W.dtype)
-    teacher = jax.nn.relu(x @ risk.teacher.astype(W.dtype).T) @ risk.teacher_weights.astype(W.dtype)
+    V, b, phi = risk.teacher.astype(W.dtype), risk.teacher_weights.astype(W.dtype), risk.activation
+    student = phi(x @ W.T) @ a.astype(W.dtype)
+    teacher = phi(x @ V.T) @ b
     return (student - teacher) ** 2 / 2

@@ -1,4 +1,4 @@
-"""The population risk of a two-layer ReLU student under a ReLU teacher, in closed form."""
+"""The population risk of a two-layer student under a teacher of the same activation."""
 
 import math
 from collections.abc import Callable
@@ -11,10 +11,13 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Int, Scalar
 
+from landscape_jax.networks.activations import Activation, Function, named
 from landscape_jax.networks.realisation import realise
 from landscape_jax.objectives import native
-from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.base import AbstractObjective, Known, Symmetry
+from landscape_jax.objectives.expectations import is_closed, pair_expectation
 from landscape_jax.objectives.gaussian import angle_coefficients, relu_expectation, relu_pull
+from landscape_jax.objectives.quadrature import quadrature_error
 from landscape_jax.objectives.teacher import (
     checked,
     checked_students,
@@ -25,29 +28,33 @@ from landscape_jax.objectives.teacher import (
 
 
 class PopulationRisk(AbstractObjective):
-    """The expected squared loss of a student against a teacher, over x ~ N(0, I), in closed form.
+    """The expected squared loss of a student against a teacher, over x ~ N(0, I), without samples.
 
-    F(W) = ½ E[(Σᵢ aᵢ relu(wᵢ·x) − Σⱼ bⱼ relu(vⱼ·x))²]
+    F(W) = ½ E[(Σᵢ aᵢ φ(wᵢ·x) − Σⱼ bⱼ φ(vⱼ·x))²]
          = ½ Σ aᵢaₗ f(wᵢ, wₗ) − Σ aᵢbⱼ f(wᵢ, vⱼ) + ½ Σ bⱼbₗ f(vⱼ, vₗ),
 
-    with f of `relu_expectation`.  Value, gradient and Hessian are closed forms behind the ordinary
-    call: use `jax.grad`, `jax.hessian`, `vmap`, `jit` as with any function.
+    with f(u, v) = E[φ(u·x) φ(v·x)] of `pair_expectation`: a closed form for relu, leaky, abs,
+    linear, quadratic, every monomial, erf, sine, cosine and step, deterministic quadrature for any
+    other φ, with `quadrature_error`.  Value, gradient and Hessian come from the ordinary call: use
+    `jax.grad`, `jax.hessian`, `vmap`, `jit` as with any function.
 
-    F is twice continuously differentiable wherever no neuron is zero, parallel neurons included:
-    there f(w, v) − w·v/2 is of the third order in the angle.  (Only the third derivative jumps.)
-    At a zero neuron the gradient is the mean of the one-sided slopes in opposite directions.
+    For relu, F is twice continuously differentiable wherever no neuron is zero, parallel neurons
+    included: there f(w, v) − w·v/2 is of the third order in the angle.  (Only the third derivative
+    jumps.)  At a zero neuron the gradient is the mean of the one-sided slopes in opposite
+    directions.
 
     **Arguments:**
 
     - `teacher`: the teacher's neurons vⱼ, shape (k, d), one a row, any directions and norms.
     - `teacher_weights`: the second layer b, shape (k,); all ones where left out.
     - `student_weights`: the second layer a, shape (n,), fixed; all ones where left out.
-    - `activation`: "relu".
+    - `activation`: φ, a name, an elementwise function, or an `Activation`.
+    - `order`: of the quadrature, see `default_order`; closed forms do not use it.
 
     Call it with W, shape (n, d), one neuron a row; it computes in W's precision.
 
     **Raises:** `TypeError` and `ValueError` on arrays that are not floating or finite, or do not
-    fit.
+    fit, and on an activation that is not known; `ValueError` on an order below 1.
 
     Source: SS18, eq. 2, 6, 8, 10.
 
@@ -66,11 +73,21 @@ class PopulationRisk(AbstractObjective):
     teacher: Float[Array, "teachers dim"]
     teacher_weights: Float[Array, " teachers"]
     student_weights: Float[Array, " neurons"] | None
-    activation: str = eqx.field(static=True)
+    activation: Activation = eqx.field(static=True)
+    order: int | None = eqx.field(static=True)
 
-    def __init__(self, teacher, *, teacher_weights=None, student_weights=None, activation="relu"):
-        if activation != "relu":
-            raise ValueError(f"activation is {activation!r}; the closed form is for 'relu'")
+    def __init__(
+        self,
+        teacher,
+        *,
+        teacher_weights=None,
+        student_weights=None,
+        activation: str | Function | Activation = "relu",
+        order: int | None = None,
+    ):
+        self.activation, self.order = named(activation), order
+        if order is not None and order < 1:
+            raise ValueError(f"order is {order}; the quadrature needs at least 1 term")
         self.teacher = checked("teacher", teacher, 2, "(teachers, dim)")
         k = self.teacher.shape[0]
         self.teacher_weights = (
@@ -83,18 +100,48 @@ class PopulationRisk(AbstractObjective):
             if student_weights is None
             else checked("student_weights", student_weights, 1, "(neurons,)")
         )
-        self.activation = activation
 
     def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
         """Give F(W)."""
-        return _risk(W, *self._rest(W))
+        V, a, b = self._rest(W)
+        if self._is_relu:
+            return _risk(W, V, a, b)
+        f = pair_expectation(self.activation, self.order)
+        terms = (a[:, None] * f(W, W) * a, a[:, None] * f(W, V) * b, b[:, None] * f(V, V) * b)
+        students, across, teachers = map(jnp.sum, terms)
+        return students / 2 - across + teachers / 2
+
+    def quadrature_error(self, W: Float[Array, "neurons dim"]) -> Scalar:
+        """Estimate the error of F(W) that the quadrature makes; 0 for a closed form.
+
+        Formula: ½ Σ |aᵢaₗ| e(wᵢ, wₗ) + Σ |aᵢbⱼ| e(wᵢ, vⱼ) + ½ Σ |bⱼbₗ| e(vⱼ, vₗ), with e(u, v) of
+        `landscape_jax.objectives.quadrature.quadrature_error`: errors of pairs are not taken to
+        cancel.
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import landscape_jax as lj
+        >>> float(lj.PopulationRisk(jnp.eye(2)).quadrature_error(jnp.eye(2)))
+        0.0
+        >>> risk = lj.PopulationRisk(jnp.eye(2), activation="tanh", order=8)
+        >>> bool(1e-6 < risk.quadrature_error(jnp.eye(2)) < 1e-2)
+        True
+
+        ```
+        """
+        V, a, b = self._rest(W)
+        if is_closed(self.activation):
+            return jnp.zeros((), W.dtype)
+        neurons, weights = jnp.concatenate([W, V]), jnp.abs(jnp.concatenate([a, b]))
+        errors = quadrature_error(self.activation, neurons, neurons, self.order)
+        return jnp.sum(weights[:, None] * errors * weights) / 2
 
     def descend(
         self, params: Float[Array, "neurons dim"], rate: Scalar, steps: Int[Array, ""], *, most: int
     ) -> tuple[Array, Scalar, Array]:
-        """Go some steps of gradient descent, on a CPU all of them in one call of the kernel."""
+        """Go some steps of gradient descent, for relu on a CPU in one call of the kernel."""
         V, a, b = self._rest(params)
-        name = _kernel(params, V)
+        name = self._kernel(params, V)
         in_xla = partial(super().descend, most=most)
         if name is None:
             return in_xla(params, rate, steps)
@@ -109,9 +156,9 @@ class PopulationRisk(AbstractObjective):
     def curvature(
         self, params: Float[Array, "neurons dim"]
     ) -> tuple[Array, Callable[[Array], Array]]:
-        """Give ∇F(W) and the function D ↦ ∇²F(W) D, on a CPU by the kernel."""
+        """Give ∇F(W) and the function D ↦ ∇²F(W) D, for relu on a CPU by the kernel."""
         V, a, b = self._rest(params)
-        name = _kernel(params, V)
+        name = self._kernel(params, V)
         if name is None:
             return super().curvature(params)
 
@@ -126,6 +173,13 @@ class PopulationRisk(AbstractObjective):
 
         return _students(params, V, a, b)[1], product
 
+    @property
+    def _is_relu(self) -> bool:
+        return self.activation.slopes == (1.0, 0.0)
+
+    def _kernel(self, W: Array, V: Array) -> str | None:
+        return _kernel(W, V) if self._is_relu else None
+
     def _rest(self, W: Array) -> tuple[Array, Array, Array]:
         """Give V, a and b in W's precision."""
         checked_students(W, self.teacher.shape[1], self.student_weights)
@@ -139,13 +193,19 @@ class PopulationRisk(AbstractObjective):
     def known(self, params: Float[Array, "neurons dim"]) -> Known:
         """Say the infimum, the value of a global run, and the symmetry group at W's shape.
 
-        The infimum is 0 where the student can compute the teacher.  A run counts as global below
-        1e-3 for an orthonormal teacher (SS18, section 3), in proportion to F(0) for another; while
-        the teacher is traced, this alone is known.
+        The infimum is 0 where the student can compute the teacher by matching its neurons one by
+        one.  A run counts as global below 1e-3 for an orthonormal ReLU teacher (SS18, section 3),
+        in proportion to F(0) for another; while the teacher is traced, this alone is known.  For
+        an activation that is not piecewise linear the symmetry is that of `_permutations`.
         """
         k = self.teacher.shape[0]
         orthonormal = k / 4 + k * (k - 1) / (4 * math.pi)
-        below_value = 1e-3 / orthonormal * _teacher_value(self.teacher, self.teacher_weights)
+        at_zero = (
+            _teacher_value(self.teacher, self.teacher_weights)
+            if self._is_relu
+            else self(jnp.zeros_like(params))
+        )
+        below_value = 1e-3 / orthonormal * at_zero
         if is_traced(self.teacher):
             return Known(below_value=below_value)
         weights = (
@@ -153,13 +213,57 @@ class PopulationRisk(AbstractObjective):
             if self.student_weights is None
             else np.asarray(self.student_weights)
         )
-        teacher, teacher_weights = np.asarray(self.teacher), np.asarray(self.teacher_weights)
-        reachable = realise(teacher, teacher_weights, weights) is not None
+        nets = np.asarray(self.teacher), np.asarray(self.teacher_weights), weights
+        linear_pieces = self.activation.slopes is not None
+        reachable = (
+            realise(*nets) is not None if linear_pieces else _can_match(self.activation, *nets)
+        )
         return Known(
             infimum=0.0 if reachable else None,
             below_value=below_value,
-            symmetry=teacher_symmetry(teacher, teacher_weights, weights),
+            symmetry=teacher_symmetry(*nets) if linear_pieces else _permutations(*nets),
         )
+
+
+def _can_match(activation: Activation, teacher: np.ndarray, b: np.ndarray, a: np.ndarray) -> bool:
+    """Say whether a student can copy the teacher's neurons, and switch its others off.
+
+    A neuron of weight b is copied by one of weight a = b; if φ(ct) = c^p φ(t) with p > 0, by any of
+    the same sign.  The others are off at w = 0 if φ(0) = 0 or their weights add up to 0.
+    Sufficient, not necessary.
+    """
+    with jax.ensure_compile_time_eval():
+        silent = float(activation(jnp.zeros(1))[0]) == 0
+    sort = np.sign if (activation.degree or 0) > 0 else np.asarray
+    free = list(sort(a))
+    for v, weight in zip(teacher, sort(b), strict=True):
+        if weight == 0 or (silent and not v.any()):
+            continue
+        if weight not in free:
+            return False
+        free.remove(weight)
+    return silent or float(sum(free)) == 0
+
+
+def _permutations(teacher: np.ndarray, b: np.ndarray, a: np.ndarray) -> Symmetry | None:
+    """Give the isometries that permute teachers of equal norm and weight, if they are independent.
+
+    Such a Q carries the teacher's function to itself whatever φ is.  With the classes of equal norm
+    and weight numbered m = 1, 2, … and linearly independent unit rows v̄ⱼ, it is what preserves
+    Σ mⱼ δ_{±v̄ⱼ} and Σ mⱼ v̄ⱼ: the first lets v̄ⱼ go to ±v̄ₗ with mₗ = mⱼ, the second has unique
+    coefficients and forbids the minus.  (For an odd or even φ there are more; they are left out.)
+    """
+    norms = np.linalg.norm(teacher, axis=1)
+    kept = (norms > 0) & (b != 0)
+    units, pairs = teacher[kept] / norms[kept, None], np.stack([norms, b], axis=1)[kept]
+    if len(units) and np.linalg.matrix_rank(units) < len(units):
+        return None
+    rounding = 8 * np.finfo(teacher.dtype).eps
+    # Each teacher gets the number of the first one like it.
+    like = np.all(np.abs(pairs[:, None] - pairs) <= rounding * np.abs(pairs), axis=2)
+    masses = 1.0 + np.argmax(like, axis=1) if len(units) else np.zeros(0)
+    masses = masses.astype(teacher.dtype)
+    return Symmetry(labels=a, directions=units, masses=masses, mean=masses @ units)
 
 
 @jax.custom_jvp

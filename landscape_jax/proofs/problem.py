@@ -41,7 +41,8 @@ def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
     """Read a ReLU population risk, exactly: float32 and float64 are both float64.
 
     **Arguments:** `risk`, anything with `teacher` (k, d), `teacher_weights` (k,),
-    `student_weights` (n,) or `None` for ones, and `activation` "relu"; `point`, which has to fit.
+    `student_weights` (n,) or `None` for ones, and `activation` "relu" or what has its `slopes`;
+    `point`, which has to fit.
 
     **Raises:** `TypeError` for anything else; `ValueError` for shapes that do not fit.
     """
@@ -53,8 +54,9 @@ def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
             f"proofs are for population risks, not for {type(risk).__name__}: "
             "pass a PopulationRisk."
         ) from None
-    if activation != "relu":
-        raise TypeError(f"proofs are for the activation 'relu', not for {activation!r}.")
+    if activation != "relu" and getattr(activation, "slopes", None) != (1.0, 0.0):
+        name = getattr(activation, "name", activation)
+        raise TypeError(f"proofs are for the activation 'relu', not for {name!r}.")
     neurons, dim = point.shape
     own = np.ones(neurons) if weights is None else float64(weights, 1, "student_weights")
     rows, given = float64(teacher, 2, "teacher"), float64(outer, 1, "teacher_weights")

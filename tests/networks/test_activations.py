@@ -1,5 +1,6 @@
 """Each activation is what its name says, and what theory is told of it is true."""
 
+import jax
 import jax.numpy as jnp
 import mpmath as mp
 import numpy as np
@@ -70,6 +71,12 @@ def test_equal_activations_compile_once():
     assert hash(leaky(1, 0.5)) == hash(leaky(1.0, 0.5))
     assert monomial(3) == monomial(3)
     assert named("relu") is named("relu")
+
+
+def test_jaxs_functions_are_known_by_their_own_names():
+    assert named(jax.nn.relu) is named("relu")
+    assert named(jnp.abs) is named("abs")
+    assert named(jnp.tanh) is named("tanh")
 
 
 def test_a_users_function_is_an_activation():

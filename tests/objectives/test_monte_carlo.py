@@ -94,3 +94,11 @@ def test_another_key_is_refused_where_the_samples_are_fixed():
     sampled = lj.MonteCarloRisk(np.eye(3), samples=np.ones((9, 3)))
     with pytest.raises(ValueError, match="the samples are fixed"):
         sampled.estimate(jnp.eye(3), key=jax.random.key(0))
+
+
+def test_any_function_is_averaged_over_the_samples():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    W, V = np.random.default_rng(1).normal(size=(2, 3, 3))
+    sampled = lj.MonteCarloRisk(V, samples=x, activation=lambda t: jnp.cos(t) + t**2)
+    losses = np.sum(np.cos(x @ W.T) + (x @ W.T) ** 2 - np.cos(x @ V.T) - (x @ V.T) ** 2, 1) ** 2 / 2
+    assert float(sampled(jnp.asarray(W))) == pytest.approx(losses.mean(), rel=1e-12)

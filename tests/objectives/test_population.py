@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 
 import landscape_jax as lj
+from landscape_jax.critical.curvature import padding_matrix
+from landscape_jax.networks import activations
+from landscape_jax.objectives.population import PopulationRisk
 from tests.objectives import exact
 from tests.objectives.problems import random_problem
 
@@ -180,7 +183,8 @@ def test_the_risk_vanishes_exactly_where_the_student_is_the_teacher():
         ({"teacher": np.full((2, 2), np.nan)}, ValueError, "NaN or infinite"),
         ({"teacher_weights": np.ones(2)}, ValueError, "teacher_weights has 2 entries; there are 3"),
         ({"student_weights": np.ones((2, 2))}, ValueError, "student_weights has shape"),
-        ({"activation": "tanh"}, ValueError, "activation is 'tanh'; the closed form is for 'relu'"),
+        ({"activation": "tan"}, ValueError, "activation is 'tan'; it must be a function or one of"),
+        ({"order": 0}, ValueError, "order is 0; the quadrature needs at least 1 term"),
     ],
 )
 def test_a_bad_teacher_is_refused_by_name(arguments, error, message):
@@ -201,3 +205,129 @@ def test_a_student_that_does_not_fit_is_refused(W, error, message):
     risk = lj.PopulationRisk(jnp.eye(3), student_weights=jnp.ones(2))
     with pytest.raises(error, match=message):
         risk(W)
+
+
+def _other(activation, **options):
+    """Give a risk with n ≠ k and weights of both signs, and a point."""
+    W, V, a, b, _ = random_problem(4)
+    W, V = W / np.linalg.norm(W, axis=1)[:, None], V / np.linalg.norm(V, axis=1)[:, None]
+    weights = {"teacher_weights": b, "student_weights": a}
+    return lj.PopulationRisk(V, activation=activation, **weights, **options), jnp.asarray(W)
+
+
+@pytest.mark.parametrize("activation", ["leaky", "step", "tanh"])
+def test_the_risk_of_any_activation_is_that_of_samples(activation):
+    risk, W = _other(activation)
+    sampled = lj.MonteCarloRisk(
+        risk.teacher,
+        teacher_weights=risk.teacher_weights,
+        student_weights=risk.student_weights,
+        activation=activation,
+        samples=200_000,
+        key=jax.random.key(0),
+    )
+    value, error, _ = sampled.estimate(W)
+    assert abs(value - risk(W)) <= 4 * error
+
+
+@pytest.mark.parametrize("activation", ["abs", "sigmoid"])
+def test_gradient_and_hessian_of_other_activations_agree_with_differences(activation):
+    risk, W = _other(activation)
+    direction = jnp.asarray(np.random.default_rng(0).normal(size=W.shape))
+    value, slope = jax.jit(lambda W: risk(W)), jax.jit(jax.grad(risk))
+    here, H = slope(W), lj.hessian(risk, W)
+    difference = (value(W + 1e-6 * direction) - value(W - 1e-6 * direction)) / 2e-6
+    assert float(jnp.vdot(here, direction)) == pytest.approx(float(difference), rel=1e-7, abs=1e-8)
+    turned = (slope(W + 1e-6 * direction) - slope(W - 1e-6 * direction)) / 2e-6
+    np.testing.assert_allclose(H @ direction.ravel(), turned.ravel(), rtol=1e-6, atol=1e-7)
+
+
+def test_relu_by_its_slopes_is_relu():
+    W, V, a, b, risk = random_problem(1)
+    twin = lj.PopulationRisk(
+        V, teacher_weights=b, student_weights=a, activation=activations.leaky(1.0, 0.0)
+    )
+    assert float(twin(jnp.asarray(W))) == float(risk(jnp.asarray(W)))
+
+
+def test_other_activations_descend_and_curve_by_their_own_gradient():
+    risk, W = _other("sine")
+    rate, steps = jnp.asarray(0.1), jnp.asarray(2)
+    end, value, slope = jax.jit(lambda W: risk.descend(W, rate, steps, most=3))(W)
+    of = jax.jit(jax.value_and_grad(risk))
+    expected = W
+    for _ in range(2):
+        expected = expected - 0.1 * of(expected)[1]
+    np.testing.assert_allclose(end, expected, atol=1e-14)
+    np.testing.assert_allclose(value, of(expected)[0], rtol=1e-12)
+    np.testing.assert_allclose(slope, of(expected)[1], atol=1e-13)
+
+    def curved(W):
+        at, product = risk.curvature(W)
+        return at, product(jnp.ones_like(W))
+
+    at, ours = jax.jit(curved)(W)
+    np.testing.assert_allclose(at, of(W)[1], atol=1e-14)
+    theirs = lj.hessian(risk, W) @ jnp.ones(W.size)
+    np.testing.assert_allclose(ours.ravel(), theirs, atol=1e-12)
+
+
+def test_the_quadrature_error_bounds_the_error_and_is_0_for_closed_forms():
+    closed, W = _other("sine")
+    assert float(closed.quadrature_error(W)) == 0.0
+    by_quadrature, _ = _other(lambda t: jnp.sin(t), order=8)
+    error = abs(by_quadrature(W) - closed(W))
+    assert 1e-9 < error <= by_quadrature.quadrature_error(W)
+
+
+@pytest.mark.parametrize(
+    ("activation", "b", "a", "reachable"),
+    [
+        ("leaky", [1.0, 2.0], [1.0, 3.0, -1.0], True),
+        ("tanh", [1.0, 2.0], [2.0, 5.0, 1.0], True),
+        ("tanh", [1.0, 2.0], [1.0, 3.0], False),
+        ("tanh", [1.0, 1.0], [1.0], False),
+        ("tanh", [1.0, 0.0], [1.0], True),
+        ("quadratic", [1.0, 2.0], [3.0, 4.0], True),
+        ("quadratic", [1.0, -2.0], [3.0, 4.0], False),
+        # sigmoid(0) = ½: a neuron too many cannot be switched off, two of opposite weights can.
+        ("sigmoid", [1.0, 2.0], [2.0, 1.0], True),
+        ("sigmoid", [1.0, 2.0], [2.0, 1.0, 1.0], False),
+        ("sigmoid", [1.0, 2.0], [2.0, 1.0, 3.0, -3.0], True),
+    ],
+)
+def test_the_infimum_is_0_where_the_teacher_can_be_copied(activation, b, a, reachable):
+    risk = PopulationRisk(
+        jnp.eye(2), teacher_weights=b, student_weights=a, activation=activation, order=32
+    )
+    known = risk.known(jnp.zeros((len(a), 2)))
+    assert known.infimum == (0.0 if reachable else None)
+    assert known.below_value is not None
+    orthonormal = 2 / 4 + 2 / (4 * np.pi)
+    at_zero = float(risk(jnp.zeros((len(a), 2))))
+    assert float(known.below_value) == pytest.approx(1e-3 / orthonormal * at_zero)
+
+
+def test_the_symmetry_of_another_activation_permutes_equal_teachers_and_keeps_the_risk():
+    teacher = jnp.asarray([[1.0, 0.2, 0.0], [0.2, 1.0, 0.0]])
+    risk = lj.PopulationRisk(teacher, activation="sigmoid")
+    W = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3)))
+    # Coordinates 0 and 1 change places, the third its sign, the neurons their order.
+    Q = jnp.asarray([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]])
+    turned = W[::-1] @ Q.T
+    assert float(risk(turned)) == pytest.approx(float(risk(W)), rel=1e-13)
+    assert len(lj.families(risk, jnp.stack([W, turned, W @ -jnp.eye(3), 2 * W]))) == 3
+
+
+@pytest.mark.parametrize(
+    ("activation", "teacher"),
+    [("tanh", [[1.0, 0.0], [-2.0, 0.0]]), ("cosine", [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])],
+)
+def test_no_symmetry_is_claimed_where_teachers_are_dependent(activation, teacher):
+    risk = lj.PopulationRisk(jnp.asarray(teacher), activation=activation, order=32)
+    assert risk.known(jnp.ones((3, 2))).symmetry is None
+
+
+def test_what_is_for_relu_alone_refuses_other_activations():
+    with pytest.raises(ValueError, match="the padding matrix is that of 'relu', not of 'erf'"):
+        padding_matrix(lj.PopulationRisk(jnp.eye(2), activation="erf"), jnp.eye(2))

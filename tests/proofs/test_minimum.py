@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from landscape_jax.networks.activations import leaky
+from landscape_jax.objectives import PopulationRisk
 from landscape_jax.proofs import Certificate, NotProven, prove_minima, prove_minimum, verify
 from landscape_jax.proofs.arguments import ARGUMENTS
 from tests.proofs.helpers import certified, descend, make_risk, pattern, spurious
@@ -162,6 +164,14 @@ def test_degenerate_minimum_is_refused():
     """Two neurons on one teacher's ray may share it in any proportion: no strict minimum."""
     reason = refusal(make_risk(np.eye(2)[:1]), [[0.5, 0.0], [0.5, 0.0]])
     assert "not proven positive definite" in reason or "eigenvalue" in reason
+
+
+def test_population_risks_of_other_activations_are_refused_and_relu_by_its_slopes_is_not():
+    risk = PopulationRisk(np.eye(2), activation="leaky")
+    with pytest.raises(TypeError, match="activation 'relu', not for 'leaky'"):
+        prove_minimum(risk, np.eye(2))
+    twin = PopulationRisk(np.eye(2), activation=leaky(1.0, 0.0))
+    assert prove_minimum(twin, np.eye(2)).proven
 
 
 @pytest.mark.parametrize(
