@@ -1,7 +1,12 @@
 """Loss landscapes of shallow networks: descents, critical points, and proofs."""
 
 from landscape_jax.critical import Family as Family
+from landscape_jax.critical import extreme_eigenvalues as extreme_eigenvalues
 from landscape_jax.critical import families as families
+from landscape_jax.critical import index as index
+from landscape_jax.critical import indices as indices
+from landscape_jax.critical import slices as slices
+from landscape_jax.critical import spectral_density as spectral_density
 from landscape_jax.critical import spectrum as spectrum
 from landscape_jax.networks import DeepLinear as DeepLinear
 from landscape_jax.networks import Mlp as Mlp
@@ -24,5 +29,8 @@ from landscape_jax.proofs import prove_minimum as prove_minimum
 from landscape_jax.proofs import verify as verify
 from landscape_jax.search import Runs as Runs
 from landscape_jax.search import Status as Status
+from landscape_jax.search import critical_points as critical_points
+from landscape_jax.search import hybrid as hybrid
 from landscape_jax.search import restart as restart
 from landscape_jax.search import starts as starts
+from landscape_jax.search import trajectories as trajectories

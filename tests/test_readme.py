@@ -17,6 +17,8 @@ def test_the_python_of_the_readme_runs_and_finds_a_proven_trap():
         exec(block, names)
     assert names["proof"].kind == "spurious"
     assert names["runs"].summary() == {"converged": 100}
+    assert len(names["minima"]) == 8
+    assert set(names["saddles"].counts()) == {1}
 
 
 def test_the_readme_has_two_commands():

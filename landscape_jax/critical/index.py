@@ -1,0 +1,109 @@
+"""The index of a critical point: how many eigenvalues of its Hessian are negative."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Int, PyTree
+
+from landscape_jax.critical.classify import eigenvalue_tolerance
+from landscape_jax.objectives.base import AbstractObjective, hessian
+
+# Numbers in the Hessians that are held at a time.
+_HELD = 2**22
+
+
+class Index(NamedTuple):
+    """The signs of the eigenvalues of ∇²F, counted; for many points, arrays with an entry each.
+
+    - `negative`, the index; `zero`, the nullity, those within `tolerance`; `positive`.  All are 0
+      where the Hessian is not finite.
+    - `tolerance`: the size up to which the sign of an eigenvalue says nothing.
+    - `eigenvalues`: all of them, in increasing order.
+    - `gradient_norm`: ‖∇F‖, which says whether the point is critical.
+    """
+
+    negative: Int[np.ndarray, "*points"]
+    zero: Int[np.ndarray, "*points"]
+    positive: Int[np.ndarray, "*points"]
+    tolerance: Float[np.ndarray, "*points"]
+    eigenvalues: Float[np.ndarray, "*points parameters"]
+    gradient_norm: Float[np.ndarray, "*points"]
+
+
+def index(objective: AbstractObjective, params: PyTree, *, tolerance: float | None = None) -> Index:
+    """Count the negative, zero and positive eigenvalues of ∇²F at `params`.
+
+    **Arguments:** `params`, P numbers in any pytree; `tolerance`, the size up to which an
+    eigenvalue counts as zero; where left out, `eigenvalue_tolerance`, from its rounding and the
+    gradient norm.
+
+    **Returns:** an `Index` of arrays without axes.
+
+    **Raises:** `ValueError` on a tolerance that is negative.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> found = index(lj.PopulationRisk(jnp.eye(2)), jnp.eye(2))
+    >>> int(found.negative), int(found.positive)
+    (0, 4)
+
+    ```
+    """
+    one = indices(objective, jax.tree.map(lambda leaf: leaf[None], params), tolerance=tolerance)
+    return Index(*(np.asarray(part[0]) for part in one))
+
+
+def indices(
+    objective: AbstractObjective, points: PyTree, *, tolerance: float | None = None
+) -> Index:
+    """Count the negative, zero and positive eigenvalues of ∇²F at many points in one call.
+
+    **Arguments:** `points`, params with a leading axis; `tolerance`, see `index`.
+
+    **Returns:** an `Index` of arrays.
+
+    **Raises:** `ValueError` on a tolerance that is negative.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> points = jnp.array([[[1.0, 0.0], [0.0, 1.0]], [[0.2, 0.2], [0.2, 0.2]]])
+    >>> indices(lj.PopulationRisk(jnp.eye(2)), points, tolerance=1e-6).negative
+    array([0, 2])
+
+    ```
+    """
+    if tolerance is not None and not tolerance >= 0:
+        raise ValueError(f"tolerance is {tolerance}; it must be at least 0")
+    eigenvalues, norms = map(np.asarray, _spectra(objective, points))
+    bounds = np.array(
+        [
+            eigenvalue_tolerance(row, float(norm)) if tolerance is None else tolerance
+            for row, norm in zip(eigenvalues, norms, strict=True)
+        ]
+    )
+    negative = (eigenvalues < -bounds[:, None]).sum(axis=1)
+    positive = (eigenvalues > bounds[:, None]).sum(axis=1)
+    zero = (np.abs(eigenvalues) <= bounds[:, None]).sum(axis=1)
+    return Index(negative, zero, positive, bounds, eigenvalues, norms)
+
+
+@eqx.filter_jit
+def _spectra(objective: AbstractObjective, points: PyTree) -> tuple[Array, Array]:
+    """Give the eigenvalues of the Hessian, NaN where it is not finite, and ‖∇F‖ at each point."""
+
+    def one(params: PyTree) -> tuple[Array, Array]:
+        H = hessian(objective, params)
+        finite = jnp.isfinite(H).all()
+        eigenvalues = jnp.linalg.eigvalsh(jnp.where(finite, H, 0))
+        slope = ravel_pytree(jax.grad(lambda p: objective(p))(params))[0]
+        return jnp.where(finite, eigenvalues, jnp.nan), jnp.linalg.norm(slope)
+
+    leaves = jax.tree.leaves(points)
+    parameters = sum(leaf[0].size for leaf in leaves)
+    return jax.lax.map(one, points, batch_size=max(1, _HELD // parameters**2))
