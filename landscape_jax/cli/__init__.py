@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from landscape_jax.studies.ss18.runs import Progress, Size
 
 Result = TypeVar("Result")
-_FIGURES = {"ss18-1": "SS18, figure 1: at which values descent ends, for several sizes"}
+_FIGURES = {
+    "ss18-1": "SS18, figure 1: at which values descent ends, for several sizes",
+    "kk20-1": "KK20, figure 1: a bad local minimum, and the valley that an added neuron leaves",
+}
 _SUFFIXES = (".png", ".pdf", ".svg")
 # What `prove --json` says of each point, before the certificate's path.
 _PROOF = "proven kind reason moved value_lower value_upper min_eigenvalue_lower radius "
@@ -217,6 +220,9 @@ def figure(
         inputs.refuse(f"give --out a file whose name ends in {', '.join(_SUFFIXES)}")
     inputs.check_target(out)
     _prepare_jax()
+    if name == "kk20-1":
+        _draw_kk20(out)
+        return
     from landscape_jax.studies import ss18
 
     pairs = pairs or list(ss18.FIGURE_1_SIZES)
@@ -229,6 +235,15 @@ def figure(
 
     save(out, lambda axes: value_distribution(values, axes))
     typer.echo(f"{out}: {len(pairs)} sizes, {restarts} runs each")
+
+
+def _draw_kk20(out: Path) -> None:
+    from landscape_jax.plots import save
+    from landscape_jax.studies import kk20
+
+    data = kk20.figure_1()
+    save(out, lambda axes: kk20.draw_figure_1(data, axes), width=9.0)
+    typer.echo(f"{out}: example 1 with λ = 1")
 
 
 def _prepare_jax() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-from jaxtyping import PyTree, Scalar
+from jaxtyping import Array, Bool, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective
 
@@ -19,6 +19,14 @@ class Frozen(AbstractObjective):
     def __call__(self, params: PyTree) -> Scalar:
         """Give F of the trainable leaves `params` and the fixed ones."""
         return self.objective(self.whole(params))
+
+    def escape(self, params: PyTree) -> Scalar | float:
+        """Give what the objective gives at the whole."""
+        return self.objective.escape(self.whole(params))
+
+    def is_admissible(self, params: PyTree) -> Bool[Array, ""] | bool:
+        """Say what the objective says of the whole."""
+        return self.objective.is_admissible(self.whole(params))
 
     def whole(self, params: PyTree) -> PyTree:
         """Put trainable and fixed leaves together."""

@@ -172,6 +172,17 @@ def test_frozen_leaves_stay_and_the_others_move():
         lj.freeze(risk, net, trainable=jax.tree.map(lambda _: False, net))
 
 
+def test_a_frozen_objective_knows_what_escapes():
+    y = jnp.ones(SAMPLES)
+    net = lj.DeepLinear([jnp.zeros((1, INPUTS))])
+    params = lj.Augmented(net, jnp.ones(1), 3 * jnp.ones(1), jnp.zeros((1, INPUTS)))
+    objective = lj.NeuronAugmented(lj.EmpiricalRisk(X, y))
+    chosen = eqx.tree_at(lambda p: (p.a, p.b), jax.tree.map(lambda _: False, params), (True, True))
+    part = lj.freeze(objective, params, trainable=chosen)
+    assert float(part.escape(part.trainable)) == float(objective.escape(params))
+    assert not part.is_admissible(part.trainable)
+
+
 def test_float32_stays_float32():
     risk = lj.EmpiricalRisk(X.astype(jnp.float32), LABELS["squared"].astype(jnp.float32))
     net = jax.tree.map(lambda w: w.astype(jnp.float32), _network())
