@@ -20,6 +20,7 @@ from landscape_jax.objectives import MonteCarloRisk as MonteCarloRisk
 from landscape_jax.objectives import NeuronAugmented as NeuronAugmented
 from landscape_jax.objectives import PopulationRisk as PopulationRisk
 from landscape_jax.objectives import freeze as freeze
+from landscape_jax.objectives import fresh_samples as fresh_samples
 from landscape_jax.objectives import gradient as gradient
 from landscape_jax.objectives import hessian as hessian
 from landscape_jax.proofs import Certificate as Certificate

@@ -12,4 +12,5 @@ from landscape_jax.objectives.freeze import Frozen as Frozen
 from landscape_jax.objectives.freeze import freeze as freeze
 from landscape_jax.objectives.monte_carlo import Estimate as Estimate
 from landscape_jax.objectives.monte_carlo import MonteCarloRisk as MonteCarloRisk
+from landscape_jax.objectives.monte_carlo import fresh_samples as fresh_samples
 from landscape_jax.objectives.population import PopulationRisk as PopulationRisk

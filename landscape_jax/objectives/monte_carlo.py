@@ -147,3 +147,44 @@ def _losses(risk: PopulationRisk, W: Array, x: Array) -> Array:
     student = phi(x @ W.T) @ a.astype(W.dtype)
     teacher = phi(x @ V.T) @ b
     return (student - teacher) ** 2 / 2
+
+
+class FreshSamples(eqx.Module):
+    """Draws the risk on fresh samples; see `fresh_samples`."""
+
+    risk: PopulationRisk
+    size: int = eqx.field(static=True)
+
+    def __call__(self, key: Key[Array, ""]) -> MonteCarloRisk:
+        """Draw one batch."""
+        return MonteCarloRisk(
+            self.risk.teacher,
+            teacher_weights=self.risk.teacher_weights,
+            student_weights=self.risk.student_weights,
+            activation=self.risk.activation,
+            samples=self.size,
+            key=key,
+        )
+
+
+def fresh_samples(risk: PopulationRisk, size: int) -> FreshSamples:
+    """Give the function from a key to the risk on `size` fresh samples x ~ N(0, I).
+
+    Its mean over keys is `risk`: `restart(risk, …, batches=fresh_samples(risk, 64))` is online SGD.
+
+    **Raises:** `ValueError` where `size` is below 2.
+
+    ```python
+    >>> import jax, jax.numpy as jnp
+    >>> import landscape_jax as lj
+    >>> risk, start = lj.PopulationRisk(jnp.eye(3)), lj.starts.gaussian((3, 3))
+    >>> batches = lj.fresh_samples(risk, 64)
+    >>> runs = lj.restart(risk, start, 4, key=jax.random.key(0), batches=batches, max_steps=1000)
+    >>> bool((runs.value < 0.05).all())
+    True
+
+    ```
+    """
+    if size < 2:
+        raise ValueError(f"size is {size}; it must be at least 2")
+    return FreshSamples(risk, size)

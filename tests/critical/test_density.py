@@ -46,6 +46,7 @@ def test_it_is_the_broadened_dense_spectrum_within_the_stated_error(steps):
     assert np.max(found.standard_error) < 0.1 * np.max(found.density)
 
 
+@pytest.mark.slow
 def test_the_quadrature_error_bounds_what_the_steps_leave():
     h = np.linspace(-1, 1, 300)
     exact = _density(h, steps=300, width=0.1, grid=jnp.linspace(-2, 2, 50))
@@ -84,6 +85,7 @@ def test_a_hessian_that_is_not_finite_gives_nan():
     assert np.isnan(_density([1.0, np.nan]).density).all()
 
 
+@pytest.mark.slow
 def test_many_points_at_once_are_each_as_alone():
     points = jax.random.normal(KEY, (3, 4, 4))
     risk, grid = lj.PopulationRisk(jnp.eye(4)), jnp.linspace(-3, 3, 20)

@@ -86,6 +86,7 @@ def test_the_bound_holds_however_few_the_steps(steps):
     assert np.all(errors <= np.asarray(found.error_bounds))
 
 
+@pytest.mark.slow
 def test_smallest_largest_and_both_are_in_increasing_order():
     eigenvalues = np.arange(-5.0, 35.0)
     risk = _quadratic(eigenvalues)

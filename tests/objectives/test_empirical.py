@@ -130,6 +130,7 @@ def test_batches_have_the_risk_as_their_mean():
     assert abs(float(values.mean()) - float(risk(net))) < 4 * error
 
 
+@pytest.mark.slow
 def test_descent_by_batches_comes_near_the_least_squares_risk_and_is_repeatable():
     y = X @ jnp.array([1.0, -2.0, 0.5]) + 0.1
     risk = lj.EmpiricalRisk(X, y)

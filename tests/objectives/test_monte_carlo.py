@@ -23,6 +23,7 @@ def test_the_estimate_is_within_five_standard_errors_of_the_closed_form(seed):
     assert abs(value - risk(W)) <= 5 * error
 
 
+@pytest.mark.slow
 def test_the_error_falls_as_the_root_of_the_number_of_samples():
     # 40 estimates each at 1,000 and 64,000 samples: the root mean squares' ratio is 8 within the
     # spread of a χ² of 40 degrees on either side (a factor 1.5 is beyond five deviations).
@@ -102,3 +103,14 @@ def test_any_function_is_averaged_over_the_samples():
     sampled = lj.MonteCarloRisk(V, samples=x, activation=lambda t: jnp.cos(t) + t**2)
     losses = np.sum(np.cos(x @ W.T) + (x @ W.T) ** 2 - np.cos(x @ V.T) - (x @ V.T) ** 2, 1) ** 2 / 2
     assert float(sampled(jnp.asarray(W))) == pytest.approx(losses.mean(), rel=1e-12)
+
+
+def test_fresh_batches_have_the_risk_as_their_mean():
+    risk = lj.PopulationRisk(jnp.eye(3), teacher_weights=jnp.array([1.0, -1.0, 2.0]))
+    W = 0.3 * jnp.ones((2, 3)) + jnp.eye(2, 3)
+    draw = lj.fresh_samples(risk, 8)
+    values = jax.jit(jax.vmap(lambda k: draw(k)(W)))(jax.random.split(jax.random.key(0), 20_000))
+    error = float(values.std()) / 20_000**0.5
+    assert abs(float(values.mean()) - float(risk(W))) < 4 * error
+    with pytest.raises(ValueError, match="size is 1; it must be at least 2"):
+        lj.fresh_samples(risk, 1)

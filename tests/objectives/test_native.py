@@ -142,6 +142,7 @@ def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
     assert "could not be made with no-such-compiler-anywhere" in missing.stderr
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_the_library_is_made_once_and_kept(tmp_path):
     place = {"XDG_CACHE_HOME": str(tmp_path)}

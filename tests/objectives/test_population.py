@@ -62,6 +62,7 @@ def test_gradient_of_a_pair_is_exact_at_every_angle(offset, side, norms):
     assert error <= 1e-14 * max(norms)
 
 
+@pytest.mark.slow
 def test_autodiff_of_the_value_the_gradient_and_the_hessian_agree():
     W, V, a, b, risk = random_problem(3)
     W = jnp.asarray(W)

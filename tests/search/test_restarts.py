@@ -105,6 +105,7 @@ def test_runs_are_the_same_whatever_the_chunks():
         np.testing.assert_array_equal(joined, getattr(whole, name))
 
 
+@pytest.mark.slow
 def test_starts_are_bit_equal_whatever_the_other_restarts_and_the_lanes():
     # A gradient tolerance that every start meets returns the starts themselves.
     options = {"gradient_tolerance": 1e9, "finish": False}
@@ -252,6 +253,7 @@ def test_progress_is_told_of_every_run_and_absent_from_the_program_otherwise():
     assert "callback" not in program
 
 
+@pytest.mark.slow
 def test_float32_descends_with_its_own_tolerance():
     start = lj.starts.gaussian((3, 3), dtype=jnp.float32)
     runs = lj.restart(lj.PopulationRisk(jnp.eye(3, dtype=jnp.float32)), start, 10, key=KEY)

@@ -114,6 +114,7 @@ def test_a_line_of_critical_points_is_reached_and_its_nullity_told():
     np.testing.assert_array_equal(found.nullity, 1)
 
 
+@pytest.mark.slow
 def test_the_search_is_the_same_whatever_the_lanes_and_the_chunks():
     options = {"max_steps": 60}
     start = lj.starts.gaussian((3, 1), scale=1.0)

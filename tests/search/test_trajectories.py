@@ -62,6 +62,7 @@ def test_a_run_that_diverges_begins_again_as_in_restart():
     assert np.isfinite(ways.params).all()
 
 
+@pytest.mark.slow
 def test_batches_take_their_own_way_and_the_same_again():
     x = jax.random.normal(KEY, (40, 3))
     risk = lj.EmpiricalRisk(x, x[:, :1])

@@ -50,6 +50,7 @@ def test_example_1_comes_out_of_the_search():
     np.testing.assert_allclose(entries, expected, atol=1.1e-3)
 
 
+@pytest.mark.slow
 def test_example_2_comes_out_of_the_search():
     # Restart 3808 is the only one of 10,000 that ends there.
     family, proof = _example((8, 9), [3807, 3808, 3809])
