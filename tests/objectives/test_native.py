@@ -166,7 +166,8 @@ def _risk(W, V, a, b):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_hessians_product_is_the_derivative_of_xlas_slope(shape, dtype):
-    W, V, a, b = _problem(*shape, dtype)
+    n, k, d = shape
+    W, V, a, b = _problem(n, k, d, dtype)
     W = W[1:]  # At a zero neuron there is no Hessian.
     risk, D = _risk(W, V, a, b)
     ours = jax.jit(jax.vmap(lambda w, x: risk.curvature(w)[1](x)))(W, D)
@@ -177,7 +178,6 @@ def test_the_hessians_product_is_the_derivative_of_xlas_slope(shape, dtype):
     expected = jax.jit(jax.vmap(theirs))(W, D)
     # Entry by entry sums of 3(n + k) d terms; near parallel neurons XLA's own code loses some
     # digits in sin θ, of which an entry depends with a factor of a norm's ratio.
-    n, k, d = shape
     norms = jnp.linalg.norm(W, axis=2)
     ratio = float((norms.max() + jnp.linalg.norm(V, axis=1).max()) / norms.min())
     weights = float(jnp.abs(a).max() * jnp.abs(jnp.concatenate([a, b])).max())
