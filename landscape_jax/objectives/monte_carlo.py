@@ -152,19 +152,11 @@ def _losses(risk: PopulationRisk, W: Array, x: Array) -> Array:
 class FreshSamples(eqx.Module):
     """Draws the risk on fresh samples; see `fresh_samples`."""
 
-    risk: PopulationRisk
-    size: int = eqx.field(static=True)
+    drawn: MonteCarloRisk
 
     def __call__(self, key: Key[Array, ""]) -> MonteCarloRisk:
         """Draw one batch."""
-        return MonteCarloRisk(
-            self.risk.teacher,
-            teacher_weights=self.risk.teacher_weights,
-            student_weights=self.risk.student_weights,
-            activation=self.risk.activation,
-            samples=self.size,
-            key=key,
-        )
+        return eqx.tree_at(lambda risk: risk.key, self.drawn, key)
 
 
 def fresh_samples(risk: PopulationRisk, size: int) -> FreshSamples:
@@ -187,4 +179,12 @@ def fresh_samples(risk: PopulationRisk, size: int) -> FreshSamples:
     """
     if size < 2:
         raise ValueError(f"size is {size}; it must be at least 2")
-    return FreshSamples(risk, size)
+    drawn = MonteCarloRisk(
+        risk.teacher,
+        teacher_weights=risk.teacher_weights,
+        student_weights=risk.student_weights,
+        activation=risk.activation,
+        samples=size,
+        key=jax.random.key(0),
+    )
+    return FreshSamples(drawn)

@@ -29,6 +29,7 @@ def _density(h, **options) -> Density:
     return spectral_density(Diagonal(h), jnp.zeros_like(h), key=KEY, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "steps", [30, *(pytest.param(steps, marks=pytest.mark.slow) for steps in (64, 400))]
 )

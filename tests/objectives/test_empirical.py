@@ -146,6 +146,7 @@ def test_descent_by_batches_comes_near_the_least_squares_risk_and_is_repeatable(
     assert len(set(np.asarray(runs.value).tolist())) == 6
 
 
+@pytest.mark.slow
 def test_restarts_on_data_end_at_the_least_squares_risk():
     y = X @ jnp.array([1.0, -2.0, 0.5]) + jnp.array(RNG.normal(size=SAMPLES))
     risk = lj.EmpiricalRisk(X, y)

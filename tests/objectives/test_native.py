@@ -130,6 +130,7 @@ def _in_a_process(**environment: str) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
     usual = _in_a_process(LANDSCAPE_JAX_NATIVE="0")
     assert usual.stderr == ""

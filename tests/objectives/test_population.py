@@ -309,6 +309,7 @@ def test_the_infimum_is_0_where_the_teacher_can_be_copied(activation, b, a, reac
     assert float(known.below_value) == pytest.approx(1e-3 / orthonormal * at_zero)
 
 
+@pytest.mark.slow
 def test_the_symmetry_of_another_activation_permutes_equal_teachers_and_keeps_the_risk():
     teacher = jnp.asarray([[1.0, 0.2, 0.0], [0.2, 1.0, 0.0]])
     risk = lj.PopulationRisk(teacher, activation="sigmoid")

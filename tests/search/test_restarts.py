@@ -54,6 +54,7 @@ def test_some_runs_end_below_the_threshold_and_the_rest_at_the_spurious_minimum(
     assert np.all(np.asarray(eight.value)[eight.is_below_value] < 1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lanes", [1, 7, 64])
 def test_runs_are_the_same_whatever_the_lanes(lanes):
     _same(_search(40, lanes=lanes), _search(40, lanes=1000))

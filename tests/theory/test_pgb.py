@@ -50,6 +50,7 @@ def least_squares() -> tuple[Composed, lj.DeepLinear]:
     return composed_risk(lj.EmpiricalRisk(SCATTERED, Y), last_layer), net
 
 
+@pytest.mark.slow
 def test_at_a_global_minimum_of_a_deep_linear_network_the_bound_is_its_value():
     objective, net = least_squares()
     directions = unchanging(objective, net, 8, epsilon=0.1, key=KEY)
@@ -74,6 +75,7 @@ def test_at_a_suboptimal_local_minimum_of_a_relu_network_the_bound_holds():
     np.testing.assert_allclose(test.infimum, 2.0, rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_the_saddle_of_a_deep_linear_network_at_zero_is_refuted_at_every_epsilon():
     objective, _ = least_squares()
     zero = lj.DeepLinear([jnp.zeros((3, 2)), jnp.zeros((2, 3))])
@@ -112,6 +114,7 @@ def test_a_point_of_zero_gradient_that_is_no_minimum_is_refuted():
         np.testing.assert_allclose([test.value, test.infimum], [1.0, 0.0], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_theorem_1_points_pass_with_directions_of_all_kinds():
     objective, network = added_neurons.example_5()
     corners = lj.NeuronAugmented(lj.EmpiricalRisk(CORNERS, XOR))
