@@ -1,4 +1,3 @@
 """The papers' tables and figures, one package a paper: data in, labelled data out."""
 
-from landscape_jax.studies import kk20 as kk20
 from landscape_jax.studies import ss18 as ss18
