@@ -1,7 +1,7 @@
 """Activations: elementwise functions, and what theory asks of them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -97,18 +97,14 @@ def _step(t: Array) -> Array:
     return jnp.where(t > 0, 1.0, 0.0).astype(t.dtype)
 
 
-def _named(name: str, made: Activation) -> Activation:
-    return Activation(name, made.function, made.degree, made.slopes, made.kinks)
-
-
 _KNOWN = {
     known.name: known
     for known in (
-        _named("relu", leaky(1, 0)),
-        _named("leaky", leaky(1, 0.01)),
-        _named("abs", leaky(1, -1)),
-        _named("linear", leaky(1, 1)),
-        _named("quadratic", monomial(2)),
+        replace(leaky(1, 0), name="relu"),
+        replace(leaky(1, 0.01), name="leaky"),
+        replace(leaky(1, -1), name="abs"),
+        replace(leaky(1, 1), name="linear"),
+        replace(monomial(2), name="quadratic"),
         Activation("erf", jax.lax.erf),
         Activation("sigmoid", jax.nn.sigmoid),
         Activation("tanh", jnp.tanh),
@@ -122,8 +118,12 @@ _KNOWN = {
     )
 }
 NAMES = tuple(_KNOWN)
-# Functions that users pass where they mean one of these.
-_SAME = ((jax.nn.relu, "relu"), (jax.nn.leaky_relu, "leaky"), (jnp.abs, "abs"))
+# By the function: users pass JAX's where they mean one of these.
+_FUNCTIONS = {known.function: known for known in _KNOWN.values()} | {
+    jax.nn.relu: _KNOWN["relu"],
+    jax.nn.leaky_relu: _KNOWN["leaky"],
+    jnp.abs: _KNOWN["abs"],
+}
 
 
 def named(activation: str | Function | Activation) -> Activation:
@@ -141,10 +141,6 @@ def named(activation: str | Function | Activation) -> Activation:
         return _KNOWN[activation]
     if not callable(activation):
         raise TypeError(f"activation is {activation!r}; give a name or an elementwise function")
-    for function, name in _SAME:
-        if activation is function:
-            return _KNOWN[name]
-    for known in _KNOWN.values():
-        if activation is known.function:
-            return known
+    if isinstance(activation, Hashable) and activation in _FUNCTIONS:
+        return _FUNCTIONS[activation]
     return Activation(getattr(activation, "__name__", repr(activation)), activation)

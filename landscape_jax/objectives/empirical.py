@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key, PyTree, Scalar
 
 from landscape_jax.networks import criteria
 from landscape_jax.objectives.base import AbstractObjective
-from landscape_jax.objectives.teacher import checked
+from landscape_jax.objectives.teacher import checked, is_traced
 
 
 class EmpiricalRisk(AbstractObjective):
@@ -51,6 +51,8 @@ class EmpiricalRisk(AbstractObjective):
     y: Array
     criterion: criteria.Criterion = eqx.field(static=True)
     chunk: int = eqx.field(static=True)
+    # How many outputs classes need; jnp would clip an index past the end.
+    classes: int | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -66,6 +68,8 @@ class EmpiricalRisk(AbstractObjective):
         self.criterion = criteria.named(criterion)
         self.y = self.criterion.checked(y, len(self.x), self.x.dtype)
         self.chunk = min(chunk, len(self.x))
+        known = self.criterion.labels == "class" and self.y.ndim == 1 and not is_traced(self.y)
+        self.classes = int(self.y.max()) + 1 if known else None
 
     def __call__(self, network: PyTree) -> Scalar:
         """Give L(network)."""
@@ -101,6 +105,11 @@ class EmpiricalRisk(AbstractObjective):
             raise ValueError(
                 f"the network gives shape {q.shape} for samples of shape {x.shape}; "
                 "it must give (samples, outputs)"
+            )
+        if self.classes is not None and self.classes > q.shape[1]:
+            raise ValueError(
+                f"y has class {self.classes - 1}; the network gives {q.shape[1]} outputs, "
+                "one for each class from 0"
             )
         if y.ndim == 2 and self.criterion.labels != "any" and y.shape != q.shape:
             raise ValueError(f"y has {y.shape[1]} outputs; the network gives {q.shape[1]}")

@@ -238,6 +238,13 @@ def test_float32_stays_float32():
             "y has 1 outputs; the network gives 2",
         ),
         (
+            lambda: lj.gradient(
+                lj.EmpiricalRisk(X, 2 * jnp.ones(7, int), criterion="cross_entropy"), _network()
+            ),
+            ValueError,
+            "y has class 2; the network gives 2 outputs, one for each class from 0",
+        ),
+        (
             lambda: _risk("squared")(lambda x: x.sum()),
             ValueError,
             r"it must give \(samples, outputs\)",
