@@ -31,13 +31,11 @@ class Criterion:
     - `loss`: a function of a prediction q, shape (outputs,), and its label y, to a scalar.
     - `labels`: what labels must be: "real" (outputs,), "sign" (outputs,) of ±1, "class" (an integer
       from 0, or a distribution over the outputs), or "any".
-    - `infimum`: the least value over q for each label, where it is the same for all; else `None`.
     """
 
     name: str
     loss: Loss
     labels: str = "any"
-    infimum: float | None = None
 
     def __call__(self, q: Float[Array, " outputs"], y: Any) -> Scalar:
         """Give the loss of one prediction."""
@@ -82,7 +80,7 @@ def hinge(power: float | int = 2) -> Criterion:
     """
     if not power >= 2:
         raise ValueError(f"power is {power}; it must be at least 2, for a differentiable loss")
-    return Criterion(f"hinge^{power:g}", Hinge(float(power)), "sign", 0.0)
+    return Criterion(f"hinge^{power:g}", Hinge(float(power)), "sign")
 
 
 def _squared(q: Array, y: Array) -> Array:
@@ -103,7 +101,7 @@ def _logistic(q: Array, y: Array) -> Array:
 _KNOWN = {
     known.name: known
     for known in (
-        Criterion("squared", _squared, "real", 0.0),
+        Criterion("squared", _squared, "real"),
         Criterion("cross_entropy", _cross_entropy, "class"),
         Criterion("logistic", _logistic, "sign"),
     )

@@ -9,15 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int, Key, PyTree, Scalar
 
-from landscape_jax.networks import DeepLinear, Mlp, TwoLayer
-from landscape_jax.objectives.augmented import Augmented
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.descent import Descent, Run, select
+from landscape_jax.search.inputs import (
+    batch_seeds,
+    checked_tolerance,
+    restart_indices,
+    starting_points,
+)
 from landscape_jax.search.lanes import descend, put, running, take
 from landscape_jax.search.polish import polish
 from landscape_jax.search.runs import Runs
@@ -107,13 +110,13 @@ def restart(
 
     ```
     """
-    given = index = _indices(restarts)
+    given = index = restart_indices(restarts)
     if mesh is not None:
         mesh = Mesh(mesh.devices, mesh.axis_names)  # Of axes that are all automatic.
         index = _shared(given, mesh)
-    starts = _starts(start, index, key)
+    starts = starting_points(start, index, key)
     dtype = jnp.result_type(*jax.tree.leaves(starts))
-    tolerance = _tolerance(gradient_tolerance, dtype)
+    tolerance = checked_tolerance("gradient_tolerance", gradient_tolerance, dtype, 1e-9)
     for name, value in {"max_steps": max_steps, "check_every": check_every}.items():
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
@@ -136,7 +139,7 @@ def restart(
     width = _device_lanes() if lanes is None else lanes
     report = None if progress is None else partial(_report, progress, len(given))
     settings = _Settings(width, finish and batches is None, report)
-    seeds = None if batches is None else _seeds(key, index)
+    seeds = None if batches is None else batch_seeds(key, index)
     run = _search(rule, starts, seeds, jnp.asarray(tolerance, dtype), settings, mesh)
     if len(index) > len(given):
         run = jax.tree.map(lambda leaf: leaf[: len(given)], run)
@@ -251,85 +254,10 @@ def _report(progress: Progress, total: int, ended: Array) -> None:
     jax.debug.callback(lambda count: progress(int(count), total), ended)
 
 
-def _indices(restarts) -> Int[Array, " restarts"]:
-    if isinstance(restarts, int):
-        if restarts < 1:
-            raise ValueError(f"restarts is {restarts}; give at least 1")
-        return jnp.arange(restarts, dtype=jnp.int32)
-    index = jnp.asarray(restarts)
-    if not jnp.issubdtype(index.dtype, jnp.integer) or index.ndim != 1 or index.size == 0:
-        raise ValueError(
-            f"restarts has shape {index.shape} and dtype {index.dtype}; "
-            "give a count or a one-dimensional array of integer indices"
-        )
-    return index.astype(jnp.int32)
-
-
 def _shared(index: Int[Array, " restarts"], mesh: Mesh) -> Int[Array, " padded"]:
     """Spread the indices over the devices, the last repeated so that all have as many."""
     padded = jnp.pad(index, (0, -len(index) % mesh.size), mode="edge")
     return jax.device_put(padded, NamedSharding(mesh, P(mesh.axis_names)))
-
-
-def _starts(start, index: Array, key: Array | None) -> PyTree:
-    if not _is_given(start, key):
-        if key is None:
-            raise ValueError("key is missing; random starts need one, e.g. jax.random.key(0)")
-        starts = _draw(start, key, index)
-    else:
-        given = jax.tree.map(jnp.asarray, start)
-        lengths = {leaf.shape[0] if leaf.ndim else 0 for leaf in jax.tree.leaves(given)}
-        if len(lengths) != 1:
-            raise ValueError(
-                f"start has leaves of leading lengths {sorted(lengths)}; "
-                "give starts with one leading axis, one entry a restart"
-            )
-        length = lengths.pop()
-        if not isinstance(index, Tracer) and int(index.max()) >= length:
-            raise ValueError(
-                f"restarts asks for start {int(index.max())}; start holds {length}, from 0"
-            )
-        starts = take(given, index)
-    leaves = jax.tree.leaves(starts)
-    if not leaves or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
-        raise TypeError(
-            f"start has dtypes {[str(leaf.dtype) for leaf in leaves]}; give floating arrays"
-        )
-    return starts
-
-
-def _is_given(start, key: Array | None) -> bool:
-    """Tell given starts from a function of a key: networks are pytrees and functions at once."""
-    if not callable(start) or isinstance(start, TwoLayer | DeepLinear | Mlp | Augmented):
-        return True
-    return key is None and any(map(eqx.is_array, jax.tree.leaves(start)))
-
-
-@eqx.filter_jit
-def _seeds(key: Array | None, index: Array) -> Array:
-    if key is None:
-        raise ValueError("key is missing; batches need one, e.g. jax.random.key(0)")
-    each = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(key, i), 1))(index)
-    return jax.random.key_data(each)
-
-
-@eqx.filter_jit
-def _draw(start: Callable[[Array], PyTree], key: Array, index: Array) -> PyTree:
-    return jax.vmap(lambda i: start(jax.random.fold_in(key, i)))(index)
-
-
-def _tolerance(tolerance: float | None, dtype) -> float:
-    double = dtype.itemsize >= 8
-    if tolerance is None:
-        return 1e-9 if double else 1e-5
-    if not tolerance > 0:
-        raise ValueError(f"gradient_tolerance is {tolerance}; it must be positive")
-    if not double and tolerance < 1e-6:
-        raise ValueError(
-            f"gradient_tolerance is {tolerance}, which {dtype} cannot resolve; put "
-            'jax.config.update("jax_enable_x64", True) first, or ask for 1e-5'
-        )
-    return tolerance
 
 
 def _device_lanes() -> int:

@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective, hessian
 from landscape_jax.search.descent import select
+from landscape_jax.search.inputs import checked_tolerance, restart_indices, starting_points
 from landscape_jax.search.lanes import put, take
-from landscape_jax.search.restarts import _indices, _starts
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
@@ -145,8 +145,8 @@ def critical_points(
 
     ```
     """
-    index = _indices(restarts)
-    starts = _starts(start, index, key)
+    index = restart_indices(restarts)
+    starts = starting_points(start, index, key)
     leaves = jax.tree.leaves(starts)
     dtype = jnp.result_type(*leaves)
     size = sum(leaf[0].size for leaf in leaves)
@@ -159,27 +159,13 @@ def critical_points(
         raise ValueError(f"radius is {radius}; it must be positive")
     rule = _Rule(
         objective,
-        jnp.asarray(_tolerance(tolerance, dtype), dtype),
+        jnp.asarray(checked_tolerance("tolerance", tolerance, dtype, 1e-12), dtype),
         jnp.asarray(radius, dtype),
         jnp.asarray(norm_limit, dtype),
         jnp.asarray(max_steps, jnp.int32),
         bound=seek is not None,
     )
     return _search(rule, starts, _sought(seek, len(index), size), index, min(lanes, len(index)))
-
-
-def _tolerance(tolerance: float | None, dtype) -> float:
-    double = dtype.itemsize >= 8
-    if tolerance is None:
-        return 1e-12 if double else 1e-5
-    if not tolerance > 0:
-        raise ValueError(f"tolerance is {tolerance}; it must be positive")
-    if not double and tolerance < 1e-6:
-        raise ValueError(
-            f"tolerance is {tolerance}, which {dtype} cannot resolve; put "
-            'jax.config.update("jax_enable_x64", True) first, or ask for 1e-5'
-        )
-    return tolerance
 
 
 def _sought(

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.descent import Descent, Run
-from landscape_jax.search.restarts import _indices, _seeds, _starts
+from landscape_jax.search.inputs import batch_seeds, restart_indices, starting_points
 
 
 class Trajectories(eqx.Module):
@@ -75,9 +75,9 @@ def trajectories(
     for name, number in {"steps": steps, "stride": stride}.items():
         if number < 1:
             raise ValueError(f"{name} is {number}; it must be at least 1")
-    index = _indices(restarts)
-    starts = _starts(start, index, key)
-    seeds = None if batches is None else _seeds(key, index)
+    index = restart_indices(restarts)
+    starts = starting_points(start, index, key)
+    seeds = None if batches is None else batch_seeds(key, index)
     infinite = jnp.asarray(jnp.inf, jnp.result_type(*jax.tree.leaves(starts)))
     rule = Descent(
         objective=objective,
