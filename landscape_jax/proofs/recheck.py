@@ -3,8 +3,8 @@
 `verify` uses this module alone, so that a slip in `pairs` or `curvature` cannot confirm itself:
 angles come from differences of unit vectors (Kahan) and not from cosines, derivatives from the
 printed equations pair by pair (SS18, eq. 7–10) and not from inner products, a teacher's span from
-Gram–Schmidt and not from a Cholesky factor, and definiteness from eigenvectors and Gershgorin's
-discs and not from a Cholesky factor.
+Gram–Schmidt and not from a Cholesky factor, and definiteness from eigenvectors and not from a
+Cholesky factor.
 """
 
 from collections.abc import Sequence
@@ -191,37 +191,28 @@ class Landscape:
 
 
 def positive_definite(matrix: arb_mat, level: arb) -> bool:
-    """Say whether every symmetric matrix in the enclosure exceeds `level` times the identity.
+    """Say whether every symmetric matrix A in the enclosure exceeds `level` times the identity.
 
-    With A₀ a matrix of floats near A, A − level I ≥ A₀ − (level + |A − A₀|_F) I =: S.  With Q
-    approximate eigenvectors, all discs of Gershgorin of QᵀSQ lie in the open right half-plane;
-    then QᵀSQ is positive definite, so Q is invertible and S is positive definite by congruence,
-    whatever the accuracy of Q and A₀.
+    BBᵀ is positive semidefinite for any matrix B, so A ≥ μ − |A − μI − BBᵀ|_F for any number μ, and
+    this is to exceed the level.  μ is taken between the level and the smallest eigenvalue of the
+    midpoint QΛQᵀ, and B = Q(Λ − μ)^½, in floats; nothing depends on how accurate they are.
     """
     size = matrix.nrows()
     guess = np.array([float(x) for x in matrix.entries()]).reshape(size, size)
     if not np.isfinite(guess).all():
         return False
-    guess = _on_grid((guess + guess.T) / 2)
-    centre = arb_mat(size, size, guess.ravel().tolist())
-    distance = norm((matrix - centre).entries())
-    shift = np.nextafter(float((level + distance).upper()), np.inf)
-    if not np.isfinite(shift):
-        return False
     try:
-        guessed = np.linalg.eigh(guess)[1]
+        spectrum, turn = np.linalg.eigh((guess + guess.T) / 2)
     except np.linalg.LinAlgError:
         return False
-    turn = arb_mat(size, size, _on_grid(guessed).ravel().tolist())
+    between = (float(level) + float(spectrum[0])) / 2
+    if not (np.isfinite(between) and between < spectrum[0]):
+        return False
+    factor = arb_mat(size, size, _on_grid(turn * np.sqrt(spectrum - between)).ravel().tolist())
+    rest = matrix - factor * factor.transpose()
     for p in range(size):
-        centre[p, p] -= arb(shift)
-    turned = (turn.transpose() * (centre * turn)).entries()
-    for p in range(size):
-        row = turned[p * size : (p + 1) * size]
-        middle = row.pop(p)
-        if not middle > sum((abs(x) for x in row), arb(0)):
-            return False
-    return True
+        rest[p, p] -= between
+    return bool(between - norm(rest.entries()) > level)
 
 
 def _on_grid(matrix: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:
