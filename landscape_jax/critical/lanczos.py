@@ -144,7 +144,7 @@ def flat_product(
 ) -> tuple[Product, Float[Array, " parameters"], Callable[[Array], PyTree]]:
     """Give v ↦ ∇²F v over the raveled parameters, these, and what undoes the raveling."""
     flat, unravel = ravel_pytree(params)
-    _, image = objective.curvature(params)
+    *_, image = objective.curvature(params)
     return lambda v: ravel_pytree(image(unravel(v)))[0], flat, unravel
 
 

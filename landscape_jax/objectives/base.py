@@ -91,9 +91,10 @@ class AbstractObjective(eqx.Module):
         end = jax.lax.fori_loop(0, most, step, params)
         return end, *jax.value_and_grad(self)(end)
 
-    def curvature(self, params: PyTree) -> tuple[PyTree, Callable[[PyTree], PyTree]]:
-        """Give ∇F(x), and the function v ↦ ∇²F(x) v."""
-        return jax.linearize(jax.grad(self), params)
+    def curvature(self, params: PyTree) -> tuple[Scalar, PyTree, Callable[[PyTree], PyTree]]:
+        """Give F(x), ∇F(x), and the function v ↦ ∇²F(x) v."""
+        (value, slope), image = jax.linearize(jax.value_and_grad(self), params)
+        return value, slope, lambda direction: image(direction)[1]
 
 
 @eqx.filter_jit

@@ -155,8 +155,8 @@ class PopulationRisk(AbstractObjective):
 
     def curvature(
         self, params: Float[Array, "neurons dim"]
-    ) -> tuple[Array, Callable[[Array], Array]]:
-        """Give ∇F(W) and the function D ↦ ∇²F(W) D, for relu on a CPU by the kernel."""
+    ) -> tuple[Scalar, Array, Callable[[Array], Array]]:
+        """Give F(W), ∇F(W) and the function D ↦ ∇²F(W) D, for relu on a CPU by the kernel."""
         V, a, b = self._rest(params)
         name = self._kernel(params, V)
         if name is None:
@@ -171,7 +171,8 @@ class PopulationRisk(AbstractObjective):
         def product(along: Array) -> Array:
             return jax.lax.platform_dependent(along, cpu=in_kernel, default=in_xla)
 
-        return _students(params, V, a, b)[1], product
+        value, slope = _students(params, V, a, b)
+        return value + _teacher_value(V, b), slope, product
 
     @property
     def _is_relu(self) -> bool:

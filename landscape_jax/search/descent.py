@@ -6,9 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree, Scalar
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.search.lanes import select
 from landscape_jax.search.status import Status
 
 # The step of plain descent: SS18, section 3.
@@ -19,6 +20,7 @@ class Run(eqx.Module):
     """The state of one descent; in a batch every leaf has a leading axis of lanes.
 
     `seed` is the data of the key of its batches, where it descends by batches.
+    It stops to be finished after `pause` steps at the latest.
     `scale` multiplies the optimizer's updates; it is halved each time the run diverges and begins
     again from its start.
     """
@@ -28,10 +30,16 @@ class Run(eqx.Module):
     memory: optax.OptState
     scale: Scalar
     steps: Int[Array, ""]
+    pause: Int[Array, ""]
     halvings: Int[Array, ""]
     status: Status
     value: Scalar
     gradient_norm: Scalar
+
+    @property
+    def is_running(self) -> Bool[Array, "*lanes"]:
+        """Whether it is still descending."""
+        return self.status == Status.running
 
 
 def gradient_norm(gradient: PyTree) -> Float[Array, ""]:
@@ -80,6 +88,7 @@ class Descent(eqx.Module):
             memory=() if self._is_plain else self._steps.init(params),
             scale=one,
             steps=jnp.zeros((), jnp.int32),
+            pause=jnp.asarray(jnp.iinfo(jnp.int32).max, jnp.int32),
             halvings=jnp.zeros((), jnp.int32),
             status=Status.running,
             value=one * jnp.inf,
@@ -139,7 +148,8 @@ class Descent(eqx.Module):
         status = Status.where(run.steps >= self.max_steps, Status.max_steps, Status.running)
         escaping = self.objective.escape(run.params) > self.escape_limit
         status = Status.where(escaping, Status.escaping, status)
-        status = Status.where(norm <= tolerance, Status.converged, status)
+        stops = (norm <= tolerance) | (run.steps >= run.pause)
+        status = Status.where(stops, Status.converged, status)
         status = Status.where(value < self.below_value, Status.below_value, status)
         spent = run.halvings >= self.max_halvings
         ended = Status.where(finite, Status.diverged, Status.nonfinite)
@@ -153,13 +163,3 @@ class Descent(eqx.Module):
             (run.scale / 2, run.steps, run.halvings + 1),
         )
         return select(lost & ~spent & (run.steps < self.max_steps), again, looked)
-
-
-def select(condition: Array, this: PyTree, that: PyTree) -> PyTree:
-    """Take `this` where the condition holds, `that` elsewhere, leaf by leaf."""
-
-    def pick(x: ArrayLike, y: ArrayLike) -> Array:
-        shape = condition.shape + (1,) * (jnp.ndim(x) - condition.ndim)
-        return jnp.where(condition.reshape(shape), x, y)
-
-    return jax.tree.map(pick, this, that)

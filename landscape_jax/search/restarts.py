@@ -9,20 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int, Key, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective
-from landscape_jax.search.descent import Descent, Run, select
+from landscape_jax.search.descent import Descent, Run
 from landscape_jax.search.inputs import (
     batch_seeds,
     checked_tolerance,
     restart_indices,
     starting_points,
 )
-from landscape_jax.search.lanes import descend, put, running, take
-from landscape_jax.search.polish import polish
+from landscape_jax.search.lanes import select, take, work
+from landscape_jax.search.polish import Leaps, Polish
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
@@ -31,6 +32,8 @@ _FIRST_FINISH = 1e-4
 # The last runs of a search descend, and all are finished, in an eighth of the lanes: what moves in
 # lockstep waits for its slowest.
 _NARROWER = 8
+# A run whose finish was refused is tried again after half as many steps as it has taken.
+_PAUSE = 2
 Progress = Callable[[int, int], None]
 
 
@@ -60,7 +63,7 @@ def restart(
     over neurons) is at most `gradient_tolerance`, or its value is below `below_value`, or after
     `max_steps`; where it diverges it begins again with half the step.  A run that stops makes room
     for the next.  With `finish`, Newton's method takes over for the last decades where its answer
-    is the one that descent would have reached (see `polish`); the point is then as exact as the
+    is the one that descent would have reached (see `Polish`); the point is then as exact as the
     precision allows.
 
     Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
@@ -192,17 +195,41 @@ def _search_all(
 
     def level(carry: tuple[Run, Scalar]) -> tuple[Run, Scalar]:
         runs, goal = carry
-        before = running(runs)
+        before = runs.is_running
         for width, leave in zip(widths, [*widths[1:], 0], strict=True):
-            runs = descend(rule, runs, starts, goal, lanes=width, leave=leave, report=report)
+            runs = _descend(rule, runs, starts, goal, lanes=width, leave=leave, report=report)
         stopped = before & (runs.status == Status.converged)
         runs = _finish(rule, runs, stopped, tolerance, lanes=widths[-1], polished=finish)
         if report is not None:
-            report((stopped & ~running(runs)).sum())
+            report((stopped & ~runs.is_running).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
 
     first = jnp.maximum(tolerance, _FIRST_FINISH) if finish else tolerance
-    return jax.lax.while_loop(lambda c: running(c[0]).any(), level, (runs, first))[0]
+    return jax.lax.while_loop(lambda c: c[0].is_running.any(), level, (runs, first))[0]
+
+
+def _descend(
+    rule: Descent,
+    runs: Run,
+    starts: PyTree,
+    tolerance: Scalar,
+    *,
+    lanes: int,
+    leave: int,
+    report: Callable[[Array], None] | None,
+) -> Run:
+    """Descend with all running runs until they stop, or until `leave` of them are left."""
+
+    def go(lane: Run, _: PyTree, index: Array) -> tuple[Run, PyTree, Array]:
+        active = index < len(runs.steps)
+        lane = jax.vmap(rule.go, (0, 0, 0, None))(lane, take(starts, index), active, tolerance)
+        if report is not None:
+            # One that converged may be sent on by the finish.
+            ended = active & ~lane.is_running & (lane.status != Status.converged)
+            report(ended.sum())
+        return lane, (), ~lane.is_running
+
+    return work(go, runs, runs.is_running, lanes=lanes, leave=leave)
 
 
 def _finish(
@@ -219,28 +246,46 @@ def _finish(
     Those whose gradient is still above the final tolerance go on descending; one whose gradient
     vanishes where no minimum can be is escaping.
     """
-    total = stopped.shape[0]
-    queue = jnp.sort(jnp.where(stopped, jnp.arange(total), total))
-    probe = _probe(runs.params)
+    is_admissible = rule.objective.is_admissible
 
-    def end(run: Run) -> Run:
-        admissible = jnp.asarray(rule.objective.is_admissible(run.params))
-        if polished:
-            found = polish(rule.objective, run.params, tolerance, probe=probe)
-            minimum = found.accepted & rule.objective.is_admissible(found.params)
-            done = eqx.tree_at(lambda r: (r.params, r.value, r.gradient_norm), run, found[:3])
-            run, admissible = select(minimum, done, run), minimum | admissible
-        flat = Status.where(admissible, Status.converged, Status.escaping)
+    def end(run: Run, admissible: Array | bool) -> Run:
+        flat = Status.where(jnp.asarray(admissible), Status.converged, Status.escaping)
         status = Status.where(run.gradient_norm <= tolerance, flat, Status.running)
+        status = Status.where(run.value < rule.below_value, Status.below_value, status)
         return eqx.tree_at(lambda r: r.status, run, status)
 
-    def block(carry: tuple[Run, Array]) -> tuple[Run, Array]:
-        runs, place = carry
-        here = jnp.take(queue, place + jnp.arange(lanes), mode="fill", fill_value=total)
-        return put(runs, here, jax.vmap(end)(take(runs, here))), place + lanes
+    if not polished:
 
-    begin = (runs, jnp.asarray(0))
-    return jax.lax.while_loop(lambda c: c[1] < stopped.sum(), block, begin)[0]
+        def look(lane: Run, _: PyTree, index: Array) -> tuple[Run, PyTree, Array]:
+            lane = jax.vmap(lambda run: end(run, is_admissible(run.params)))(lane)
+            return lane, (), jnp.full(len(index), True)
+
+        return work(look, runs, stopped, lanes=lanes)
+
+    polish = Polish(rule.objective, tolerance, rule.below_value, _probe(runs.params))
+
+    def leap(run: Run, leaps: Leaps) -> tuple[Run, Leaps]:
+        leaps = polish.go(leaps, run.params)
+        unravel = ravel_pytree(run.params)[1]
+        found = _at(run, unravel(leaps.point), leaps.value, leaps.norm)
+        minimum = leaps.accepted & is_admissible(found.params)
+        further = _at(run, unravel(leaps.base), run.value, leaps.norm + jnp.inf)
+        further = eqx.tree_at(lambda r: r.pause, further, run.steps + run.steps // _PAUSE)
+        further = select(run.gradient_norm <= tolerance, run, further)
+        ended = end(select(minimum, found, further), minimum | is_admissible(run.params))
+        return select(leaps.ended, ended, run), leaps
+
+    def go(lane: Run, leaps: Leaps, _: Array) -> tuple[Run, Leaps, Array]:
+        lane, leaps = jax.vmap(leap)(lane, leaps)
+        return lane, leaps, leaps.ended
+
+    return work(
+        go, runs, stopped, lanes=lanes, begin=lambda lane: jax.vmap(polish.init)(lane.params)
+    )
+
+
+def _at(run: Run, params: PyTree, value: Scalar, norm: Scalar) -> Run:
+    return eqx.tree_at(lambda r: (r.params, r.value, r.gradient_norm), run, (params, value, norm))
 
 
 def _probe(params: PyTree) -> Array:

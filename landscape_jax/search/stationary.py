@@ -12,9 +12,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective, hessian
-from landscape_jax.search.descent import select
 from landscape_jax.search.inputs import checked_tolerance, restart_indices, starting_points
-from landscape_jax.search.lanes import put, take
+from landscape_jax.search.lanes import select, work
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
@@ -265,14 +264,6 @@ class _Rule(eqx.Module):
         return _State(params, norm, sought, steps, status)
 
 
-class _Queue(NamedTuple):
-    """All searches, the lanes' places among them, and the next place; past the end is idle."""
-
-    all: _State
-    place: Int[Array, " lanes"]
-    waiting: Int[Array, ""]
-
-
 @eqx.filter_jit
 def _search(
     rule: _Rule,
@@ -284,18 +275,12 @@ def _search(
     total = len(index)
     states = jax.lax.map(lambda pair: rule.init(*pair), (starts, sought), batch_size=lanes)
 
-    def advance(queue: _Queue) -> _Queue:
-        state = take(queue.all, queue.place)
-        moved = jax.vmap(rule.go)(state)
+    def go(state: _State, _: PyTree, index: Array) -> tuple[_State, PyTree, Array]:
         # Some have nothing to do from their start.
-        still = state.status == Status.running
-        moved = select(still, moved, state)
-        ended = (queue.place < total) & (moved.status != Status.running)
-        place = jnp.where(ended, queue.waiting + jnp.cumsum(ended) - 1, queue.place)
-        return _Queue(put(queue.all, queue.place, moved), place, queue.waiting + ended.sum())
+        moved = select(state.status == Status.running, jax.vmap(rule.go)(state), state)
+        return moved, (), moved.status != Status.running
 
-    begin = _Queue(states, jnp.arange(lanes), jnp.asarray(lanes))
-    ends = jax.lax.while_loop(lambda q: (q.place < total).any(), advance, begin).all
+    ends = work(go, states, jnp.full(total, True), lanes=lanes)
 
     def describe(state: _State) -> tuple[Array, Array, Array, Array]:
         eigenvalues, _ = rule.eigh(state.params)

@@ -171,7 +171,7 @@ def test_the_hessians_product_is_the_derivative_of_xlas_slope(shape, dtype):
     W, V, a, b = _problem(n, k, d, dtype)
     W = W[1:]  # At a zero neuron there is no Hessian.
     risk, D = _risk(W, V, a, b)
-    ours = jax.jit(jax.vmap(lambda w, x: risk.curvature(w)[1](x)))(W, D)
+    ours = jax.jit(jax.vmap(lambda w, x: risk.curvature(w)[2](x)))(W, D)
 
     def theirs(w, x):
         return jax.jvp(lambda w: _students_in_xla(w, V, a, b)[1], [w], [x])[1]
@@ -194,7 +194,7 @@ def test_the_hessians_product_is_the_slopes_difference_quotient():
     step = 1e-5
     slope = jax.vmap(jax.grad(risk))
     quotient = (slope(W + step * D) - slope(W - step * D)) / (2 * step)
-    product = jax.vmap(lambda w, x: risk.curvature(w)[1](x))(W, D)
+    product = jax.vmap(lambda w, x: risk.curvature(w)[2](x))(W, D)
     # The quotient's error: step² times a third derivative, about 10, and rounding over the step.
     np.testing.assert_allclose(product, quotient, atol=1e-8)
 
@@ -203,10 +203,11 @@ def test_the_hessians_product_is_the_slopes_difference_quotient():
 def test_the_hessians_product_is_the_same_alone_and_in_any_nesting():
     W, V, a, b = _problem(7, 5, 9, np.float64)
     risk, D = _risk(W, V, a, b)
-    each = jax.vmap(lambda w: jax.vmap(risk.curvature(w)[1])(D))(W)
+    each = jax.vmap(lambda w: jax.vmap(risk.curvature(w)[2])(D))(W)
     for i, j in ((1, 0), (4, 10), (10, 3)):
-        np.testing.assert_array_equal(each[i, j], risk.curvature(W[i])[1](D[j]))
-    np.testing.assert_array_equal(risk.curvature(W[4])[0], jax.grad(risk)(W[4]))
+        np.testing.assert_array_equal(each[i, j], risk.curvature(W[i])[2](D[j]))
+    np.testing.assert_array_equal(risk.curvature(W[4])[1], jax.grad(risk)(W[4]))
+    assert risk.curvature(W[4])[0] == risk(W[4])
 
 
 @needs_compiler
