@@ -40,7 +40,8 @@ def test_a_long_valley_is_walked_in_leaps():
     u = jnp.linspace(0.3, 2.8, 6)
     starts = jnp.stack([u, u**2 + 0.1], axis=1)
     fast, plain = _ends(Valley(), starts), _ends(Valley(), starts, finish=False)
-    assert plain.is_converged.all() and fast.is_converged.all()
+    assert plain.is_converged.all()
+    assert fast.is_converged.all()
     np.testing.assert_allclose(fast.params, 0, atol=1e-9)
     # Descent's error is the tolerance over the smallest eigenvalue.
     np.testing.assert_allclose(plain.params, 0, atol=1e-9 / 1e-4)
@@ -57,7 +58,8 @@ def test_a_pass_is_left_to_the_side_that_descent_takes(coupling):
     starts = jnp.stack([jnp.asarray(u), jnp.full(60, 0.1)], axis=1)
     objective = Pass(jnp.asarray(coupling))
     fast, plain = _ends(objective, starts), _ends(objective, starts, finish=False)
-    assert plain.is_converged.all() and fast.is_converged.all()
+    assert plain.is_converged.all()
+    assert fast.is_converged.all()
     assert {-1.0, 1.0} == set(np.round(np.asarray(plain.params[:, 0])).tolist())
     np.testing.assert_allclose(fast.params, plain.params, atol=1e-5)
 
@@ -81,7 +83,8 @@ def test_what_has_no_minimum_is_never_accepted():
         leaps = go(leaps)
         if leaps.ended:
             break
-    assert leaps.ended and not leaps.accepted
+    assert leaps.ended
+    assert not leaps.accepted
 
 
 def test_points_that_are_not_finite_are_refused():
@@ -89,4 +92,5 @@ def test_points_that_are_not_finite_are_refused():
     leaps = polish.init(jnp.array([jnp.nan, 1.0]))
     for _ in range(30):
         leaps = polish.go(leaps, leaps.point)
-    assert leaps.ended and not leaps.accepted
+    assert leaps.ended
+    assert not leaps.accepted
