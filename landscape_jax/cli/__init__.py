@@ -238,11 +238,11 @@ def figure(
 
 
 def _draw_kk20(out: Path) -> None:
-    from landscape_jax.plots import save
+    from landscape_jax.plots import augmented_valley, save
     from landscape_jax.studies import kk20
 
     data = kk20.figure_1()
-    save(out, lambda axes: kk20.draw_figure_1(data, axes), width=9.0)
+    save(out, lambda axes: augmented_valley(data, axes), width=9.0)
     typer.echo(f"{out}: example 1 with λ = 1")
 
 

@@ -13,7 +13,7 @@ from landscape_jax.critical.curvature import spectrum
 from landscape_jax.critical.ends import Ends, read
 from landscape_jax.critical.invariants import Invariants, distance_bounds, invariants, within
 from landscape_jax.critical.symmetry import Alignment, Group, default_tolerance
-from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.base import AbstractObjective, Known, Symmetry
 
 # How each member of a family is carried onto the representative; a bare residual where no
 # symmetry is known.
@@ -34,7 +34,8 @@ class Family:
     - `residuals`: how far each member is from the representative once it is carried onto it;
       NaN for the runs below the threshold, which are not one orbit;
     - `alignments`: for each member the element that carries it onto the representative,
-      W ≈ P W' Qᵀ; empty where no symmetry is known, and for the runs below the threshold;
+      W ≈ P W' Qᵀ, W being the symmetry's `rows` where the params are a network; empty where no
+      symmetry is known, and for the runs below the threshold;
     - `separation`: no element brings another family's representative closer than this.  A lower
       bound from invariants, infinite for an only family; it is 0 where the exact search alone
       tells two families apart.
@@ -119,11 +120,16 @@ def families(
     ends = read(objective, runs_or_points)
     if not len(ends.rows):
         return ()
-    known = _known(objective, ends)
+    known = objective.known(jax.tree.map(jnp.asarray, ends.at(0)))
     relative = default_tolerance(ends.rows.dtype) if tolerance is None else tolerance
-    group = None if known.symmetry is None else Group.of(known.symmetry)
-    vectors: Invariants = (ends.rows,) if group is None else invariants(group, ends.params)
-    found = _partition(ends, vectors, relative, _carry(group, ends, relative))
+    if known.symmetry is None:
+        # Without a symmetry the invariants are the points themselves, and decide.
+        vectors: Invariants = (ends.rows,)
+        carry = _distance(ends)
+    else:
+        group, points = Group.of(known.symmetry), _points(known.symmetry, ends)
+        vectors, carry = invariants(group, points), _carry(group, points, relative)
+    found = _partition(ends, vectors, relative, carry)
     heads = np.array(list(found))
     built = [
         _family(
@@ -139,28 +145,28 @@ def families(
     return tuple(sorted(built, key=lambda family: family.value))
 
 
-def _known(objective: AbstractObjective, ends: Ends) -> Known:
-    """Ask the objective what it knows, and check that its symmetry acts on such points."""
-    known = objective.known(jax.tree.map(jnp.asarray, ends.at(0)))
-    if known.symmetry is not None:
-        shape = (len(known.symmetry.labels), len(known.symmetry.mean))
-        if not isinstance(ends.params, np.ndarray) or ends.params.shape[1:] != shape:
-            raise ValueError(
-                "runs_or_points does not fit the objective's symmetry; give one array of shape "
-                f"(points, {shape[0]}, {shape[1]})."
-            )
-    return known
+def _points(symmetry: Symmetry, ends: Ends) -> Float[np.ndarray, "ends neurons dim"]:
+    """Give the ends as what the symmetry acts on."""
+    shape = (len(symmetry.labels), len(symmetry.mean))
+    points = ends.params if symmetry.rows is None else jax.vmap(symmetry.rows)(ends.params)
+    if not isinstance(points, np.ndarray | jax.Array) or points.shape[1:] != shape:
+        raise ValueError(
+            "runs_or_points does not fit the objective's symmetry; give one array of shape "
+            f"(points, {shape[0]}, {shape[1]})."
+        )
+    return np.asarray(points)
+
+
+def _distance(ends: Ends) -> Callable[[int, int], float]:
+    return lambda head, end: float(np.linalg.norm(ends.rows[head] - ends.rows[end]))
 
 
 def _carry(
-    group: Group | None, ends: Ends, tolerance: float
-) -> Callable[[int, int], Alignment | float | None]:
+    group: Group, points: Float[np.ndarray, "ends neurons dim"], tolerance: float
+) -> Callable[[int, int], Alignment | None]:
     """Give the exact test: how an end is carried onto a head, `None` where it is not."""
-    if group is None:
-        # Without a symmetry the invariants are the points themselves, and have decided.
-        return lambda head, end: float(np.linalg.norm(ends.rows[head] - ends.rows[end]))
     return lambda head, end: (
-        group.identity() if head == end else group.align(ends.at(head), ends.at(end), tolerance)
+        group.identity() if head == end else group.align(points[head], points[end], tolerance)
     )
 
 

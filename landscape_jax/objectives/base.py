@@ -14,6 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 class Symmetry(eqx.Module):
     """The symmetry group of an objective on an (n, d) weight array, one neuron a row.
 
+    Where the params are another pytree, `rows` writes one as such an array, its norm unchanged.
+
     Its elements are W ↦ P W Qᵀ: P permutes neurons of equal `labels`; Q is an isometry of R^d that
     preserves `mean` and the even measure Σ mₗ δ_{±eₗ} of the unit vectors `directions` with the
     `masses` mₗ.  On the orthogonal complement of `directions` and `mean` Q is any isometry.
@@ -27,6 +29,9 @@ class Symmetry(eqx.Module):
     directions: Float[np.ndarray, "lines dim"]
     masses: Float[np.ndarray, " lines"]
     mean: Float[np.ndarray, " dim"]
+    rows: Callable[[PyTree], Float[Array, "neurons dim"]] | None = eqx.field(
+        static=True, default=None
+    )
 
 
 class Known(eqx.Module):

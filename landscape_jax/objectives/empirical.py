@@ -6,10 +6,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
 from landscape_jax.networks import criteria
-from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.networks.hidden import is_shallow, neuron_rows
+from landscape_jax.objectives.base import AbstractObjective, Known, Symmetry
 from landscape_jax.objectives.teacher import checked, is_traced
 
 
@@ -85,6 +87,17 @@ class EmpiricalRisk(AbstractObjective):
         tail = part(chunks * self.chunk, rest) if rest else jnp.zeros((), self.x.dtype)
         total, _ = jax.lax.scan(lambda s, i: (s + step(i), None), tail, jnp.arange(chunks))
         return total / len(self.x)
+
+    def known(self, params: PyTree) -> Known:
+        """Say the symmetry of a network with one hidden layer: its neurons may change places."""
+        if not is_shallow(params):
+            return Known()
+        rows, entries = jax.eval_shape(neuron_rows, params).shape
+        # Lines of different masses, none orthogonal to the mean: the identity is all that is left.
+        lines = np.eye(entries, dtype=self.x.dtype)
+        masses = np.arange(1, entries + 1, dtype=self.x.dtype)
+        labels = np.append(np.zeros(rows - 1, self.x.dtype), 1).astype(self.x.dtype)
+        return Known(symmetry=Symmetry(labels, lines, masses, masses, rows=neuron_rows))
 
     def losses(self, network: PyTree) -> Float[Array, " samples"]:
         """Give ℓ(f(xᵢ), yᵢ) for each sample."""

@@ -1,12 +1,16 @@
 """Which parameters are trained: an objective over some of the leaves, the others fixed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.teacher import is_traced
 
 
 class Frozen(AbstractObjective):
@@ -19,6 +23,22 @@ class Frozen(AbstractObjective):
     def __call__(self, params: PyTree) -> Scalar:
         """Give F of the trainable leaves `params` and the fixed ones."""
         return self.objective(self.whole(params))
+
+    def known(self, params: PyTree) -> Known:
+        """Say which neurons of the objective's symmetry may change places: those fixed alike.
+
+        A least value that the whole attains need not be attained here.
+        """
+        known = self.objective.known(self.whole(params))
+        symmetry, rows = known.symmetry, None if known.symmetry is None else known.symmetry.rows
+        if symmetry is None or rows is None or any(map(is_traced, jax.tree.leaves(self.fixed))):
+            return Known(below_value=known.below_value)
+        with jax.ensure_compile_time_eval():
+            fixed = np.asarray(rows(self.whole(jax.tree.map(jnp.zeros_like, self.trainable))))
+        alike = np.column_stack([symmetry.labels, fixed])
+        labels = np.unique(alike, axis=0, return_inverse=True)[1].reshape(-1).astype(fixed.dtype)
+        group = replace(symmetry, labels=labels, rows=lambda moving: rows(self.whole(moving)))
+        return Known(below_value=known.below_value, symmetry=group)
 
     def escape(self, params: PyTree) -> Scalar | float:
         """Give what the objective gives at the whole."""

@@ -1,4 +1,3 @@
 """Kawaguchi & Kaelbling 2020: where added neurons remove bad local minima, and where they fail."""
 
-from landscape_jax.studies.kk20.drawing import draw_figure_1 as draw_figure_1
 from landscape_jax.studies.kk20.figure import figure_1 as figure_1

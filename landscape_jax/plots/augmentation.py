@@ -1,4 +1,4 @@
-"""Figure 1, drawn."""
+"""A bad local minimum, and the valley that an added neuron leaves."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 _DARK, _GLOBAL, _BAD = "#000000", "#0072B2", "#D55E00"
 
 
-def draw_figure_1(data: "xr.Dataset", axes: Axes) -> Axes:
-    """Draw the three parts of figure 1 in the place of the axes, which are left without content.
+def augmented_valley(data: "xr.Dataset", axes: Axes) -> Axes:
+    """Draw the three parts of KK20's figure 1 in the place of the axes, which are left without content.
 
     (a) L(θ); (b) the level lines of min over (a, W) of L̃, on a logarithmic scale, for it falls by
     orders; (c) the direction of descent on it.  In (b) and (c) the two basins are marked: near
     θ = 0.2, where L has its bad local minimum, descent goes up to b → ∞; near 0.8 it ends.
 
-    **Arguments:** `data` of `figure_1`; the axes, of a figure of ratio 3 : 2.
+    **Arguments:** `data` of `studies.kk20.figure_1`; the axes, of a figure of ratio 3 : 2.
 
     **Returns:** the axes.
 
