@@ -13,7 +13,7 @@ _DARK, _GLOBAL, _BAD = "#000000", "#0072B2", "#D55E00"
 
 
 def augmented_valley(data: "xr.Dataset", axes: Axes) -> Axes:
-    """Draw the three parts of KK20's figure 1 in the place of the axes, which are left without content.
+    """Draw the three parts of KK20's figure 1 in the place of the axes, which are left empty.
 
     (a) L(θ); (b) the level lines of min over (a, W) of L̃, on a logarithmic scale, for it falls by
     orders; (c) the direction of descent on it.  In (b) and (c) the two basins are marked: near

@@ -7,7 +7,7 @@ Gram–Schmidt and not from a Cholesky factor, and definiteness from eigenvector
 Cholesky factor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from flint import arb, arb_mat
@@ -193,16 +193,19 @@ class Landscape:
 def positive_definite(matrix: arb_mat, level: arb) -> bool:
     """Say whether every symmetric matrix A in the enclosure exceeds `level` times the identity.
 
+    Only the triangle up to the diagonal is read.
+
     BBᵀ is positive semidefinite for any matrix B, so A ≥ μ − |A − μI − BBᵀ|_F for any number μ, and
     this is to exceed the level.  μ is taken between the level and the smallest eigenvalue of the
     midpoint QΛQᵀ, and B = Q(Λ − μ)^½, in floats; nothing depends on how accurate they are.
     """
     size = matrix.nrows()
-    guess = np.array([float(x) for x in matrix.entries()]).reshape(size, size)
+    guess = np.zeros((size, size))
+    guess[np.tril_indices(size)] = [float(x) for row in _triangle(matrix) for x in row]
     if not np.isfinite(guess).all():
         return False
     try:
-        spectrum, turn = np.linalg.eigh((guess + guess.T) / 2)
+        spectrum, turn = np.linalg.eigh(guess, UPLO="L")
     except np.linalg.LinAlgError:
         return False
     between = (float(level) + float(spectrum[0])) / 2
@@ -212,7 +215,15 @@ def positive_definite(matrix: arb_mat, level: arb) -> bool:
     rest = matrix - factor * factor.transpose()
     for p in range(size):
         rest[p, p] -= between
-    return bool(between - norm(rest.entries()) > level)
+    diagonal = [rest[p, p] for p in range(size)]
+    beside = norm([x for row in _triangle(rest) for x in row[:-1]])
+    return bool(between - norm([*diagonal, beside, beside]) > level)
+
+
+def _triangle(matrix: arb_mat) -> Iterator[Vector]:
+    """Give the rows up to the diagonal."""
+    entries, size = matrix.entries(), matrix.ncols()
+    return (entries[p * size : p * size + p + 1] for p in range(matrix.nrows()))
 
 
 def _on_grid(matrix: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size size"]:

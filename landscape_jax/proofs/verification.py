@@ -106,7 +106,7 @@ def _objections(
         yield "the Hessian's Lipschitz constant is not proven as small as claimed."
     yield from _inequalities(claim)
     yield from _values(claim, here, bounds)
-    yield from _curvature(claim)
+    yield from _curvature(claim, here)
 
 
 def _well_formed(claim: Certificate) -> Iterator[str]:
@@ -269,9 +269,9 @@ def _teacher_within(claim: Certificate) -> bool:
     )
 
 
-def _curvature(claim: Certificate) -> Iterator[str]:
+def _curvature(claim: Certificate, here: Landscape) -> Iterator[str]:
     """Object where the Hessian at the point is not proven as large as claimed."""
-    near = _reduced(claim)
+    near = _reduced(claim, here)
     if near is None:
         yield "the Hessian is too large to be checked."
         return
@@ -288,7 +288,7 @@ def _curvature(claim: Certificate) -> Iterator[str]:
         yield "the Hessian in further dimensions is not proven as large as claimed."
 
 
-def _reduced(claim: Certificate) -> tuple[Landscape, arb, bool] | None:
+def _reduced(claim: Certificate, here: Landscape) -> tuple[Landscape, arb, bool] | None:
     """Give a near point in a subspace that holds the teacher, where the Hessian is small.
 
     With Q an orthonormal basis of the teachers' span, the point P is replaced by P Qᵀ, in
@@ -298,11 +298,11 @@ def _reduced(claim: Certificate) -> tuple[Landscape, arb, bool] | None:
     `None` where the Hessian is too large.
     """
     n, d = claim.point.shape
+    if n * d <= WHOLE_SPACE:
+        return here, arb(0), False
     a, b = ([arb(x) for x in w.tolist()] for w in (claim.student_weights, claim.teacher_weights))
     live = claim.teacher[(claim.teacher_weights != 0) & claim.teacher.any(axis=1)]
-    columns = np.ones(d, bool)
-    if n * d > WHOLE_SPACE:
-        columns = np.any(claim.point != 0, axis=0) | np.any(live != 0, axis=0)
+    columns = np.any(claim.point != 0, axis=0) | np.any(live != 0, axis=0)
     point, teacher = vectors(claim.point[:, columns]), vectors(claim.teacher[:, columns])
     width = int(columns.sum())
     if n * width > WHOLE_SPACE and 0 < len(live) < width:

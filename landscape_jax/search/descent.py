@@ -85,7 +85,7 @@ class Descent(eqx.Module):
         return Run(
             params=params,
             seed=seed,
-            memory=() if self._is_plain else self._steps.init(params),
+            memory=() if self.is_plain else self._steps.init(params),
             scale=one,
             steps=jnp.zeros((), jnp.int32),
             pause=jnp.asarray(jnp.iinfo(jnp.int32).max, jnp.int32),
@@ -102,7 +102,7 @@ class Descent(eqx.Module):
         """
         last = jnp.minimum(self.check_every, self.max_steps - run.steps)
         last = jnp.where(active & ~jnp.isinf(run.value), last, 0)
-        if self._is_plain:
+        if self.is_plain:
             params, value, slope = self.objective.descend(
                 run.params, STEP * run.scale, last, most=self.check_every
             )
@@ -116,7 +116,8 @@ class Descent(eqx.Module):
         return self._look(gone, value, gradient_norm(slope), start, tolerance)
 
     @property
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
+        """Whether it is plain gradient descent."""
         return self.optimizer is None and self.batches is None
 
     @property

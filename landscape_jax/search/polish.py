@@ -87,7 +87,8 @@ class Polish(eqx.Module):
     must follow the flow in time, |∇F(x) − ∇F(y)| ≤ ½ |∇F(x)|: what is fast has died down, and what
     is left is the drift along a valley, or away from a saddle.  After each leap the next is tried
     with a longer h, after a refused one with a shorter.  Where even short leaps are refused one
-    goes on descending, from where the last one led.
+    goes on descending, from where the last one led.  Without `follows` no leap is finite: an
+    optimizer with a memory does not go along the flow.
 
     Whether H is positive definite is seen by conjugate gradients from the random `probe`: the
     tridiagonal matrix of the Lanczos process started there is positive definite exactly while
@@ -101,6 +102,7 @@ class Polish(eqx.Module):
     tolerance: Scalar
     below_value: Scalar
     probe: Float[Array, " parameters"]
+    follows: bool = eqx.field(static=True, default=True)
 
     def init(self, params: PyTree) -> Leaps:
         """Give the state of a run that has stopped at `params`."""
@@ -146,6 +148,8 @@ class Polish(eqx.Module):
         # Such a run is for descent to look at.
         known = leapt & ~s.infinite & ((norm <= self.tolerance) | (value < self.below_value))
         lost = known | (shift > _MOST_SHIFT) | (s.systems >= _MOST_SYSTEMS)
+        if not self.follows:
+            lost |= solved & begun & ~infinite
         judged = probed & s.final
 
         pull = jnp.where(infinite, 0, shift)

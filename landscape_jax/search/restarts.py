@@ -64,7 +64,8 @@ def restart(
     `max_steps`; where it diverges it begins again with half the step.  A run that stops makes room
     for the next.  With `finish`, Newton's method takes over for the last decades where its answer
     is the one that descent would have reached (see `Polish`); the point is then as exact as the
-    precision allows.
+    precision allows.  Long walks of plain descent along a valley, or away from a saddle, are taken
+    in leaps along the gradient flow, which `steps` does not count.
 
     Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
     the lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding
@@ -86,7 +87,7 @@ def restart(
     - `below_value`: the value under which a run is global; what the objective knows where left out,
       `None` for none.
     - `max_steps`: of one run.
-    - `finish`: whether Newton's method takes the last decades.
+    - `finish`: whether Newton's method and leaps take the last decades.
     - `norm_limit`: the norm of all parameters above which a run has diverged.
     - `escape_limit`: what the objective's `escape` may grow to; a run above it is `escaping`, as is
       one whose gradient falls to the tolerance where the objective says that no minimum is.
@@ -262,7 +263,9 @@ def _finish(
 
         return work(look, runs, stopped, lanes=lanes)
 
-    polish = Polish(rule.objective, tolerance, rule.below_value, _probe(runs.params))
+    polish = Polish(
+        rule.objective, tolerance, rule.below_value, _probe(runs.params), follows=rule.is_plain
+    )
 
     def leap(run: Run, leaps: Leaps) -> tuple[Run, Leaps]:
         leaps = polish.go(leaps, run.params)

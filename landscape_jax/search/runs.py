@@ -16,7 +16,7 @@ class Runs(eqx.Module):
     - `params`: the end points, a pytree with a leading axis.
     - `value`: F there.
     - `gradient_norm`: the largest norm of a neuron's gradient there.
-    - `steps`: steps of descent, those before a halving of the step included; Newton's not.
+    - `steps`: steps of descent, those before a halving of the step included, leaps not counted.
     - `status`: a `Status` each.
     - `restart_index`: which restart each is; its key is `fold_in(key, restart_index)`.
     """

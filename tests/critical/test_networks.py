@@ -1,5 +1,7 @@
 """Families of networks on data: hidden neurons may change places where they are fixed alike."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,9 +18,8 @@ def data():
     return lj.EmpiricalRisk(x, jnp.sin(x.sum(axis=1)))
 
 
-def _network(kind, key=1, width=4):
-    sizes = (3, width, 1)
-    return random_network(kind, sizes, key=jax.random.key(key), activation="tanh")
+def _network(kind, key=1) -> Any:
+    return random_network(kind, (3, 4, 1), key=jax.random.key(key), activation="tanh")
 
 
 def _permuted(network, order):

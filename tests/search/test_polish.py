@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import landscape_jax as lj
@@ -47,6 +48,16 @@ def test_a_long_valley_is_walked_in_leaps():
     np.testing.assert_allclose(plain.params, 0, atol=1e-9 / 1e-4)
     assert plain.steps.min() > 300_000
     assert fast.steps.max() < 10_000
+
+
+def test_an_optimizer_with_a_memory_walks_the_valley_itself():
+    starts = jnp.array([[2.8, 7.9]])
+    plain, heavy = (
+        _ends(Valley(), starts, optimizer=optimizer)
+        for optimizer in (None, optax.sgd(0.1, momentum=0.5))
+    )
+    assert heavy.is_converged.all()
+    assert heavy.steps[0] > 20_000 > 5 * plain.steps[0]
 
 
 @pytest.mark.parametrize("coupling", [0.0, 0.3, -0.3])
