@@ -205,7 +205,7 @@ def positive_definite(matrix: arb_mat, level: arb) -> bool:
     if not np.isfinite(guess).all():
         return False
     try:
-        spectrum, turn = np.linalg.eigh(guess, UPLO="L")
+        spectrum, turn = np.linalg.eigh(guess)
     except np.linalg.LinAlgError:
         return False
     between = (float(level) + float(spectrum[0])) / 2
