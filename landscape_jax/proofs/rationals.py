@@ -1,0 +1,83 @@
+"""Rational arithmetic: floats and decimals enter exactly, and every comparison decides.
+
+A rational is an `fmpq` of python-flint, a matrix of them an `fmpq_mat`.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+from flint import fmpq, fmpq_mat
+from jaxtyping import Float
+
+Number = float | int | Fraction | Decimal
+
+
+def rational(number: Number) -> fmpq:
+    """Give a finite number as it is.
+
+    ```python
+    >>> rational(0.5), rational(Decimal("0.1")), rational(0.1) == rational(Decimal("0.1"))
+    (1/2, 1/10, False)
+
+    ```
+    """
+    return fmpq(*number.as_integer_ratio())
+
+
+def matrix(rows: Sequence[Sequence[Number]] | Float[np.ndarray, "rows columns"]) -> fmpq_mat:
+    """Give a matrix of finite numbers as it is.
+
+    ```python
+    >>> matrix([[0.5, 2]])
+    [1/2, 2]
+
+    ```
+    """
+    table = rows.tolist() if isinstance(rows, np.ndarray) else rows
+    return fmpq_mat([[rational(entry) for entry in row] for row in table])
+
+
+def nearest(x: fmpq) -> float:
+    """Give the float64 nearest to a rational.
+
+    **Raises:** `OverflowError` where it is beyond the largest one.
+    """
+    # Python divides whole numbers with one rounding.
+    return int(x.p) / int(x.q)
+
+
+def nearest_matrix(entries: fmpq_mat) -> Float[np.ndarray, "rows columns"]:
+    """Give the float64 nearest to each entry."""
+    return np.array([[nearest(x) for x in row] for row in entries.tolist()], np.float64)
+
+
+def squares(entries: fmpq_mat) -> fmpq:
+    """Give the sum of the squares of all entries."""
+    return sum((x * x for x in entries.entries()), fmpq(0))
+
+
+def least_squares(A: fmpq_mat, Y: fmpq_mat) -> fmpq_mat:
+    """Give a W that minimises ‖AW − Y‖², zero in as many rows as A's rank allows.
+
+    From the normal equations AᵀAW = AᵀY, which always have a solution, by elimination.
+
+    ```python
+    >>> least_squares(matrix([[1, 1], [1, 1], [2, 2]]), matrix([[1], [2], [3]]))
+    [3/2]
+    [  0]
+
+    ```
+    """
+    unknowns, columns = A.ncols(), Y.ncols()
+    turned = A.transpose()
+    left, right = (turned * A).tolist(), (turned * Y).tolist()
+    joined = fmpq_mat([[*a, *b] for a, b in zip(left, right, strict=True)])
+    echelon, rank = joined.rref()
+    W = fmpq_mat(unknowns, columns)
+    for row in range(rank):
+        pivot = next(j for j in range(unknowns) if echelon[row, j] != 0)
+        for column in range(columns):
+            W[pivot, column] = echelon[row, unknowns + column]
+    return W

@@ -1,0 +1,236 @@
+"""YSJ19, theorem 1: the minimum and the better point on random, rare and real data, exactly."""
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import jax
+import numpy as np
+import pytest
+from flint import fmpq, fmpq_mat
+
+import landscape_jax as lj
+from landscape_jax.theory import (
+    RationalNetwork,
+    check_cell,
+    exact_risk,
+    exact_samples,
+    lowest_nearby,
+    spurious_minimum,
+)
+
+from .datasets import CORNERS, SLOPES, XOR, scattered, tied
+
+LINE = np.array([[-1.0], [0.0], [1.0]])
+BENT = np.array([1.0, 0.0, 1.0])
+
+
+def assert_theorem_1(x, y, width, slopes):
+    """Check every claim, by numbers that the construction did not give."""
+    found = spurious_minimum(x, y, width=width, activation=slopes)
+    risk = found.least_squares_risk
+    ones = np.column_stack([x, np.ones(len(x))]).astype(float)
+    W = np.linalg.lstsq(ones, y.astype(float), rcond=None)[0]
+    np.testing.assert_allclose(float(risk), np.sum((ones @ W - y) ** 2) / 2, rtol=1e-9)
+    cell = check_cell(found.exact_minimum, x, y)
+    assert cell.is_minimum
+    assert cell.least == risk
+    assert exact_risk(found.minimum, x, y) == found.minimum_risk
+    assert 0 <= found.minimum_risk - risk <= risk / 10**12
+    assert exact_risk(found.better, x, y) == found.better_risk < risk
+    for network, exact in ((found.minimum, risk), (found.better, found.better_risk)):
+        assert network.W1.shape == (width, x.shape[1])
+        assert network.W2.shape == (1, width)
+        W1, b1, W2, b2 = map(np.asarray, (network.W1, network.b1, network.W2, network.b2))
+        hidden = x.astype(float) @ W1.T + b1
+        q = np.where(hidden > 0, slopes[0], slopes[1]) * hidden @ W2[0] + b2
+        np.testing.assert_allclose(np.sum((q - y) ** 2) / 2, float(exact), rtol=1e-11)
+    return found
+
+
+def assert_no_perturbation_is_lower(x, y, minimum, risk, seed):
+    """Check 10,000 points of the cell in floats, and the lowest of them exactly."""
+    radius = check_cell(minimum, x, y).radius
+    objective = lj.EmpiricalRisk(x, y)
+    near = lowest_nearby(objective, minimum, radius=radius, key=jax.random.key(seed))
+    assert near.tried == 10_000
+    assert near.lowest >= near.value * (1 - 1e-12)
+    moved = [
+        np.asarray(after - before)
+        for after, before in zip(jax.tree.leaves(near.point), jax.tree.leaves(minimum), strict=True)
+    ]
+    assert 0 < math.sqrt(sum(np.sum(move**2) for move in moved)) <= radius * (1 + 1e-9)
+    assert exact_risk(near.point, x, y) >= risk
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_minimum_of_theorem_1_has_the_least_squares_risk_and_a_better_point_is_below(seed):
+    assert_theorem_1(*scattered(seed))
+
+
+@pytest.mark.slow
+def test_theorem_1_on_500_random_data_sets():
+    cases = [assert_theorem_1(*scattered(seed)).case for seed in range(500)]
+    assert cases == ["J"] * 500
+
+
+@pytest.mark.parametrize("slopes", SLOPES)
+def test_no_perturbation_within_the_cell_is_lower(slopes):
+    for seed in range(5):
+        x, y, width, _ = scattered(seed, (20, 3, 4), slopes)
+        found = spurious_minimum(x, y, width=width, activation=slopes)
+        assert_no_perturbation_is_lower(x, y, found.minimum, found.least_squares_risk, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slopes", SLOPES)
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [((3, 1, 2), 60), ((12, 2, 3), 40), ((60, 5, 10), 20), ((100, 10, 15), 4), ((200, 10, 50), 1)],
+)
+def test_no_perturbation_within_the_cells_of_500_data_sets_is_lower(shape, count, slopes):
+    for seed in range(count):
+        x, y, width, _ = scattered(seed, shape, slopes)
+        found = spurious_minimum(x, y, width=width, activation=slopes)
+        assert_no_perturbation_is_lower(x, y, found.minimum, found.least_squares_risk, seed)
+
+
+def test_theorem_1_on_the_diabetes_data():
+    from sklearn.datasets import load_diabetes
+
+    x, y = map(np.asarray, load_diabetes(return_X_y=True))
+    assert x.shape == (442, 10)
+    found = assert_theorem_1(x, y, 2, (1.0, 0.0))
+    assert found.case == "J"
+    # The published least squares: a mean squared error of 2859.69.
+    assert round(float(found.least_squares_risk) * 2 / 442, 2) == 2859.7
+    assert found.least_squares_risk - found.better_risk > 600
+    assert_no_perturbation_is_lower(x, y, found.minimum, found.least_squares_risk, 0)
+
+
+@pytest.mark.parametrize("slopes", SLOPES)
+def test_where_j_is_empty_the_turned_line_is_better(slopes):
+    for seed in range(10):
+        x, y = tied(seed)
+        assert assert_theorem_1(x, y, 2 + seed % 3, slopes).case == "J empty"
+    assert assert_theorem_1(CORNERS, XOR, 2, slopes).case == "J empty"
+    assert assert_theorem_1(LINE, BENT, 2, slopes).case == "J empty"
+
+
+def test_where_all_predictions_are_equal_the_best_turn_is_taken():
+    # On x = −1, 0, 1 no cap holds: the exact quadratic ½ Σ (e + αc)² is minimised.  With x₁ = −1,
+    # x₂ = 0: e = (−⅓, ⅔, −⅓), v = −1, h = ¼, c = (−1 + ¼, −¼, 1 − ¼), Σec = −⅙, Σc² = 19/16.
+    found = spurious_minimum(LINE, BENT)
+    assert abs(found.better_risk - (fmpq(1, 3) - fmpq(1, 36) / fmpq(19, 8))) < fmpq(1, 10**15)
+
+
+def test_whether_j_is_empty_is_decided_exactly():
+    x, y = tied(1)
+    assert spurious_minimum(x, y).case == "J empty"
+    y = y.astype(float)
+    y[0] += 2.0**-40
+    assert spurious_minimum(x, y).case == "J"
+    # The decimals sum to 0 in each group; their floats do not.
+    y = np.array([Decimal("0.3"), Decimal("-0.1"), Decimal("-0.1"), Decimal("-0.1")])
+    corners = np.array([[0], [1], [2], [1]])
+    x = np.column_stack([corners, [0, 0, 0, 3]])
+    found = spurious_minimum(x, y)
+    assert found.case == spurious_minimum(x, [Fraction(v) for v in y]).case
+
+
+def test_decimals_on_a_line_are_fitted_and_their_floats_are_not():
+    x = [Decimal("0.1"), Decimal("0.2"), Decimal("0.3")]
+    table, y = np.array(x)[:, None], np.array([3 * v + Decimal("0.7") for v in x])
+    with pytest.raises(ValueError, match="y is a linear function of x, exactly"):
+        spurious_minimum(table, y)
+    with pytest.raises(ValueError, match="float64 cannot hold the networks of these data"):
+        spurious_minimum(table.astype(float), y.astype(float))
+
+
+def test_every_alpha_and_every_place_gives_a_minimum_of_the_same_risk():
+    x, y, width, slopes = scattered(3)
+    first = spurious_minimum(x, y, width=width, activation=slopes)
+    for alpha in (1e-3, 0.3, 7, 1e4):
+        for place in (0, 1, width - 1):
+            other = spurious_minimum(x, y, width=width, activation=slopes, alpha=alpha, place=place)
+            cell = check_cell(other.exact_minimum, x, y)
+            assert cell.is_minimum
+            assert cell.risk == first.least_squares_risk
+            assert other.better_risk == first.better_risk
+            assert np.argmax(np.asarray(other.minimum.W2[0])) == place
+
+
+def test_a_quarter_of_the_gap_may_raise_the_risk():
+    # Least squares 0 of x = ±1, ±11 twice over z = 0, 1: errors that nearly cancel below the gap.
+    x = np.array([[-11.0], [-10.0], [-9.0], [9.0], [10.0], [11.0]])
+    y = x[:, 0] + np.array([1.0, -1.75, 1.0, -1.0, 1.75, -1.0])
+    found = spurious_minimum(x, y)
+    samples = exact_samples(x, y)
+    quarter = []
+    for sign in (1, -1):
+        gamma = sign * fmpq(18, 4)
+        line = found.exact_minimum.inner[0, 0]
+        bent = RationalNetwork(
+            fmpq_mat([[line, gamma], [-line, gamma]]), fmpq_mat([[1, -1, 0]]),
+            lj.activations.leaky(1, 0),
+        )  # fmt: skip
+        quarter.append(bent.risk(samples))
+    assert min(quarter) > found.least_squares_risk > found.better_risk
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y": [2.0, 1.0, 0.0]}, "y is a linear function of x, exactly"),
+        ({"x": [[1.0], [0.0], [1.0]]}, "x has the same inputs in samples 1 and 3"),
+        ({"x": [[1.0], [0.0]], "y": [1.0, 0.0]}, "x has 2 samples, which a linear function fits"),
+        ({"width": 1}, "width is 1; it must be at least 2"),
+        ({"alpha": 0}, "alpha is 0; it must be a positive number"),
+        ({"alpha": math.nan}, "alpha is nan"),
+        ({"alpha": math.inf}, "alpha is inf"),
+        ({"place": 2}, "place is 2; it must be a neuron's, from 0 to 1"),
+        ({"activation": (0.0, 1.0)}, r"slopes \(0.0, 1.0\); they must be s\+ > 0, s- >= 0"),
+        ({"activation": (1.0, -0.5)}, r"they must be s\+ > 0, s- >= 0"),
+        ({"activation": (math.nan, 0.5)}, r"they must be s\+ > 0, s- >= 0"),
+        ({"activation": "linear"}, r"s\+ and s- must differ"),
+        ({"activation": "tanh"}, "activation is tanh; it must be piecewise linear, such as relu"),
+        ({"activation": "rely"}, "activation is 'rely'; it must be a function or one of relu"),
+        (
+            {"x": [1.0, 2.0, 3.0]},
+            r"x has shape \(3,\); it must be \(samples, inputs\)",
+        ),
+        ({"x": np.zeros((3, 0))}, r"x has shape \(3, 0\)"),
+        ({"y": [1.0, 2.0]}, r"y has shape \(2,\); give one label for each of the 3 samples"),
+        ({"y": np.zeros((3, 2))}, "y has 2 outputs; theorem 1 is for one"),
+        ({"x": [[1.0], [math.nan], [0.0]]}, "x has NaN or infinite entries"),
+        ({"y": [1.0, math.inf, 0.0]}, "y has NaN or infinite entries"),
+        ({"y": np.array([Decimal("NaN"), 1, 2])}, "y has NaN or infinite entries"),
+        ({"y": [-1.7e308, -1.7e308, -1.6e308]}, "a parameter is too large for float64"),
+    ],
+)
+def test_data_and_arguments_that_theorem_1_does_not_cover_are_refused(changes, message):
+    arguments = {"x": LINE, "y": BENT} | changes
+    with pytest.raises(ValueError, match=message):
+        spurious_minimum(arguments.pop("x"), arguments.pop("y"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (LINE.astype(np.float32), "x has dtype float32; give float64.*jax.config.update"),
+        (LINE + 0j, "x has dtype complex128; give real numbers"),
+        ([["a"], ["b"], ["c"]], "x has dtype <U1; give real numbers"),
+        (np.array([[None], [1], [2]]), "x has dtype object; give real numbers"),
+    ],
+)
+def test_data_that_are_no_real_numbers_of_double_precision_are_refused(x, message):
+    with pytest.raises(TypeError, match=message):
+        spurious_minimum(x, BENT)
+
+
+def test_in_single_precision_the_construction_is_refused():
+    with (
+        jax.enable_x64(False),
+        pytest.raises(ValueError, match=r'jax.config.update\("jax_enable_x64", True\) first'),
+    ):
+        spurious_minimum(LINE, BENT)
