@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from landscape_jax.cli import inputs
+from landscape_jax.cli.construct import construct
+from landscape_jax.cli.setting import prepare_jax
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +101,7 @@ def table(
     """
     pairs = [inputs.size(text) for text in sizes or []]
     inputs.check_target(json)
-    _prepare_jax()
+    prepare_jax()
     place = _join(distributed, out, (coordinator, processes, process))
     from landscape_jax.studies import ss18
 
@@ -219,7 +221,7 @@ def figure(
     if out is None or out.suffix not in _SUFFIXES:
         inputs.refuse(f"give --out a file whose name ends in {', '.join(_SUFFIXES)}")
     inputs.check_target(out)
-    _prepare_jax()
+    prepare_jax()
     if name == "kk20-1":
         _draw_kk20(out)
         return
@@ -237,6 +239,9 @@ def figure(
     typer.echo(f"{out}: {len(pairs)} sizes, {restarts} runs each")
 
 
+app.command()(construct)
+
+
 def _draw_kk20(out: Path) -> None:
     from landscape_jax.plots import augmented_valley, save
     from landscape_jax.studies import kk20
@@ -244,21 +249,6 @@ def _draw_kk20(out: Path) -> None:
     data = kk20.figure_1()
     save(out, lambda axes: augmented_valley(data, axes), width=9.0)
     typer.echo(f"{out}: example 1 with λ = 1")
-
-
-def _prepare_jax() -> None:
-    """Switch on float64, and keep compiled programs in the user's cache directory."""
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        return
-    from landscape_jax.storage import cache_directory
-
-    cache = cache_directory()
-    if cache is not None:
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
 def _join(distributed: bool, out: Path | None, given: tuple) -> "Processes":
@@ -349,7 +339,7 @@ def _prove_all(
     points: "np.ndarray", problem: "dict[str, np.ndarray]", max_move: float, out: Path | None
 ) -> list[dict[str, Any]]:
     """Prove each point, print a line for each, and save the certificates."""
-    _prepare_jax()
+    prepare_jax()
     from landscape_jax.objectives import PopulationRisk
     from landscape_jax.proofs import NotProven, prove_minimum
 

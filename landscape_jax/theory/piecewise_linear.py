@@ -13,6 +13,7 @@ from flint import fmpq, fmpq_mat
 from landscape_jax.networks import TwoLayer
 from landscape_jax.networks.activations import Activation
 from landscape_jax.proofs.rationals import (
+    Number,
     least_squares,
     matrix,
     nearest,
@@ -72,9 +73,15 @@ def _numbers(name: str, value: Any) -> np.ndarray:
     entries = array.ravel().tolist()
     if not wide and not all(isinstance(x, float | int | Fraction | Decimal) for x in entries):
         raise TypeError(f"{name} has dtype {array.dtype}; give real numbers, e.g. float64")
-    if not all(map(math.isfinite, entries)):
+    if not all(map(_is_finite, entries)):
         raise ValueError(f"{name} has NaN or infinite entries; give finite numbers")
     return array
+
+
+def _is_finite(number: Number) -> bool:
+    if isinstance(number, Decimal):
+        return number.is_finite()
+    return not isinstance(number, float) or math.isfinite(number)
 
 
 def rational_slopes(activation: Activation) -> tuple[fmpq, fmpq]:

@@ -17,6 +17,9 @@ from landscape_jax.theory.piecewise_linear import (
     rational_slopes,
 )
 
+# Risks between this and its inverse are floats.
+_SMALLEST = fmpq(1, 10**300)
+
 
 class SpuriousMinimum(NamedTuple):
     """A local minimum of the risk ½ Σᵢ (q(xᵢ) − yᵢ)² that is not global, and a lower point.
@@ -125,6 +128,10 @@ def spurious_minimum(
     if risk == 0:
         raise ValueError(
             "y is a linear function of x, exactly; theorem 1 needs data that none fits"
+        )
+    if not _SMALLEST < risk < 1 / _SMALLEST:
+        raise ValueError(
+            "y has a least-squares risk beyond float64; scale it to numbers of order 1"
         )
     kappa = (plus - minus) / (plus + minus)
     bend, case = _between_predictions(fit, kappa), "J"

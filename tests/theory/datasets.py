@@ -1,5 +1,6 @@
 """Data sets for theorem 1 of YSJ19: random ones, and ones of the rare case, exactly."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,9 @@ def scattered(seed, shape=None, slopes=None):
     """A random data set of m samples in d dimensions, with noise from small to large."""
     rng = np.random.default_rng(seed)
     d = int(rng.integers(1, 11))
-    m, d, width = shape or (int(rng.integers(d + 2, 201)), d, int(rng.integers(2, 51)))
+    # Evenly in the logarithms: m from d + 2 to 200, the width from 2 to 50.
+    spread = lambda least, most: round(math.exp(rng.uniform(math.log(least), math.log(most))))
+    m, d, width = shape or (spread(d + 2, 200), d, spread(2, 50))
     x = rng.normal(size=(m, d)) * 10 ** rng.uniform(-2, 2, d) + rng.normal(size=d)
     y = x @ rng.normal(size=d) / np.linalg.norm(x, axis=0).max()
     y += 10 ** rng.uniform(-2, 2) * rng.standard_t(3, size=m) + rng.normal()

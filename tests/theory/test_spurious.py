@@ -74,9 +74,9 @@ def test_theorem_1_on_500_random_data_sets():
     assert cases == ["J"] * 500
 
 
-@pytest.mark.parametrize("slopes", SLOPES)
+@pytest.mark.parametrize("slopes", SLOPES[:2])
 def test_no_perturbation_within_the_cell_is_lower(slopes):
-    for seed in range(5):
+    for seed in range(10):
         x, y, width, _ = scattered(seed, (20, 3, 4), slopes)
         found = spurious_minimum(x, y, width=width, activation=slopes)
         assert_no_perturbation_is_lower(x, y, found.minimum, found.least_squares_risk, seed)
@@ -105,6 +105,14 @@ def test_theorem_1_on_the_diabetes_data():
     # The published least squares: a mean squared error of 2859.69.
     assert round(float(found.least_squares_risk) * 2 / 442, 2) == 2859.7
     assert found.least_squares_risk - found.better_risk > 600
+
+
+@pytest.mark.slow
+def test_no_perturbation_within_the_cell_of_the_diabetes_data_is_lower():
+    from sklearn.datasets import load_diabetes
+
+    x, y = map(np.asarray, load_diabetes(return_X_y=True))
+    found = spurious_minimum(x, y)
     assert_no_perturbation_is_lower(x, y, found.minimum, found.least_squares_risk, 0)
 
 
@@ -205,7 +213,12 @@ def test_a_quarter_of_the_gap_may_raise_the_risk():
         ({"x": [[1.0], [math.nan], [0.0]]}, "x has NaN or infinite entries"),
         ({"y": [1.0, math.inf, 0.0]}, "y has NaN or infinite entries"),
         ({"y": np.array([Decimal("NaN"), 1, 2])}, "y has NaN or infinite entries"),
-        ({"y": [-1.7e308, -1.7e308, -1.6e308]}, "a parameter is too large for float64"),
+        ({"y": [1e200, 0.0, 1e200]}, "y has a least-squares risk beyond float64; scale it"),
+        ({"y": [1e-200, 0.0, 1e-200]}, "y has a least-squares risk beyond float64; scale it"),
+        (
+            {"alpha": 1e-308, "y": [1e3, 0.0, 1e3], "activation": (1e-3, 0.0)},
+            "a parameter is too large for float64",
+        ),
     ],
 )
 def test_data_and_arguments_that_theorem_1_does_not_cover_are_refused(changes, message):

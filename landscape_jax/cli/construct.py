@@ -1,0 +1,79 @@
+"""The command that builds a spurious minimum from a data set."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from landscape_jax.cli import inputs
+from landscape_jax.cli.data import read_table
+from landscape_jax.cli.setting import prepare_jax
+
+if TYPE_CHECKING:
+    from landscape_jax.networks import TwoLayer
+
+
+def construct(
+    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="With a header row.")],
+    target: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The label; all other columns are inputs.")
+    ],
+    activation: Annotated[
+        str, typer.Option(metavar="relu|S+,S-", help="Slopes above and below 0: S+ > 0, S- >= 0.")
+    ] = "relu",
+    width: Annotated[int, typer.Option(min=2, help="Hidden neurons.")] = 2,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the networks as JSON.")
+    ] = None,
+) -> None:
+    """Build a local minimum of a data set's risk that is not global, and a better network.
+
+    The minimum has the risk of the best linear function, half the sum of squares.  Data that a
+    linear function fits are refused, and so are repeated samples.  Decimals are read as they are
+    written, and all is decided in exact arithmetic.
+
+    Example: landscape-jax construct data.csv --target price --activation 1,0.01 --json nets.json
+    """
+    slopes = _slopes(activation)
+    inputs.check_target(json)
+    table = read_table(data, target)
+    prepare_jax()
+    from landscape_jax.theory import spurious_minimum
+
+    if len(table.y) < 3:
+        inputs.refuse(f"{data} has too few rows: {len(table.y)} samples; give at least 3")
+    try:
+        found = spurious_minimum(table.x, table.y, activation=slopes, width=width)
+    except ValueError as error:
+        inputs.refuse(f"{data}: {error}")
+    risk, better = float(found.least_squares_risk), float(found.better_risk)
+    gain = float(found.least_squares_risk - found.better_risk)
+    if json is not None:
+        from landscape_jax.storage import write_json
+
+        minimum = {"risk": float(found.minimum_risk), "parameters": _parameters(found.minimum)}
+        lower = {"risk": better, "case": found.case, "parameters": _parameters(found.better)}
+        write_json(json, {"least_squares_risk": risk, "minimum": minimum, "better": lower})
+    inputs_ = "1 input" if len(table.names) == 1 else f"{len(table.names)} inputs"
+    typer.echo(f"{len(table.y)} samples of {inputs_}, width {width}, activation {activation}")
+    typer.echo(f"least squares     risk {risk:.10g}")
+    typer.echo(f"spurious minimum  risk {float(found.minimum_risk):.10g}, at any scale of layer 1")
+    typer.echo(f"better network    risk {better:.10g}, lower by {gain:.3g} (case {found.case})")
+
+
+def _slopes(text: str) -> tuple[float, float]:
+    """Read relu or S+,S-."""
+    parts = ["1", "0"] if text == "relu" else text.split(",")
+    try:
+        plus, minus = map(float, parts)
+    except ValueError:
+        inputs.refuse(f"--activation is {text!r}; give relu, or S+,S- such as 1,0.01")
+    if not (0 < plus < math.inf and 0 <= minus < math.inf and plus != minus):
+        inputs.refuse(f"--activation is {text!r}; S+ > 0 and S- >= 0 must be different numbers")
+    return plus, minus
+
+
+def _parameters(network: "TwoLayer") -> dict[str, Any]:
+    layers = {"W1": network.W1, "b1": network.b1, "W2": network.W2, "b2": network.b2}
+    return {name: layer.tolist() for name, layer in layers.items() if layer is not None}

@@ -1,0 +1,66 @@
+"""Data sets in CSV files: a header row, and decimals that are read as they are written."""
+
+import csv
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+from landscape_jax.cli.inputs import refuse
+
+# Three digits of exponent reach beyond float64; more would only fill the memory.
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+
+
+class Table(NamedTuple):
+    """Samples as exact numbers: their inputs, one sample a row, their labels, and the names."""
+
+    x: list[list[Fraction]]
+    y: list[Fraction]
+    names: list[str]
+
+
+def read_table(path: Path, target: str) -> Table:
+    """Read a CSV file whose column `target` is the label and whose other columns are inputs.
+
+    Empty lines are skipped.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            lines = csv.reader(stream, strict=True)
+            rows = [(lines.line_num, row) for row in lines if row]
+    except OSError as error:
+        refuse(f"{path}: {error.strerror}")
+    except (UnicodeDecodeError, csv.Error) as error:
+        refuse(f"{path} is not a CSV file of UTF-8 text: {error}")
+    if not rows:
+        refuse(f"{path} is empty; give a header row and a row for each sample")
+    names = [name.strip() for name in rows.pop(0)[1]]
+    place = _target(path, names, target)
+    numbers = [_numbers(path, names, line, row) for line, row in rows]
+    return Table(
+        [row[:place] + row[place + 1 :] for row in numbers],
+        [row[place] for row in numbers],
+        names[:place] + names[place + 1 :],
+    )
+
+
+def _target(path: Path, names: list[str], target: str) -> int:
+    """Say which column is the label."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        refuse(f"{path} has two columns {twice!r}; give each its own name in the first row")
+    if target not in names:
+        refuse(f"{path} has no column {target!r}; --target is one of {', '.join(names)}")
+    if len(names) < 2:
+        refuse(f"{path} has no column but {target!r}; give one for each input too")
+    return names.index(target)
+
+
+def _numbers(path: Path, names: list[str], line: int, row: list[str]) -> list[Fraction]:
+    if len(row) != len(names):
+        refuse(f"{path}, line {line}: {len(row)} entries; there are {len(names)} columns")
+    for name, entry in zip(names, row, strict=True):
+        if not _DECIMAL.fullmatch(entry.strip()):
+            refuse(f"{path}, line {line}: column {name!r} is not numeric, it has {entry.strip()!r}")
+    return [Fraction(entry.strip()) for entry in row]

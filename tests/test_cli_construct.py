@@ -1,0 +1,162 @@
+"""`landscape-jax construct`: from a CSV file to two networks, or one clear line."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from .test_cli import call, refused
+
+DATA = "a, price,b\n0,1.0,0\n1,0.5,0\n0,.25,1\n\n1,3e0,1\n2,-1,+0.1\n"
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Give a function that writes a file and gives its path."""
+
+    def write(text, name="data.csv"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def outputs(parameters, x, plus, minus):
+    W1, b1, W2, b2 = (np.array(parameters[name]) for name in ("W1", "b1", "W2", "b2"))
+    hidden = x @ W1.T + b1
+    return np.where(hidden > 0, plus * hidden, minus * hidden) @ W2[0] + b2
+
+
+@pytest.mark.parametrize(
+    ("activation", "width"), [("relu", 2), ("1,0.01", 2), ("0.5,2", 5), ("1.001,1", 3)]
+)
+def test_the_networks_of_a_file_have_the_risks_that_it_says(table, tmp_path, activation, width):
+    target = tmp_path / "nets.json"
+    result = call(
+        "construct", table(DATA), "--target", "price", "--activation", activation,
+        "--width", width, "--json", target,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    assert result.stdout.startswith(f"5 samples of 2 inputs, width {width}, activation ")
+    assert "better network    risk " in result.stdout
+    x = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 0.1]])
+    y = np.array([1, 0.5, 0.25, 3, -1])
+    found = json.loads(target.read_text())
+    assert list(found) == ["least_squares_risk", "minimum", "better"]
+    assert list(found["minimum"]) == ["risk", "parameters"]
+    assert list(found["better"]) == ["risk", "case", "parameters"]
+    ones = np.column_stack([x, np.ones(5)])
+    best = ones @ np.linalg.lstsq(ones, y, rcond=None)[0]
+    np.testing.assert_allclose(found["least_squares_risk"], np.sum((best - y) ** 2) / 2, rtol=1e-12)
+    np.testing.assert_allclose(found["minimum"]["risk"], found["least_squares_risk"], rtol=1e-12)
+    assert found["better"]["risk"] < found["least_squares_risk"]
+    plus, minus = (1, 0) if activation == "relu" else map(float, activation.split(","))
+    for network in (found["minimum"], found["better"]):
+        parameters = network["parameters"]
+        assert list(parameters) == ["W1", "b1", "W2", "b2"]
+        assert np.shape(parameters["W1"]) == (width, 2)
+        assert np.shape(parameters["W2"]) == (1, width)
+        q = outputs(parameters, x, plus, minus)
+        np.testing.assert_allclose(np.sum((q - y) ** 2) / 2, network["risk"], rtol=1e-12)
+
+
+def test_the_case_is_decided_on_the_decimals_as_they_are_written(table, tmp_path):
+    # 0.1 + 0.2 - 0.3 = 0: on x = 0, 1, 2 the errors at equal predictions cancel as decimals only.
+    rows = [("0", "0.1"), ("1", "-0.2"), ("2", "0.1")]
+    text = "x,y\n" + "".join(f"{x},{y}\n" for x, y in rows)
+    call("construct", table(text), "--target", "y", "--json", tmp_path / "nets.json")
+    assert json.loads((tmp_path / "nets.json").read_text())["better"]["case"] == "J empty"
+    result = call("construct", table(text), "--target", "y")
+    assert "(case J empty)" in result.stdout
+    assert "3 samples of 1 input," in result.stdout
+
+
+def test_its_help_has_an_example():
+    result = call("construct", "--help")
+    assert result.exit_code == 0
+    assert "Example: landscape-jax construct data.csv " in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; give a header row"),
+        ("\n\n", "is empty"),
+        ("a,b\n1,2\n", "has no column 'y'; --target is one of a, b"),
+        ("y\n1\n2\n3\n", "has no column but 'y'"),
+        ("a,a,y\n1,2,3\n", "has two columns 'a'"),
+        ("a,y\n", "has too few rows: 0 samples; give at least 3"),
+        ("a,y\n1,2\n2,5\n", "has too few rows: 2 samples"),
+        ("a,y\n1,2\n2\n", "line 3: 1 entries; there are 2 columns"),
+        ("a,sex,y\n1,2,3\n1,F,3\n", "line 3: column 'sex' is not numeric, it has 'F'"),
+        ("a,y\n1,\n", "line 2: column 'y' is not numeric, it has ''"),
+        ("a,y\n1,nan\n", "column 'y' is not numeric, it has 'nan'"),
+        ("a,y\n1,1/3\n", "column 'y' is not numeric, it has '1/3'"),
+        ("a,y\n1,1_0\n", "column 'y' is not numeric, it has '1_0'"),
+        ("a,y\n1,1e9999\n", "column 'y' is not numeric, it has '1e9999'"),
+        ("a,y\n0,1\n1,2\n0,3\n", "x has the same inputs in samples 1 and 3"),
+        ("a,y\n0.1,1\n0.2,2\n0.3,3\n", "y is a linear function of x, exactly"),
+        ("a,y\n0,1\n1,1e999\n2,3\n", "a least-squares risk beyond float64"),
+        (b"\xff\xfea,y\n", "is not a CSV file of UTF-8 text"),
+        ('a,y\n"1,2\n', "is not a CSV file of UTF-8 text"),
+    ],
+)
+def test_a_file_that_is_no_data_for_theorem_1_is_refused(table, text, message):
+    path = table(text)
+    line = refused("construct", path, "--target", "y")
+    assert message in line
+    assert str(path) in line
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    assert "No such file" in refused("construct", tmp_path / "missing.csv", "--target", "y")
+    assert "Is a directory" in refused("construct", tmp_path, "--target", "y")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--activation", "tanh"], "--activation is 'tanh'; give relu, or S+,S- such as 1,0.01"),
+        (["--activation", "1"], "--activation is '1'; give relu, or S+,S-"),
+        (["--activation", "1,2,3"], "--activation is '1,2,3'; give relu, or S+,S-"),
+        (["--activation", "1,1"], "'1,1'; S+ > 0 and S- >= 0 must be different numbers"),
+        (["--activation", "0,1"], "'0,1'; S+ > 0"),
+        (["--activation", "1,-1"], "'1,-1'; S+ > 0"),
+        (["--activation", "nan,1"], "'nan,1'; S+ > 0"),
+        (["--width", "1"], "'--width'"),
+        (["--width", "x"], "'--width'"),
+        (["--json", "missing/nets.json"], "missing is no directory"),
+    ],
+)
+def test_a_mistake_in_the_options_is_said_in_one_line(table, arguments, message):
+    assert message in refused("construct", table(DATA), "--target", "price", *arguments)
+
+
+def test_a_target_is_needed(table):
+    assert "Missing option '--target'" in refused("construct", table(DATA))
+
+
+@pytest.mark.slow
+def test_the_diabetes_data_are_read_and_solved_in_a_pipe(tmp_path):
+    import subprocess
+
+    from sklearn.datasets import load_diabetes
+
+    path = tmp_path / "diabetes.csv"
+    x, y = map(np.asarray, load_diabetes(return_X_y=True))
+    table = np.column_stack([x, y])
+    lines = [
+        ",".join("abcdefghij") + ",target",
+        *(",".join(map(repr, row)) for row in table.tolist()),
+    ]
+    path.write_text("\n".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-m", "landscape_jax", "construct", str(path), "--target", "target"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert "442 samples of 10 inputs" in done.stdout
+    assert "least squares     risk 631992.8928" in done.stdout
