@@ -36,7 +36,7 @@ def matrix(rows: Sequence[Sequence[Number]] | Float[np.ndarray, "rows columns"])
     ```
     """
     table = rows.tolist() if isinstance(rows, np.ndarray) else rows
-    return fmpq_mat([[rational(entry) for entry in row] for row in table])
+    return fmpq_mat([[fmpq(*entry.as_integer_ratio()) for entry in row] for row in table])
 
 
 def nearest(x: fmpq) -> float:
@@ -50,7 +50,7 @@ def nearest(x: fmpq) -> float:
 
 def nearest_matrix(entries: fmpq_mat) -> Float[np.ndarray, "rows columns"]:
     """Give the float64 nearest to each entry."""
-    return np.array([[nearest(x) for x in row] for row in entries.tolist()], np.float64)
+    return np.array([[int(x.p) / int(x.q) for x in row] for row in entries.tolist()], np.float64)
 
 
 def squares(entries: fmpq_mat) -> fmpq:

@@ -70,10 +70,10 @@ def _numbers(name: str, value: Any) -> np.ndarray:
             f"{name} has dtype {array.dtype}; give float64, which JAX arrays are after "
             'jax.config.update("jax_enable_x64", True)'
         )
-    entries = array.ravel().tolist()
-    if not wide and not all(isinstance(x, float | int | Fraction | Decimal) for x in entries):
+    entries = [] if wide else array.ravel().tolist()
+    if not all(isinstance(x, float | int | Fraction | Decimal) for x in entries):
         raise TypeError(f"{name} has dtype {array.dtype}; give real numbers, e.g. float64")
-    if not all(map(_is_finite, entries)):
+    if not (np.isfinite(array).all() if wide else all(map(_is_finite, entries))):
         raise ValueError(f"{name} has NaN or infinite entries; give finite numbers")
     return array
 
