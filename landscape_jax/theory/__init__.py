@@ -10,9 +10,9 @@ from landscape_jax.theory.conditions import Margins as Margins
 from landscape_jax.theory.conditions import check_fit as check_fit
 from landscape_jax.theory.conditions import check_minimum as check_minimum
 from landscape_jax.theory.deep_linear import LinearPoint as LinearPoint
-from landscape_jax.theory.deep_linear import Tolerances as Tolerances
+from landscape_jax.theory.deep_linear import LinearTolerances as LinearTolerances
 from landscape_jax.theory.deep_linear import classify_deep_linear as classify_deep_linear
-from landscape_jax.theory.deep_linear_escape import Escape as Escape
+from landscape_jax.theory.deep_linear_escape import LinearEscape as LinearEscape
 from landscape_jax.theory.deep_linear_escape import escape_deep_linear as escape_deep_linear
 from landscape_jax.theory.least import least_value as least_value
 from landscape_jax.theory.perturbations import Nearby as Nearby

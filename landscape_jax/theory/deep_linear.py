@@ -24,7 +24,7 @@ _DECLARED: dict[str, Kind] = {
 OfMatrix = Callable[[Float[Array, "outputs inputs"]], Scalar]
 
 
-class Tolerances(NamedTuple):
+class LinearTolerances(NamedTuple):
     """What counts as zero where theorem 4 asks, each without unit.
 
     With G = ∇ℓ₀(M) at the product M = W_{L:1}, Ĝ = G/‖G‖, π = Πₖ‖Wₖ‖ and
@@ -50,7 +50,7 @@ class Tolerances(NamedTuple):
     rank: float = 1e-8
 
 
-_USUAL = Tolerances()
+_USUAL = LinearTolerances()
 
 
 class LinearPoint(NamedTuple):
@@ -95,7 +95,7 @@ class Product(NamedTuple):
     gradient_bound: float
     slope_bound: float
     slope_is_near_zero: bool
-    tolerances: Tolerances
+    tolerances: LinearTolerances
 
     @property
     def slope_norm(self) -> float:
@@ -139,7 +139,7 @@ def classify_deep_linear(
     network: DeepLinear,
     *,
     critical_points_are: str | None = None,
-    tolerances: Tolerances = _USUAL,
+    tolerances: LinearTolerances = _USUAL,
 ) -> LinearPoint:
     """Say what a critical point of ℓ(W₁, …, W_L) = ℓ₀(W_L ⋯ W₁) is, from ∇ℓ₀ at the product.
 
@@ -164,7 +164,8 @@ def classify_deep_linear(
 
     - `loss`: ℓ₀, a differentiable function of a matrix (d_y, d_x), or an `EmpiricalRisk`.
     - `network`: W₁, …, W_L, where ∇ℓ is zero up to `tolerances.gradient`.
-    - `critical_points_are`: "global minima" or "global maxima" of ℓ₀, where they all are.
+    - `critical_points_are`: "global minima" or "global maxima" of ℓ₀, where they all are; not
+      needed, and not heard, for the squared loss of an `EmpiricalRisk`.
     - `tolerances`: of what counts as zero.
 
     **Returns:** a `LinearPoint`.
@@ -209,7 +210,9 @@ def classify_deep_linear(
     return _point(at, "undecided", reason, j_star=part_3, ranks=ranks)
 
 
-def look(loss: OfMatrix | EmpiricalRisk, network: DeepLinear, tolerances: Tolerances) -> Product:
+def look(
+    loss: OfMatrix | EmpiricalRisk, network: DeepLinear, tolerances: LinearTolerances
+) -> Product:
     """Evaluate ℓ₀ at the product, in float64, and refuse what is not critical."""
     for name, value in tolerances._asdict().items():
         if not 0 < value < 1:

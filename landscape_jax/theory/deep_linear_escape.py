@@ -13,9 +13,9 @@ from jaxtyping import Array, Float
 from landscape_jax.networks import DeepLinear
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.theory.deep_linear import (
+    LinearTolerances,
     OfMatrix,
     Product,
-    Tolerances,
     classify_deep_linear,
     is_squared,
     look,
@@ -31,10 +31,10 @@ _GAMMAS = (1.0, 0.5)
 _CUT = 1e-13
 # Times eps and the size of the terms: what rounding may do to a difference of two losses.
 _ROUNDING = 64
-_USUAL = Tolerances()
+_USUAL = LinearTolerances()
 
 
-class Escape(NamedTuple):
+class LinearEscape(NamedTuple):
     """Two points near a saddle, one above it and one below.
 
     - `up`, `down`: the tuples (Pⱼ) and (Qⱼ), with ‖Pⱼ − Wⱼ‖_F ≤ ε and ‖Qⱼ − Wⱼ‖_F ≤ ε for each j.
@@ -68,8 +68,8 @@ def escape_deep_linear(
     network: DeepLinear,
     *,
     epsilon: float | int,
-    tolerances: Tolerances = _USUAL,
-) -> Escape:
+    tolerances: LinearTolerances = _USUAL,
+) -> LinearEscape:
     """Construct points within ε of a saddle with a higher and a lower loss.
 
     Written for d_x ≥ d_y; otherwise all is transposed.  With G = ∇ℓ₀(W_{L:1}) ≠ 0, its largest
@@ -86,8 +86,8 @@ def escape_deep_linear(
     The paper's Δ is along AᵀGBᵀ.  Where that is badly conditioned, most of it changes the product
     where ℓ₀ has no slope: at one saddle of five layers the loss then falls by 2e-22 for ε = 1e-5,
     at others rounding swallows the fall.  Δ along A⁺GB⁺, which changes the product along G, brings
-    4e-16 at the first, and is tried too.  Of both, of γ ∈ {ε, ε/2}, of η = 4⁻ᵏ and of both signs of
-    γ the highest and the lowest are given; the sign decides what a slope left at the point adds.
+    4e-16 or more there, and is tried too.  Of both, of γ ∈ {ε, ε/2}, of η = 4⁻ᵏ and of both signs
+    of γ the highest and the lowest are given; the sign decides what a slope left at the point adds.
     At the origin they differ from ℓ(W) by the order of ε^L, and nothing near it by more.
 
     A saddle of part 3 of the theorem is one of ℓ₀: there W_{j*} ± ηA⁺EB⁺ with the first and the
@@ -96,8 +96,9 @@ def escape_deep_linear(
     **Arguments:** `loss`, `network` and `tolerances` as of `classify_deep_linear`; `epsilon`, the
     radius ε > 0 of the ball, in the Frobenius norm, around each Wⱼ.
 
-    **Returns:** an `Escape`; look at `.shown`.  For the squared loss of an `EmpiricalRisk` the
-    differences are exact; for another loss rounding may hide what a small ε does.
+    **Returns:** a `LinearEscape`; look at `.shown`.  For the squared loss of an `EmpiricalRisk`
+    the differences are exact; for another loss rounding may hide what a small ε does.  P and Q
+    are of float64 too: from five layers on, their rounding may do more than ε = 1e-5.
 
     **Raises:** `ValueError` where the point is no saddle, or ε is not positive; what
     `classify_deep_linear` raises.
@@ -136,7 +137,7 @@ def escape_deep_linear(
         differences, noise = np.array([compare(chain) for chain in tuples]), 0.0
     best = tuples[differences.argmax()], tuples[differences.argmin()]
     up, down = (DeepLinear([jnp.asarray(weight) for weight in chain.weights]) for chain in best)
-    return Escape(
+    return LinearEscape(
         up,
         down,
         rise=float(differences.max()),

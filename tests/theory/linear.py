@@ -11,15 +11,18 @@ import landscape_jax as lj
 # Widths of input, hidden layers and output, of each side and depth; as wide as the theorem needs
 # and wider.
 SHAPES = {
-    ("d_x > d_y", 2): [(3, 2, 2), (4, 3, 2)],
+    ("d_x > d_y", 2): [(3, 2, 2), (3, 3, 2)],
     ("d_x > d_y", 3): [(3, 2, 2, 2), (3, 4, 3, 2)],
     ("d_x > d_y", 4): [(3, 2, 2, 2, 2), (3, 2, 4, 3, 2)],
+    ("d_x > d_y", 5): [(3, 2, 2, 2, 2, 2), (3, 2, 3, 3, 2, 2)],
     ("d_x = d_y", 2): [(2, 2, 2)],
     ("d_x = d_y", 3): [(2, 3, 2, 2)],
     ("d_x = d_y", 4): [(2, 2, 3, 2, 2)],
-    ("d_x < d_y", 2): [(2, 2, 3), (2, 3, 4)],
+    ("d_x = d_y", 5): [(2, 2, 3, 2, 2, 2)],
+    ("d_x < d_y", 2): [(2, 2, 3), (2, 3, 3)],
     ("d_x < d_y", 3): [(2, 2, 2, 3), (2, 3, 4, 3)],
     ("d_x < d_y", 4): [(2, 2, 2, 2, 3), (2, 3, 4, 2, 3)],
+    ("d_x < d_y", 5): [(2, 2, 2, 2, 2, 3), (2, 3, 2, 2, 3, 3)],
 }
 # A power of two: the mean over the samples is exact.
 SAMPLES = 8
