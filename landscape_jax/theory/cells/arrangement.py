@@ -1,0 +1,327 @@
+"""The cells into which samples cut the space of a neuron's weights, exactly, and their tuples."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from flint import fmpq, fmpz_mat
+from jaxtyping import Bool, Float
+from scipy.optimize import nnls
+
+from landscape_jax.theory.piecewise_linear import exact_samples
+
+# A row or a weight of whole numbers: for signs only the direction matters.
+Direction = tuple[int, ...]
+
+
+class Cell(NamedTuple):
+    """A cell of weights w: those with the same signs of w·xᵢ, none of them 0 where xᵢ ≠ 0.
+
+    - `pattern`: where w·xᵢ > 0; at a sample xᵢ = 0 it is false.
+    - `witness`: a unit vector w inside, as deep as was found.
+    - `margin`: minᵢ |w·xᵢ| / (‖w‖‖xᵢ‖) > 0 over xᵢ ≠ 0, the distance from w/‖w‖ to the cell's
+      boundary, rounded down; 1 where there is no boundary.
+    """
+
+    pattern: Bool[np.ndarray, " samples"]
+    witness: Float[np.ndarray, " inputs"]
+    margin: float
+
+
+class _Lines(NamedTuple):
+    """Rows, and the lines through 0 that they span, each once.
+
+    `lines`: the first row of each line; `place`: for each row its line, −1 for the row 0;
+    `same`: whether it looks the same way as the line's first row.
+    """
+
+    lines: list[Direction]
+    place: list[int]
+    same: list[bool]
+
+
+def cell_bound(x: Any) -> int:
+    """Bound the number of cells: 2 Σ_{i<r} C(M − 1, i), for M distinct lines of rank r.
+
+    Samples on one line through 0 count once and xᵢ = 0 not at all.  With equality where the
+    lines are in general position: any r of them are independent.
+
+    **Arguments:** `x`, the samples, (N, inputs), one a row, a bias as a column of ones; numbers as
+    in `exact_samples`.
+
+    **Raises:** like `exact_samples`.
+
+    Source: Cover 1965, theorem 1; LIU.8 asks for all cells.
+
+    ```python
+    >>> cell_bound([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), cell_bound([[1.0, 0.0], [-2.0, 0.0]])
+    (6, 2)
+
+    ```
+    """
+    return _bound(_lines(_whole_rows(x)).lines)
+
+
+def cells(x: Any, *, limit: int = 200_000) -> Iterator[Cell]:
+    """Give all cells of a data set, one after the other.
+
+    A cell is a non-empty open set {w: sᵢ(w·xᵢ) > 0 for all xᵢ ≠ 0}, s ∈ {−1, 1}^N.
+
+    The enumeration is exact, in whole numbers: a further sample x splits just those cells that its
+    hyperplane x·w = 0 meets, and these are the cells of the other samples on that hyperplane, one
+    dimension lower.  A point v of such a cell there gives a point kv ± x on each side.  So neither
+    is a cell missed, nor is one given that is empty, however degenerate the data are.
+
+    Half of the cells are held, as whole numbers; −w goes with w.
+
+    **Arguments:** `x`, see `cell_bound`; `limit`, the largest `cell_bound` that is taken on.
+
+    **Returns:** an iterator of `Cell`, whose witnesses are centres of the largest ball in the cell
+    that touches no boundary, or exact points of it, rounded, and in any case checked exactly.
+
+    **Raises:** `ValueError` with the number where the bound is above the limit; on the way where a
+    cell holds no float64 vector; else like `exact_samples`.
+
+    Source: LIU, section 4.3 (which leaves arrangements to de Berg et al. 2008).
+
+    ```python
+    >>> for cell in cells([[1.0, 0.0], [0.0, 1.0]]):
+    ...     print(cell.pattern.astype(int), cell.witness.round(3), round(cell.margin, 3))
+    [1 1] [0.707 0.707] 0.707
+    [0 0] [-0.707 -0.707] 0.707
+    [1 0] [ 0.707 -0.707] 0.707
+    [0 1] [-0.707  0.707] 0.707
+
+    ```
+    """
+    rows = _whole_rows(x)
+    known = _lines(rows)
+    bound = _bound(known.lines)
+    if bound > limit:
+        raise ValueError(
+            f"the samples may have {bound} cells, more than the limit of {limit}; give fewer "
+            "samples or a larger limit"
+        )
+    return _cells(known, len(rows[0]))
+
+
+def combination_count(count: int, width: int) -> int:
+    """Count the ways to give each of K neurons one of n cells, up to their order: C(n + K − 1, K).
+
+    **Arguments:** `count`, the number n of cells; `width`, the number K of neurons.
+
+    **Raises:** `ValueError` where width < 1.
+
+    ```python
+    >>> combination_count(14, 2)
+    105
+
+    ```
+    """
+    if width < 1:
+        raise ValueError(f"width is {width}; it must be at least 1")
+    return math.comb(count + width - 1, width)
+
+
+def cell_combinations(
+    cells: Sequence[Cell], width: int, *, limit: int = 10_000_000
+) -> Iterator[tuple[Cell, ...]]:
+    """Give all ways to give each neuron a cell, up to the neurons' order, one after the other.
+
+    **Arguments:** `cells`, all of a data set; `width`, the number K of neurons; `limit`, the
+    largest `combination_count` that is taken on.
+
+    **Raises:** `ValueError` with the number where it is above the limit, and where width < 1.
+
+    ```python
+    >>> four = list(cells([[1.0, 0.0], [0.0, 1.0]]))
+    >>> len(list(cell_combinations(four, 2)))
+    10
+
+    ```
+    """
+    count = combination_count(len(cells), width)
+    if count > limit:
+        raise ValueError(
+            f"there are {count} combinations of {len(cells)} cells, more than the limit of "
+            f"{limit}; give fewer samples or neurons, or a larger limit"
+        )
+    return itertools.combinations_with_replacement(cells, width)
+
+
+def _whole_rows(x: Any) -> list[Direction]:
+    """Give each sample's direction in whole numbers."""
+    array = np.asarray(x)
+    samples = exact_samples(x, np.zeros(len(array) if array.ndim else 0))
+    # Without the 1 that is appended for a bias: here the rows are homogeneous as they are.
+    return [_whole(row[:-1]) for row in samples.rows.tolist()]
+
+
+def _whole(row: Sequence[fmpq]) -> Direction:
+    scale = math.lcm(*(int(t.q) for t in row))
+    return _primitive([int(t.p) * (scale // int(t.q)) for t in row])
+
+
+def _primitive(row: Sequence[int]) -> Direction:
+    common = math.gcd(*row)
+    return tuple(t // common for t in row) if common > 1 else tuple(row)
+
+
+def _lines(rows: Sequence[Direction]) -> _Lines:
+    lines: list[Direction] = []
+    index: dict[Direction, int] = {}
+    place, same = [], []
+    for row in rows:
+        opposite = tuple(-t for t in row)
+        if not any(row):
+            at = -1
+        elif row in index or opposite in index:
+            at = index[row] if row in index else index[opposite]
+        else:
+            at = index[row] = len(lines)
+            lines.append(row)
+        place.append(at)
+        same.append(row in index)
+    return _Lines(lines, place, same)
+
+
+def _bound(lines: Sequence[Direction]) -> int:
+    if not lines:
+        return 1
+    rank = fmpz_mat([list(row) for row in lines]).rank()
+    return 2 * sum(math.comb(len(lines) - 1, i) for i in range(rank))
+
+
+def _dot(a: Direction, b: Direction) -> int:
+    return sum(s * t for s, t in zip(a, b, strict=True))
+
+
+def _half(rows: Sequence[Direction]) -> Iterator[tuple[int, Direction]]:
+    """Give the cells of distinct lines on the positive side of the first: (signs, point).
+
+    Bit i of the signs says whether the point is on the positive side of row i.
+    """
+    found = {1: rows[0]}
+    for n in range(1, len(rows) - 1):
+        found = dict(_split(found, rows[:n], rows[n]))
+    if len(rows) == 1:
+        return iter(found.items())
+    return _split(found, rows[:-1], rows[-1])
+
+
+def _split(
+    found: dict[int, Direction], rows: Sequence[Direction], new: Direction
+) -> Iterator[tuple[int, Direction]]:
+    """Cut the cells of some rows by the hyperplane of another."""
+    met = _on_hyperplane(rows, new)
+    bit = 1 << len(rows)
+    for signs, point in found.items():
+        on = met.get(signs)
+        if on is None:
+            # Its hyperplane does not meet the cell, so the whole cell is on the point's side.
+            yield (signs | bit if _dot(new, point) > 0 else signs), point
+            continue
+        # |r·new| < (k/2) |r·on| for all rows r: the signs at k on ± new are those at on, and half
+        # the way to the next boundary is left.
+        k = 2 + 2 * max(abs(_dot(r, new)) // abs(_dot(r, on)) for r in rows)
+        yield signs | bit, _primitive([k * t + s for t, s in zip(on, new, strict=True)])
+        yield signs, _primitive([k * t - s for t, s in zip(on, new, strict=True)])
+
+
+def _on_hyperplane(rows: Sequence[Direction], normal: Direction) -> dict[int, Direction]:
+    """Give the cells of the rows on the hyperplane w·normal = 0, with a point of each.
+
+    Its basis is n_p e_j − n_j e_p, j ≠ p, with n_p ≠ 0.  No row is 0 on it, as none is on the
+    normal's line; but rows may be parallel on it.
+    """
+    p = next(i for i, t in enumerate(normal) if t)
+    others = [j for j in range(len(normal)) if j != p]
+    inside = [_primitive([normal[p] * r[j] - normal[j] * r[p] for j in others]) for r in rows]
+    known = _lines(inside)
+    found = {}
+    for signs, u in _half(known.lines):
+        point = [normal[p] * t for t in u]
+        point.insert(p, -sum(normal[j] * t for j, t in zip(others, u, strict=True)))
+        found[_row_signs(known, signs)] = _primitive(point)
+    return found
+
+
+def _row_signs(known: _Lines, signs: int) -> int:
+    """Turn the signs of lines into those of rows, none of which is 0."""
+    ways = enumerate(zip(known.place, known.same, strict=True))
+    return sum(1 << i for i, (at, same) in ways if bool(signs >> at & 1) == same)
+
+
+def _cells(known: _Lines, inputs: int) -> Iterator[Cell]:
+    if not known.lines:
+        yield Cell(np.zeros(len(known.place), bool), np.eye(inputs)[0], 1.0)
+        return
+    units = np.array([_unit(row) for row in known.lines])
+    place, same = np.array(known.place), np.array(known.same)
+    for signs, point in _half(known.lines):
+        positive = np.array([bool(signs >> i & 1) for i in range(len(known.lines))])
+        witness, margin = _witness(known.lines, units, positive, point)
+        # The row 0 looks up the last line and is then masked.
+        pattern = positive[place] == same
+        yield Cell(pattern & (place >= 0), witness, margin)
+        yield Cell(~pattern & (place >= 0), -witness, margin)
+
+
+def _unit(row: Direction) -> Float[np.ndarray, " inputs"]:
+    largest = max(abs(t) for t in row)
+    scaled = np.array([t / largest for t in row])
+    return scaled / np.linalg.norm(scaled)
+
+
+def _witness(
+    lines: Sequence[Direction],
+    units: Float[np.ndarray, "lines inputs"],
+    positive: Bool[np.ndarray, " lines"],
+    point: Direction,
+) -> tuple[Float[np.ndarray, " inputs"], float]:
+    """Give the deepest vector of a cell that is found, and its margin."""
+    tried = [(w, _margin(lines, positive, w)) for w in (_centre(units, positive), _unit(point))]
+    witness, margin = max(tried, key=lambda found: found[1])
+    if not margin > 0:
+        raise ValueError(
+            f"the cell around {point} holds no float64 vector that was found: samples are dependent "
+            "but for rounding; give decimals as they are written, as Decimal or Fraction"
+        )
+    return witness, margin
+
+
+def _centre(
+    units: Float[np.ndarray, "lines inputs"], positive: Bool[np.ndarray, " lines"]
+) -> Float[np.ndarray, " inputs"]:
+    """Give the unit vector that is farthest from the boundary, to rounding.
+
+    It is along the shortest w with s_i u_i·w ≥ 1 for all lines, a least distance problem that
+    non-negative least squares solves (Lawson and Hanson 1974, chapter 23).
+    """
+    signed = np.where(positive[:, None], units, -units)
+    table = np.vstack([signed.T, np.ones(len(units))])
+    target = np.append(np.zeros(units.shape[1]), 1.0)
+    try:
+        rest = table @ nnls(table, target)[0] - target
+    except RuntimeError:  # It ran out of steps: there is the exact point.
+        return np.zeros(units.shape[1])
+    return rest[:-1] / max(np.linalg.norm(rest[:-1]), np.finfo(float).tiny)
+
+
+def _margin(
+    lines: Sequence[Direction],
+    positive: Bool[np.ndarray, " lines"],
+    w: Float[np.ndarray, " inputs"],
+) -> float:
+    """Give minᵢ sᵢ w·xᵢ / (‖w‖‖xᵢ‖), rounded down; 0 where it is not positive: all exact."""
+    whole = _whole([fmpq(*t.as_integer_ratio()) for t in w.tolist()])
+    least, size = 1.0, _dot(whole, whole)
+    for row, plus in zip(lines, positive.tolist(), strict=True):
+        height = _dot(row, whole) if plus else -_dot(row, whole)
+        if height <= 0:
+            return 0.0
+        # A quotient of whole numbers is rounded once, the root once more.
+        least = min(least, math.sqrt(height**2 / (size * _dot(row, row))) * (1 - 1e-15))
+    return least
