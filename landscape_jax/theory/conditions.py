@@ -10,6 +10,7 @@ from landscape_jax.networks import activations
 from landscape_jax.networks.activations import Activation, Monomial
 from landscape_jax.proofs import analytic
 from landscape_jax.proofs.balls import lower, upper
+from landscape_jax.theory.precision import require_float64
 
 Near = Callable[[arb], analytic.Piece | None]
 
@@ -18,6 +19,7 @@ _BITS = 128
 _SOLVED = 1e-13
 # In floats, what is smaller than this, relative to its terms, is taken for rounding.
 _ROUNDING = 1e-9
+_TAKEN = "that the function is analytic near v is taken from you"
 
 
 class ConditionError(ValueError):
@@ -60,7 +62,12 @@ def check_fit(
     For a named activation: that (C2.1) has a solution within 1e-13 max(1, |v₄|) of v₄, by a change
     of sign, and that (C2.2) holds for all v₄ there.
 
-    **Raises:** `ConditionError` with the name of the condition that fails.
+    **Arguments:** `activation`, as of `three_points`; `v`, (v₁, v₂, v₃, v₄).
+
+    **Returns:** `Margins`, in balls for a named activation, in floats for any other function.
+
+    **Raises:** `ConditionError` with the name of the condition that fails; `ValueError` where
+    floats are needed and float64 is off.
 
     Source: YSJ19, theorem 2.
 
@@ -85,7 +92,12 @@ def check_minimum(
 
     (C2.6) a₁ > 0, aⱼ = (uⱼh′(vⱼ))² + uⱼh″(vⱼ)/3; (C2.7) (u₁h′(v₁)u₂h′(v₂))² < a₁a₂.
 
-    **Raises:** `ConditionError` with the name of the condition that fails.
+    **Arguments:** `activation`, as of `three_points`; `v`, (v₁, v₂); `u`, u₁.
+
+    **Returns:** `Margins`, in balls for a named activation, in floats for any other function.
+
+    **Raises:** `ConditionError` with the name of the condition that fails; `ValueError` where
+    floats are needed and float64 is off.
 
     Source: YSJ19, theorem 2.
 
@@ -174,6 +186,7 @@ def _minimum_in_balls(near: Near, v: tuple[float, float], u: float) -> Margins:
 
 
 def _fit_in_floats(h: Activation, v: tuple[float, float, float, float]) -> Margins:
+    require_float64("a check in floats")
     v1, v2, v3, v4 = v
     h1, h2, h3, h4, middle, other = (
         float(h(jnp.asarray(t))) for t in (v1, v2, v3, v4, (v3 + v4) / 2, (v1 + v2) / 2)
@@ -190,6 +203,7 @@ def _fit_in_floats(h: Activation, v: tuple[float, float, float, float]) -> Margi
 
 
 def _minimum_in_floats(h: Activation, v: tuple[float, float], u: float) -> Margins:
+    require_float64("a check in floats")
     at = jnp.array(v)
     (h1, h2), slopes, bends = (
         tuple(map(float, f(at))) for f in (h, h.derivative(1), h.derivative(2))
@@ -206,6 +220,3 @@ def _minimum_in_floats(h: Activation, v: tuple[float, float], u: float) -> Margi
                 name, f"what should be above 0 is {margin:.3g} at v = {v}, u1 = {u}"
             )
     return Margins(values, False, _TAKEN)
-
-
-_TAKEN = "that the function is analytic near v is taken from you"

@@ -5,7 +5,6 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flint import fmpq, fmpq_mat
@@ -21,6 +20,7 @@ from landscape_jax.proofs.rationals import (
     rational,
     squares,
 )
+from landscape_jax.theory.precision import require_float64
 
 
 class Samples(NamedTuple):
@@ -128,10 +128,7 @@ class RationalNetwork(NamedTuple):
 
         **Raises:** `ValueError` where float64 is off or cannot hold a parameter.
         """
-        if not jax.config.read("jax_enable_x64"):
-            raise ValueError(
-                'the networks need float64; put jax.config.update("jax_enable_x64", True) first'
-            )
+        require_float64("a network of rounded parameters")
         try:
             inner, outer = (jnp.asarray(nearest_matrix(m)) for m in (self.inner, self.outer))
         except OverflowError:

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from landscape_jax.networks import TwoLayer, activations
 from landscape_jax.networks.activations import Activation
+from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.proofs.rationals import nearest, rational
 from landscape_jax.theory.conditions import (
     ConditionError,
@@ -20,6 +21,7 @@ from landscape_jax.theory.conditions import (
     second_weight,
 )
 from landscape_jax.theory.piecewise_linear import RationalNetwork, check_cell
+from landscape_jax.theory.precision import require_float64
 
 # Where v is searched for; not 0, where many activations have their kink.
 _GRID = np.arange(-23, 24, 2) / 8
@@ -35,6 +37,7 @@ class ThreePoints(NamedTuple):
     """Two networks on the three points: one fits them, one is a local minimum of risk 1/3.
 
     - `fit`: of risk 0, and `minimum`: of risk ½ Σᵢ (q(xᵢ) − yᵢ)² = 1/3; both rounded to floats.
+    - `fit_risk`, `minimum_risk`: those of the two networks, evaluated in float64.
     - `v_fit`: (v₁, v₂, v₃, v₄) of (C2.1), (C2.2); `v`, `u`: (v₁, v₂) and (u₁, u₂) of (C2.3)–(C2.7).
     - `margins`: by how much the conditions hold, see `Margins`; for a piecewise linear activation
       the "radius" of the minimum's cell.
@@ -44,6 +47,8 @@ class ThreePoints(NamedTuple):
 
     fit: TwoLayer
     minimum: TwoLayer
+    fit_risk: float
+    minimum_risk: float
     v_fit: tuple[float, float, float, float]
     v: tuple[float, float]
     u: tuple[float, float]
@@ -102,12 +107,10 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
     Source: YSJ19, theorem 2, corollary 3, appendices A3, A5 and A6.
 
     ```python
-    >>> import landscape_jax as lj
     >>> found = three_points("tanh")
     >>> found.rigorous, found.margins["C2.7"] > 0
     (True, True)
-    >>> risk = lj.EmpiricalRisk(*three_point_data())
-    >>> f"{3 / 2 * risk(found.minimum):.12f}", bool(risk(found.fit) < 1e-24)
+    >>> f"{found.minimum_risk:.12f}", found.fit_risk < 1e-24
     ('0.333333333333', True)
     >>> three_points("linear")
     Traceback (most recent call last):
@@ -117,10 +120,7 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
     ```
     """
     known = activations.named(activation)
-    if not jax.config.read("jax_enable_x64"):
-        raise ValueError(
-            'the search needs float64; put jax.config.update("jax_enable_x64", True) first'
-        )
+    require_float64("the search")
     slopes = known.slopes
     if slopes is not None and slopes[0] > 0 and slopes[0] != slopes[1]:
         return _piecewise_linear(known, rational(slopes[0]), rational(slopes[1]))
@@ -132,9 +132,13 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
         for t in (v_fit[0], v_fit[2], (v_fit[0] + v_fit[1]) / 2, (v_fit[2] + v_fit[3]) / 2)
     )
     scale = h3 * one - h1 * two
+    good = _network(known, [v_fit[:2], v_fit[2:]], [h3 / scale, -h1 / scale])
+    bad = _network(known, [(v[0], v[0]), (v[1], v[1])], list(u))
     return ThreePoints(
-        fit=_network(known, [v_fit[:2], v_fit[2:]], [h3 / scale, -h1 / scale]),
-        minimum=_network(known, [(v[0], v[0]), (v[1], v[1])], list(u)),
+        fit=good,
+        minimum=bad,
+        fit_risk=_risk(good),
+        minimum_risk=_risk(bad),
         v_fit=v_fit,
         v=v,
         u=u,
@@ -147,6 +151,11 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
 def _network(activation: Activation, W1: list[tuple[float, ...]], W2: list[float]) -> TwoLayer:
     zeros = jnp.zeros(2), jnp.zeros(1)
     return TwoLayer(jnp.array(W1), jnp.array([W2]), *zeros, activation=activation)
+
+
+def _risk(network: TwoLayer) -> float:
+    """Give ½ Σᵢ (q(xᵢ) − yᵢ)², of which `EmpiricalRisk` has the mean of the squares."""
+    return 3 / 2 * float(EmpiricalRisk(*three_point_data())(network))
 
 
 def _search_minimum(h: Activation) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -233,9 +242,12 @@ def _piecewise_linear(activation: Activation, plus: fmpq, minus: fmpq) -> ThreeP
     fit = _rational(activation, v, outer)
     minimum = _rational(activation, [small] * 4, [u, u])
     check = check_cell(minimum, x, y)
+    good, bad = fit.nearest(), minimum.nearest()
     return ThreePoints(
-        fit=fit.nearest(),
-        minimum=minimum.nearest(),
+        fit=good,
+        minimum=bad,
+        fit_risk=_risk(good),
+        minimum_risk=_risk(bad),
         v_fit=(nearest(v[0]), nearest(v[1]), nearest(v[2]), nearest(v[3])),
         v=(nearest(small), nearest(small)),
         u=(nearest(u), nearest(u)),
