@@ -42,7 +42,7 @@ class LinearTolerances(NamedTuple):
     - `rank`: a singular value of W_{i:j} is zero where it is at most `rank` · ‖Wᵢ‖ ⋯ ‖Wⱼ‖; ranks
       then do not depend on the units of a layer.  A point that is only nearly critical cannot know
       its ranks better than its gradient allows: where G is not zero, ‖W_{L:2}ᵀ G‖ ≤ ‖∇ℓ‖ makes
-      ‖∇ℓ‖/(‖G‖ ‖W_L‖ ⋯ ‖W₂‖) the tolerance if that is larger.
+      2‖∇ℓ‖/(‖G‖ ‖W_L‖ ⋯ ‖W₂‖) the tolerance if that is larger (transposed for d_y > d_x).
     """
 
     gradient: float = 1e-8
@@ -107,7 +107,8 @@ class Product(NamedTuple):
         """The tolerance of ranks where ∇ℓ₀ is not zero."""
         chain = self.chain if self.chain.inputs >= self.chain.outputs else self.chain.mirrored
         size = np.linalg.norm(self.slope, 2) * chain.norm(chain.depth, 2)
-        unknown = self.gradient_norm / size if size > 0 else 0.0
+        # Twice: the bound may be an equality, and W_{L:2} must not seem to have full rank.
+        unknown = 2 * self.gradient_norm / size if size > 0 else 0.0
         return max(self.tolerances.rank, float(unknown))
 
     def curvature(
