@@ -75,9 +75,9 @@ def test_theorem_1_on_500_random_data_sets():
     assert cases == ["J"] * 500
 
 
-@pytest.mark.parametrize("slopes", SLOPES[:2])
-def test_no_perturbation_within_the_cell_is_lower(slopes):
-    for seed in range(10):
+def test_no_perturbation_within_the_cell_is_lower():
+    slopes = SLOPES[1]
+    for seed in range(20):
         x, y, width, _ = scattered(seed, (20, 3, 4), slopes)
         found = spurious_minimum(x, y, width=width, activation=slopes)
         assert_no_perturbation_is_lower(x, y, found.minimum, found.least_squares_risk, seed)
