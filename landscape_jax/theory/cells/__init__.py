@@ -5,3 +5,7 @@ from landscape_jax.theory.cells.arrangement import cell_bound as cell_bound
 from landscape_jax.theory.cells.arrangement import cell_combinations as cell_combinations
 from landscape_jax.theory.cells.arrangement import cells as cells
 from landscape_jax.theory.cells.arrangement import combination_count as combination_count
+from landscape_jax.theory.cells.solutions import CellSolutions as CellSolutions
+from landscape_jax.theory.cells.solutions import ExactSolution as ExactSolution
+from landscape_jax.theory.cells.solutions import cell_solutions as cell_solutions
+from landscape_jax.theory.cells.solutions import exact_cell_solution as exact_cell_solution

@@ -286,8 +286,8 @@ def _witness(
     witness, margin = max(tried, key=lambda found: found[1])
     if not margin > 0:
         raise ValueError(
-            f"the cell around {point} holds no float64 vector that was found: samples are dependent "
-            "but for rounding; give decimals as they are written, as Decimal or Fraction"
+            f"the cell around {point} holds no float64 vector that was found: samples are "
+            "dependent but for rounding; give decimals as they are written, as Decimal or Fraction"
         )
     return witness, margin
 

@@ -1,0 +1,166 @@
+"""The least squares of a cell combination: what its differentiable minima would be."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flint import fmpq, fmpq_mat
+from jaxtyping import Array, Bool, Float, Int
+
+from landscape_jax.proofs.rationals import least_squares, squares
+from landscape_jax.theory.piecewise_linear import exact_samples
+
+Table = Array | np.ndarray
+_BATCH = 256
+
+
+class CellSolutions(NamedTuple):
+    """The least squares of many activation patterns, the leading axis.
+
+    - `R`: A⁺y + (I − A⁺A)c, (patterns, K, d); row j is z_j w_j.
+    - `loss`: (1/N)‖AA⁺y − y‖².
+    - `rank`: of A; `unique`: whether it is Kd.
+    - `smallest`: the least singular value that counts, relative to the largest one (0 for A = 0);
+      near the tolerance of `cell_solutions` it asks for `exact_cell_solution`.
+    """
+
+    R: Float[Array, "patterns neurons inputs"]
+    loss: Float[Array, " patterns"]
+    rank: Int[Array, " patterns"]
+    unique: Bool[Array, " patterns"]
+    smallest: Float[Array, " patterns"]
+
+
+class ExactSolution(NamedTuple):
+    """The least squares of one activation pattern, in rational numbers.
+
+    - `R`: A⁺y, (K, d); `loss`: (1/N)‖AA⁺y − y‖²; `rank`: of A; `unique`: whether it is Kd.
+    """
+
+    R: fmpq_mat
+    loss: fmpq
+    rank: int
+    unique: bool
+
+
+def rank_tolerance(samples: int, columns: int, epsilon: float) -> float:
+    """Give the share of the largest singular value up to which others count as 0.
+
+    max(N, Kd) ε, as in `numpy.linalg.lstsq`.  The entries of A are data or 0, without rounding, and
+    a computed singular value is off by at most about that share of the largest one.  So those
+    above are truly not 0, up to the modest constant in that bound, and a full rank that is found
+    is one; a singular value below may be 0 or tiny, which floats cannot tell.
+    """
+    return max(samples, columns) * epsilon
+
+
+def cell_solutions(
+    x: Float[Table, "samples inputs"],
+    y: Float[Table, " labels"],
+    patterns: Bool[Table, "patterns rows neurons"],
+    free: Float[Table, "_ _ _"] | None = None,
+) -> CellSolutions:
+    """Solve the least squares of thousands of activation patterns in one jitted call.
+
+    R* = A⁺y + (I − A⁺A)c minimises (1/N)‖AR − y‖², where row i of A is (I_{i1}xᵢ, …, I_{iK}xᵢ).
+
+    By singular values, of which those up to `rank_tolerance` times the largest count as 0.  That
+    is relative to the data: scale inputs of very different sizes first.
+
+    **Arguments:** `x`, (N, d), one sample a row, a bias as a column of ones; `y`, (N,); `patterns`,
+    (patterns, N, K), whether neuron j is active at sample i; `free`, the c of each, 0 where left
+    out.
+
+    **Returns:** a `CellSolutions`.
+
+    **Raises:** `ValueError` where shapes do not fit.
+
+    Source: LIU, eqs. 5–9.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> both = jnp.array([[[True], [True]], [[True], [False]]])
+    >>> found = cell_solutions(jnp.eye(2), jnp.array([1.0, 1.0]), both)
+    >>> found.R[:, 0].tolist(), found.loss.tolist(), found.unique.tolist()
+    ([[1.0, 1.0], [1.0, 0.0]], [0.0, 0.5], [True, False])
+
+    ```
+    """
+    # Shapes that do not fit have their own names above: the message here says what to give.
+    if y.shape != x.shape[:1] or patterns.shape[1] != len(x):
+        raise ValueError(
+            f"x, y and patterns have shapes {x.shape}, {y.shape} and {patterns.shape}; give "
+            "(samples, inputs), (samples,) and (patterns, samples, neurons)"
+        )
+    shape = len(patterns), patterns.shape[2], x.shape[1]
+    if free is not None and free.shape != shape:
+        raise ValueError(f"free has shape {free.shape}; it must be {shape}")
+    data, labels = jnp.asarray(x), jnp.asarray(y)
+    start = jnp.zeros(shape, data.dtype) if free is None else jnp.asarray(free)
+    return _solve(data, labels, jnp.asarray(patterns), start)
+
+
+@eqx.filter_jit
+def _solve(x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
+    samples, inputs = x.shape
+    columns = patterns.shape[2] * inputs
+    tolerance = rank_tolerance(samples, columns, float(jnp.finfo(x.dtype).eps))
+
+    def solve(case: tuple[Array, Array]) -> CellSolutions:
+        pattern, c = case
+        A = (pattern[:, :, None] * x[:, None, :]).reshape(samples, columns)
+        U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
+        kept = s > tolerance * s[0]
+        along = jnp.where(kept, U.T @ y, 0)
+        inside = jnp.where(kept, Vt @ c.ravel(), 0)
+        R = c.ravel() + Vt.T @ (along / jnp.where(kept, s, 1) - inside)
+        rank = jnp.sum(kept)
+        smallest = jnp.min(jnp.where(kept, s, s[0])) / jnp.where(s[0] > 0, s[0], 1)
+        loss = jnp.mean((U @ along - y) ** 2)
+        return CellSolutions(R.reshape(c.shape), loss, rank, rank == columns, smallest)
+
+    return jax.lax.map(solve, (patterns, free), batch_size=_BATCH)
+
+
+def exact_cell_solution(x: Any, y: Any, pattern: Bool[np.ndarray, "rows neurons"]) -> ExactSolution:
+    """Solve the least squares of one activation pattern in rational arithmetic.
+
+    A⁺y = Aᵀu, where u minimises ‖AAᵀu − y‖: it is a least squares solution, since AAᵀ has the
+    range of A, and in the range of Aᵀ, hence the shortest one.
+
+    **Arguments:** `x`, (N, d), and `y`, (N,), see `exact_samples`; `pattern`, (N, K).
+
+    **Raises:** `ValueError` where shapes do not fit; else like `exact_samples`.
+
+    Source: LIU, eqs. 7–9.
+
+    ```python
+    >>> exact_cell_solution([[1, 0], [1, 1], [0, 1]], [1, 1, 0], np.ones((3, 1), bool))
+    ExactSolution(R=[1, 0], loss=0, rank=2, unique=True)
+
+    ```
+    """
+    samples = exact_samples(x, y)
+    if len(pattern) != samples.rows.nrows() or samples.labels.ncols() != 1:
+        raise ValueError(
+            f"pattern has shape {pattern.shape} and y {samples.labels.ncols()} columns; give "
+            f"({samples.rows.nrows()}, neurons) and one label for each sample"
+        )
+    rows = [row[:-1] for row in samples.rows.tolist()]
+    A = fmpq_mat(
+        [
+            [t if active else fmpq(0) for active in flags for t in row]
+            for flags, row in zip(pattern.tolist(), rows, strict=True)
+        ]
+    )
+    turned = A.transpose()
+    R = turned * least_squares(A * turned, samples.labels)
+    rank = A.rank()
+    return ExactSolution(
+        R=fmpq_mat(pattern.shape[1], len(rows[0]), R.entries()),
+        loss=squares(A * R - samples.labels) / len(rows),
+        rank=rank,
+        unique=rank == A.ncols(),
+    )
