@@ -5,6 +5,10 @@ from landscape_jax.theory.cells.arrangement import cell_bound as cell_bound
 from landscape_jax.theory.cells.arrangement import cell_combinations as cell_combinations
 from landscape_jax.theory.cells.arrangement import cells as cells
 from landscape_jax.theory.cells.arrangement import combination_count as combination_count
+from landscape_jax.theory.cells.genuine import GenuineMinimum as GenuineMinimum
+from landscape_jax.theory.cells.genuine import NotGenuine as NotGenuine
+from landscape_jax.theory.cells.genuine import genuine_minima as genuine_minima
+from landscape_jax.theory.cells.genuine import genuine_minimum as genuine_minimum
 from landscape_jax.theory.cells.solutions import CellSolutions as CellSolutions
 from landscape_jax.theory.cells.solutions import ExactSolution as ExactSolution
 from landscape_jax.theory.cells.solutions import cell_solutions as cell_solutions

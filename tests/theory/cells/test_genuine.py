@@ -1,0 +1,241 @@
+"""The genuine minima are minima of the objective, none that is planted is missed, none is false."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import landscape_jax as lj
+from landscape_jax.theory import lowest_nearby
+from landscape_jax.theory.cells import (
+    GenuineMinimum,
+    NotGenuine,
+    cell_combinations,
+    cell_solutions,
+    cells,
+    genuine,
+    genuine_minima,
+    genuine_minimum,
+)
+
+SAMPLES = np.eye(2)
+
+
+def draw(seed, n, d):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, d)), rng.normal(size=n)
+
+
+def by_pattern(x):
+    """The cells of section 4.2's figure: r₁ to r₄ by which of the two samples are active."""
+    return {tuple(c.pattern.astype(int).tolist()): c for c in cells(x)}
+
+
+def survives(x, y, minimum, count=10_000):
+    """No perturbation within the cells is lower than the minimum but for rounding."""
+    near = lowest_nearby(
+        lj.EmpiricalRisk(x, y),
+        minimum.network,
+        radius=minimum.radius * (1 - 1e-9),
+        count=count,
+        key=jax.random.key(1),
+    )
+    assert near.value == pytest.approx(minimum.loss, abs=1e-15)
+    assert near.lowest >= near.value - 1e-14 * max(1, np.mean(y**2))
+
+
+def check(x, y, minimum, combination):
+    """The witness is strictly inside its cells, with the margins said, and critical."""
+    w, z = np.asarray(minimum.network.W1), np.asarray(minimum.network.W2)[0]
+    sizes = np.linalg.norm(x, axis=1)
+    for row, cell in zip(w, combination, strict=True):
+        np.testing.assert_array_equal(x @ row > 0, cell.pattern)
+    heights = np.abs(w @ x.T)[:, sizes > 0] / sizes[sizes > 0]
+    assert minimum.radius > 0
+    np.testing.assert_allclose(np.min(heights), minimum.radius, rtol=1e-9)
+    angles = heights / np.linalg.norm(w, axis=1)[:, None]
+    np.testing.assert_allclose(np.min(angles), minimum.margin, rtol=1e-9)
+    assert minimum.signs == tuple(np.sign(z).astype(int))
+    assert minimum.gradient_norm <= 1e-9 * np.linalg.norm(x) * np.linalg.norm(y)
+    loss = np.mean((np.maximum(x @ w.T, 0) @ z - y) ** 2)
+    np.testing.assert_allclose(minimum.loss, loss, atol=1e-14)
+
+
+def test_section_4_2_has_four_cells_of_losses_1_a_half_a_half_and_0():
+    four = by_pattern(SAMPLES)
+    order = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    patterns = np.array([four[p].pattern[:, None] for p in order])
+    c = np.random.default_rng(0).normal(size=(4, 1, 2))
+    found = cell_solutions(SAMPLES, np.array([1.0, 1.0]), patterns, c)
+    np.testing.assert_allclose(found.loss, [1, 0.5, 0.5, 0], atol=1e-15)
+    # A plateau, two lines and a point.
+    assert found.rank.tolist() == [0, 1, 1, 2]
+    expected = [c[0, 0], [c[1, 0, 0], 1], [1, c[2, 0, 1]], [1, 1]]
+    np.testing.assert_allclose(found.R[:, 0], expected, atol=1e-15)
+    for p, loss in zip(order, [1, 0.5, 0.5, 0], strict=True):
+        minimum = genuine_minimum(SAMPLES, np.array([1.0, 1.0]), [four[p]])
+        assert isinstance(minimum, GenuineMinimum)
+        assert minimum.loss == pytest.approx(loss, abs=1e-15)
+        assert minimum.unique == (p == (1, 1))
+        assert minimum.signs == (1,)
+        survives(SAMPLES, np.array([1.0, 1.0]), minimum, count=2000)
+
+
+def test_section_4_2_with_the_other_label_has_no_minimum_in_r_4():
+    four, y = by_pattern(SAMPLES), np.array([1.0, -1.0])
+    outcome = genuine_minimum(SAMPLES, y, [four[1, 1]])
+    assert isinstance(outcome, NotGenuine)
+    assert not isinstance(outcome, GenuineMinimum)
+    assert outcome.unique
+    assert outcome.loss == pytest.approx(0, abs=1e-15)
+    solution = cell_solutions(SAMPLES, y, np.ones((1, 2, 1), bool))
+    np.testing.assert_allclose(solution.R[0, 0], [1, -1], atol=1e-15)
+    # With z free r₂ keeps its minima, now for z < 0.
+    below = genuine_minimum(SAMPLES, y, [four[0, 1]])
+    assert isinstance(below, GenuineMinimum)
+    assert below.signs == (-1,)
+    assert below.loss == pytest.approx(0.5, abs=1e-15)
+
+
+def test_the_closed_inequality_of_11_lets_in_a_point_that_is_no_minimum():
+    risk = lj.EmpiricalRisk(SAMPLES, np.array([1.0, 1.0]))
+    at = lambda w2: float(risk(lj.TwoLayer(jnp.array([[1.0, w2]]), jnp.ones((1, 1)))))
+    # w = (1, 0) has w·x₁ > 0 and w·x₂ ≤ 0, and is of the least squares in that cell.
+    assert at(0.0) == at(-1e-6) == 0.5
+    assert at(1e-6) < 0.5
+
+
+@pytest.mark.parametrize("shape", [(7, 3, 1), (6, 2, 2), (4, 2, 2)])
+def test_every_genuine_minimum_survives_perturbations(shape):
+    n, d, width = shape
+    x, y = draw(sum(shape), n, d)
+    found = 0
+    for combination in cell_combinations(list(cells(x)), width):
+        minimum = genuine_minimum(x, y, combination)
+        if isinstance(minimum, GenuineMinimum):
+            check(x, y, minimum, combination)
+            survives(x, y, minimum)
+            found += 1
+    assert found > 0
+    assert found == len(list(genuine_minima(x, y, width)))
+
+
+@pytest.mark.parametrize("shape", [(7, 2, 2), (4, 2, 3), (8, 3, 1)])
+def test_a_planted_minimum_is_found_with_its_loss(shape):
+    n, d, width = shape
+    rng = np.random.default_rng(n)
+    x = rng.normal(size=(n, d))
+    every = list(cells(x))
+    for trial in range(12):
+        combination = [every[i] for i in rng.integers(len(every), size=width)]
+        # Any point of the cells, with a neuron at rest in some trials.
+        w = np.array([c.witness for c in combination]) * rng.uniform(0.5, 2, (width, 1))
+        z = rng.choice([-1.0, 1.0], width) * (np.arange(width) < width - trial % 2)
+        patterns = np.stack([c.pattern for c in combination], axis=1)
+        A = (patterns[:, :, None] * x[:, None, :]).reshape(n, -1)
+        noise = rng.normal(size=n)
+        errors = noise - A @ np.linalg.pinv(A) @ noise
+        y = A @ (z[:, None] * w).ravel() + errors
+        minimum = genuine_minimum(x, y, combination)
+        assert isinstance(minimum, GenuineMinimum)
+        np.testing.assert_allclose(minimum.loss, np.mean(errors**2), atol=1e-12)
+        check(x, y, minimum, combination)
+
+
+@pytest.mark.parametrize("shape", [(6, 2, 2), (5, 3, 2)])
+def test_where_none_is_said_to_be_no_sampled_solution_is_inside(shape):
+    n, d, width = shape
+    x, y = draw(1, n, d)
+    rng, refused = np.random.default_rng(2), 0
+    for combination in list(cell_combinations(list(cells(x)), width))[::3]:
+        outcome = genuine_minimum(x, y, combination)
+        if isinstance(outcome, GenuineMinimum):
+            continue
+        patterns = np.stack([c.pattern for c in combination], axis=1)
+        A = (patterns[:, :, None] * x[:, None, :]).reshape(n, -1)
+        c = rng.normal(size=(2000, A.shape[1])) * 10 ** rng.uniform(-1, 1, (2000, 1))
+        R = np.linalg.pinv(A) @ y + c - c @ (np.linalg.pinv(A) @ A)
+        heights = np.where(patterns.T, 1, -1) * (R.reshape(-1, width, d) @ x.T)
+        within = np.all(heights > 1e-6, axis=2) | np.all(heights < -1e-6, axis=2)
+        assert not np.any(np.all(within, axis=1))
+        assert outcome.unique == (np.linalg.matrix_rank(A) == A.shape[1])
+        refused += 1
+    assert refused > 5
+
+
+def test_on_the_data_of_one_neuron_a_second_one_rests():
+    x = draw(3, 7, 2)[0]
+    w = np.array([1.0, 0.3])
+    y = np.maximum(x @ w, 0)
+    every = list(cells(x))
+    own = next(c for c in every if np.array_equal(c.pattern, x @ w > 0))
+    kinds = set()
+    for other in every:
+        minimum = genuine_minimum(x, y, [own, other])
+        assert isinstance(minimum, GenuineMinimum)
+        assert minimum.loss == pytest.approx(0, abs=1e-20)
+        check(x, y, minimum, [own, other])
+        kinds.add((minimum.unique, minimum.signs[1] == 0))
+    # Criteria (11) and (12) refuse the unique ones: R₂ = 0 is on neither side of any sample.
+    assert (True, True) in kinds
+    assert (True, False) not in kinds
+
+
+def test_labels_0_leave_all_neurons_at_rest_where_that_is_the_only_solution():
+    x = draw(0, 5, 2)[0]
+    on = next(c for c in cells(x) if c.pattern.sum() >= 2)
+    minimum = genuine_minimum(x, np.zeros(5), [on])
+    assert isinstance(minimum, GenuineMinimum)
+    assert (minimum.loss, minimum.signs, minimum.unique) == (0, (0,), True)
+
+
+def test_samples_that_are_0_bound_no_cell():
+    x, y = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([3.0, 1.0])
+    losses = sorted(m.loss for m in genuine_minima(x, y, 1))
+    np.testing.assert_allclose(losses, [4.5, 5.0], rtol=1e-15)
+    nothing = list(genuine_minima(np.zeros((2, 2)), y, 1))
+    assert [(m.loss, m.margin) for m in nothing] == [(5.0, 1.0)]
+
+
+def test_repeated_samples_with_other_labels_have_their_mean():
+    x, y = np.array([[1.0], [1.0], [-1.0]]), np.array([1.0, 3.0, 0.0])
+    found = {m.signs: m.loss for m in genuine_minima(x, y, 1)}
+    assert found[(1,)] == pytest.approx(2 / 3)
+    assert 0 in [s for signs in found for s in signs]
+
+
+def test_shapes_and_entries_that_do_not_fit_are_refused():
+    x, y = draw(0, 5, 2)
+    some = next(cells(x))
+    with pytest.raises(ValueError, match=r"x and y have shapes \(5, 2\) and \(4,\)"):
+        genuine_minimum(x, y[:4], [some])
+    with pytest.raises(ValueError, match="for 0 cells"):
+        genuine_minimum(x, y, [])
+    with pytest.raises(ValueError, match="a cell is not one of these 5 samples"):
+        genuine_minimum(x, y, [next(cells(x[:3]))])
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        genuine_minimum(x, y * np.inf, [some])
+    with pytest.raises(ValueError, match="there are 55 combinations"):
+        genuine_minima(x, y, 2, limit=54)
+
+
+def test_a_failure_of_the_solver_is_not_taken_for_an_answer(monkeypatch):
+    result = type("Result", (), {"x": None, "message": "time is up"})
+    monkeypatch.setattr(genuine, "linprog", lambda *_, **__: result)
+    x, y = draw(0, 3, 2)
+    dead = next(c for c in cells(x) if c.pattern.sum() < 2)
+    with pytest.raises(RuntimeError, match="the linear program of the cells failed: time is up"):
+        genuine_minimum(x, y, [dead])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(7, 3, 1), (7, 2, 2), (4, 2, 3)])
+def test_more_genuine_minima_survive_perturbations(shape):
+    n, d, width = shape
+    for seed in range(10 if width == 1 else 2):
+        x, y = draw(100 + seed, n, d)
+        for combination in cell_combinations(list(cells(x)), width):
+            minimum = genuine_minimum(x, y, combination)
+            if isinstance(minimum, GenuineMinimum):
+                check(x, y, minimum, combination)
+                survives(x, y, minimum)
