@@ -130,12 +130,12 @@ class RationalNetwork(NamedTuple):
         """
         require_float64("a network of rounded parameters")
         try:
-            inner, outer = (jnp.asarray(nearest_matrix(m)) for m in (self.inner, self.outer))
+            inner, outer = nearest_matrix(self.inner), nearest_matrix(self.outer)
         except OverflowError:
             raise ValueError("a parameter is too large for float64; scale x and y down") from None
-        return TwoLayer(
-            inner[:, :-1], outer[:, :-1], inner[:, -1], outer[:, -1], activation=self.activation
-        )
+        # Cut by NumPy: for JAX each shape would be a program to compile.
+        layers = inner[:, :-1], outer[:, :-1], inner[:, -1], outer[:, -1]
+        return TwoLayer(*map(jnp.asarray, layers), activation=self.activation)
 
     def hidden(self, rows: fmpq_mat) -> fmpq_mat:
         """Give what goes into the neurons, w_j·xᵢ + b_j, (N, width), of the rows (xᵢ, 1)."""

@@ -83,9 +83,8 @@ def spurious_minimum(
     predictions ȳⱼ < ȳⱼ₊₁ with S = Σ_{i≤j} (ȳᵢ − yᵢ) ≠ 0 and
     |γ| = min((ȳⱼ₊₁ − ȳⱼ)/4, 2|S|/(m|κ|)): the risk changes by −2|κγS| + m κ²γ²/2 < 0.  The j of the
     largest decrease is taken.  (A quarter of the gap alone, as printed, may raise the risk.)
-    *Case J empty* (appendix A2):
-    (u, u₀) is turned a little along one sample, to part samples of equal predictions; by how much,
-    the exact quadratic in the angle says.
+    *Case J empty* (appendix A2): (u, u₀) is turned a little along one sample, to part samples of
+    equal predictions, as far as the exact quadratic in the size of the turn says.
 
     Which case it is, and whether a linear function fits the data, is decided in rational
     arithmetic.  Floats are rationals: labels computed as Wx in floats are in general not fitted
