@@ -1,5 +1,7 @@
 """The landscape of a ReLU network on data, cell by cell of its neurons' activations."""
 
+from landscape_jax.theory.cells.absence import NoMinimum as NoMinimum
+from landscape_jax.theory.cells.absence import prove_none as prove_none
 from landscape_jax.theory.cells.arrangement import Cell as Cell
 from landscape_jax.theory.cells.arrangement import cell_bound as cell_bound
 from landscape_jax.theory.cells.arrangement import cell_combinations as cell_combinations

@@ -116,8 +116,8 @@ def genuine_minimum(
         raise ValueError("x or y has NaN or infinite entries; give finite numbers")
     width = len(combination)
     sides = _sides(x, combination)
-    size, height = np.linalg.norm(x), np.linalg.norm(y)
-    scale = float(height / size) if size > 0 and height > 0 else 1.0
+    size, height = float(np.linalg.norm(x)), float(np.linalg.norm(y))
+    scale = height / size if size > 0 and height > 0 else 1.0
     whole = _fit(x, y, combination)
     unique, reason = whole.V.shape[2] == 0, ""
     for resting in range(width + 1):

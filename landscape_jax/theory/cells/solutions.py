@@ -142,25 +142,39 @@ def exact_cell_solution(x: Any, y: Any, pattern: Bool[np.ndarray, "rows neurons"
 
     ```
     """
-    samples = exact_samples(x, y)
-    if len(pattern) != samples.rows.nrows() or samples.labels.ncols() != 1:
-        raise ValueError(
-            f"pattern has shape {pattern.shape} and y {samples.labels.ncols()} columns; give "
-            f"({samples.rows.nrows()}, neurons) and one label for each sample"
-        )
-    rows = [row[:-1] for row in samples.rows.tolist()]
-    A = fmpq_mat(
-        [
-            [t if active else fmpq(0) for active in flags for t in row]
-            for flags, row in zip(pattern.tolist(), rows, strict=True)
-        ]
-    )
+    rows, labels = exact_rows(x, y)
+    if len(pattern) != len(rows):
+        raise ValueError(f"pattern has shape {pattern.shape}; give ({len(rows)}, neurons)")
+    A = exact_table(rows, pattern)
     turned = A.transpose()
-    R = turned * least_squares(A * turned, samples.labels)
+    R = turned * least_squares(A * turned, labels)
     rank = A.rank()
     return ExactSolution(
         R=fmpq_mat(pattern.shape[1], len(rows[0]), R.entries()),
-        loss=squares(A * R - samples.labels) / len(rows),
+        loss=squares(A * R - labels) / len(rows),
         rank=rank,
         unique=rank == A.ncols(),
     )
+
+
+def exact_rows(x: Any, y: Any) -> tuple[list[list[fmpq]], fmpq_mat]:
+    """Read samples, homogeneous as they are, and one label for each, (N, 1).
+
+    **Raises:** `ValueError` where y has more than one column; else like `exact_samples`.
+    """
+    samples = exact_samples(x, y)
+    if samples.labels.ncols() != 1:
+        raise ValueError(f"y has {samples.labels.ncols()} columns; give one label for each sample")
+    # Without the 1 that is appended for a bias.
+    return [row[:-1] for row in samples.rows.tolist()], samples.labels
+
+
+def exact_table(rows: list[list[fmpq]], pattern: Bool[np.ndarray, "samples neurons"]) -> fmpq_mat:
+    """Give the matrix A of LIU, eq. 6: row i is (I_{i1}xᵢ, …, I_{iK}xᵢ)."""
+    entries = [
+        t if active else fmpq(0)
+        for flags, row in zip(pattern.tolist(), rows, strict=True)
+        for active in flags
+        for t in row
+    ]
+    return fmpq_mat(len(rows), pattern.shape[1] * len(rows[0]), entries)

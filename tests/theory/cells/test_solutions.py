@@ -100,5 +100,5 @@ def test_shapes_that_do_not_fit_are_refused():
         cell_solutions(x, y, patterns, np.zeros((2, 1, 2)))
     with pytest.raises(ValueError, match="pattern has shape"):
         exact_cell_solution(x, y, patterns[0, :4])
-    with pytest.raises(ValueError, match="y 2 columns"):
+    with pytest.raises(ValueError, match="y has 2 columns"):
         exact_cell_solution(x, np.zeros((5, 2)), patterns[0])

@@ -1,0 +1,180 @@
+"""A proof, in rational numbers, that a cell combination holds no genuine differentiable minimum."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from flint import fmpq, fmpq_mat
+from jaxtyping import Bool, Float
+from scipy.optimize import linprog
+
+from landscape_jax.proofs.rationals import least_squares, nearest_matrix
+from landscape_jax.theory.cells.arrangement import Cell
+from landscape_jax.theory.cells.solutions import exact_rows, exact_table
+
+# What the linear program calls 0; the exact check does not depend on it.
+_ZERO = 1e-9
+Pattern = Bool[np.ndarray, "samples neurons"]
+Signs = tuple[int, ...]
+# λ_{ji} > 0 by neuron and sample.
+Multipliers = dict[tuple[int, int], fmpq]
+
+
+class NoMinimum(NamedTuple):
+    """What is proven of a cell combination, case by case of the signs of z.
+
+    - `proven`: all cases are refuted, so it holds no differentiable local minimum.
+    - `refuted`: for each refuted choice of signs its multipliers (see `prove_none`), empty where
+      the gradient in an R_j with z_j = 0 is not 0.
+    - `unproven`: the choices of signs that are left.
+    """
+
+    proven: bool
+    refuted: dict[Signs, Multipliers]
+    unproven: tuple[Signs, ...]
+
+
+class _Case(NamedTuple):
+    """The active neurons of a case: R* and V, exactly, each neuron's rows in turn."""
+
+    active: list[int]
+    R: fmpq_mat
+    V: fmpq_mat
+
+
+def prove_none(x: Any, y: Any, combination: Sequence[Cell]) -> NoMinimum:
+    """Prove that no differentiable local minimum is inside the cells of K neurons.
+
+    One with z_j of signs σ_j is an R = R* + Vc of the least squares of the neurons with σ_j ≠ 0,
+    with a gradient 0 in the other R_j, and with σ_j sᵢⱼ xᵢ·R_j > 0 for all active j and xᵢ ≠ 0.
+    By Farkas' lemma there is none if (and only if) some λ ≥ 0, not all 0, has
+
+        Σ λ_{ji} σ_j sᵢⱼ xᵢ·(Vc)_j = 0 for all c,  and  Σ λ_{ji} σ_j sᵢⱼ xᵢ·R*_j ≤ 0,
+
+    as the sum of positive numbers is positive.  A linear program finds which λ_{ji} are not 0; they
+    are then solved for, and all is checked, in rational arithmetic: 3^K cases.
+
+    **Arguments:** `x`, (N, d), and `y`, (N,), see `exact_samples`: floats are taken as they are;
+    `combination`, the K neurons' cells, from `cells(x)`.
+
+    **Returns:** a `NoMinimum`; where it is not proven there may be a minimum or not.
+
+    **Raises:** `ValueError` where the cells are of other samples; else like `exact_samples`.
+
+    Source: LIU, eqs. 10–13, with strict inequalities and with z_j = 0 (see `genuine_minimum`).
+
+    ```python
+    >>> from landscape_jax.theory.cells import cells
+    >>> both = next(cells([[1, 0], [0, 1]]))
+    >>> prove_none([[1, 0], [0, 1]], [1, -1], [both])
+    NoMinimum(proven=True, refuted={(1,): {(0, 1): 1}, (-1,): {(0, 0): 1}, (0,): {}}, unproven=())
+    >>> prove_none([[1, 0], [0, 1]], [1, 1], [both]).unproven
+    ((1,),)
+
+    ```
+    """
+    rows, labels = exact_rows(x, y)
+    if not combination or any(len(cell.pattern) != len(rows) for cell in combination):
+        raise ValueError(
+            f"combination has {len(combination)} cells; give at least one, of these {len(rows)} "
+            "samples"
+        )
+    patterns = np.stack([cell.pattern for cell in combination], axis=1)
+    refuted: dict[Signs, Multipliers] = {}
+    unproven: list[Signs] = []
+    for moving in itertools.product([True, False], repeat=len(combination)):
+        case = _case(rows, labels, patterns, np.array(moving))
+        for signs in itertools.product(*[[1, -1] if m else [0] for m in moving]):
+            multipliers = {} if case is None else _refute(rows, patterns, case, signs)
+            if multipliers is None:
+                unproven.append(signs)
+            else:
+                refuted[signs] = multipliers
+    return NoMinimum(not unproven, refuted, tuple(unproven))
+
+
+def _case(
+    rows: list[list[fmpq]],
+    labels: fmpq_mat,
+    patterns: Pattern,
+    moving: Bool[np.ndarray, " neurons"],
+) -> _Case | None:
+    """Solve the least squares of some neurons; None where the others cannot rest there."""
+    active = np.flatnonzero(moving).tolist()
+    if active:
+        A = exact_table(rows, patterns[:, active])
+        R = least_squares(A, labels)
+        errors, V = A * R - labels, null_space(A)
+    else:
+        R, errors, V = fmpq_mat(0, 1), -labels, fmpq_mat(0, 0)
+    others = exact_table(rows, patterns[:, ~moving]) if not moving.all() else None
+    if others is not None and any(t != 0 for t in (others.transpose() * errors).entries()):
+        return None
+    return _Case(active, R, V)
+
+
+def null_space(A: fmpq_mat) -> fmpq_mat:
+    """Give a basis of {v: Av = 0}, one vector a column.
+
+    ```python
+    >>> null_space(fmpq_mat([[1, 2]]))
+    [-2]
+    [ 1]
+
+    ```
+    """
+    echelon, rank = A.rref()
+    unknowns = A.ncols()
+    pivots = [next(j for j in range(unknowns) if echelon[i, j] != 0) for i in range(rank)]
+    free = [j for j in range(unknowns) if j not in pivots]
+    basis = fmpq_mat(unknowns, len(free))
+    for column, j in enumerate(free):
+        basis[j, column] = fmpq(1)
+        for i, pivot in enumerate(pivots):
+            basis[pivot, column] = -echelon[i, j]
+    return basis
+
+
+def _refute(
+    rows: list[list[fmpq]], patterns: Pattern, case: _Case, signs: Signs
+) -> Multipliers | None:
+    """Find multipliers of one choice of signs and check them; None where there are none."""
+    inputs, free = len(rows[0]), case.V.ncols()
+    bounds = [(j, i) for j in case.active for i, row in enumerate(rows) if any(t != 0 for t in row)]
+    if not bounds:
+        return None
+    # The rows σ sᵢⱼ (0, …, xᵢ, …, 0).
+    G = fmpq_mat(len(bounds), case.R.nrows())
+    for at, (j, i) in enumerate(bounds):
+        side = signs[j] if patterns[i, j] else -signs[j]
+        for k, t in enumerate(rows[i]):
+            G[at, case.active.index(j) * inputs + k] = side * t
+    heights, slopes = (G * case.R).entries(), G * case.V
+    support = _support(nearest_matrix(G), case)
+    # The equations of λ on the support; at a vertex they leave one direction.
+    equations = fmpq_mat(max(free, 1), len(support))
+    for (f, at), s in zip(np.ndindex(free, len(support)), support * free, strict=True):
+        equations[f, at] = slopes[s, f]
+    solutions = null_space(equations)
+    weights = solutions.entries()
+    total = sum(weights, fmpq(0))
+    if solutions.ncols() != 1 or total == 0:
+        return None
+    weights = [t / total for t in weights]
+    height = sum((t * heights[s] for t, s in zip(weights, support, strict=True)), fmpq(0))
+    if height > 0 or any(t < 0 for t in weights):
+        return None
+    return {bounds[s]: t for s, t in zip(support, weights, strict=True) if t != 0}
+
+
+def _support(G: Float[np.ndarray, "rows entries"], case: _Case) -> list[int]:
+    """Say which multipliers are not 0 at the least λ·G R* over {λ ≥ 0, λᵀGV = 0, Σλ = 1}."""
+    units = G / np.linalg.norm(G, axis=1, keepdims=True)
+    R, V = nearest_matrix(case.R)[:, 0], nearest_matrix(case.V).reshape(G.shape[1], -1)
+    slopes = units @ (V / np.linalg.norm(V, axis=0))
+    equations = np.vstack([slopes.T, np.ones((1, len(G)))])
+    target = np.append(np.zeros(slopes.shape[1]), 1.0)
+    scale = max(float(np.linalg.norm(R)), np.finfo(float).tiny)
+    best = linprog(units @ R / scale, A_eq=equations, b_eq=target)
+    return [] if best.x is None else np.flatnonzero(best.x > _ZERO).tolist()
