@@ -143,9 +143,11 @@ def spurious_minimum(
     near, lower = minimum.nearest(), better.nearest()
     risks = [RationalNetwork.of(net).risk(samples) for net in (near, lower)]
     if not (risks[0] - risk <= risk * fmpq(1, 10**12) and risks[1] < risk):
+        gain = float(risk - better.risk(samples))
         raise ValueError(
-            "float64 cannot hold the networks of these data to their risks: the least-squares risk "
-            f"{float(risk):.3g} is too small for the size of x and y; centre and scale them"
+            "float64 cannot hold the networks of these data to their risks: least squares leave "
+            f"{float(risk):.3g}, and the better network, unrounded, is lower by {gain:.3g}; centre "
+            "and scale x and y, or give decimals as they are written"
         )
     return SpuriousMinimum(risk, near, risks[0], minimum, lower, risks[1], case)
 

@@ -141,12 +141,13 @@ def test_whether_j_is_empty_is_decided_exactly():
     y = y.astype(float)
     y[0] += 2.0**-40
     assert spurious_minimum(x, y).case == "J"
-    # The decimals sum to 0 in each group; their floats do not.
-    y = np.array([Decimal("0.3"), Decimal("-0.1"), Decimal("-0.1"), Decimal("-0.1")])
-    corners = np.array([[0], [1], [2], [1]])
-    x = np.column_stack([corners, [0, 0, 0, 3]])
-    found = spurious_minimum(x, y)
-    assert found.case == spurious_minimum(x, [Fraction(v) for v in y]).case
+    # These errors are orthogonal to 1 and x as decimals; their floats leave a gap of rounding size.
+    x, y = [[0], [1], [2], [3]], [Decimal(v) for v in ("0.1", "-0.3", "0.3", "-0.1")]
+    assert spurious_minimum(x, y).case == "J empty"
+    assert spurious_minimum(x, [Fraction(v) for v in y]).case == "J empty"
+    found = spurious_minimum(x, [float(v) for v in y])
+    assert found.case == "J"
+    assert 0 < found.least_squares_risk - found.better_risk < fmpq(1, 10**15)
 
 
 def test_decimals_on_a_line_are_fitted_and_their_floats_are_not():
@@ -172,7 +173,7 @@ def test_every_alpha_and_every_place_gives_a_minimum_of_the_same_risk():
 
 
 def test_a_quarter_of_the_gap_may_raise_the_risk():
-    # Least squares 0 of x = ±1, ±11 twice over z = 0, 1: errors that nearly cancel below the gap.
+    # A wide gap between −9 and 9, below which the errors nearly cancel.
     x = np.array([[-11.0], [-10.0], [-9.0], [9.0], [10.0], [11.0]])
     y = x[:, 0] + np.array([1.0, -1.75, 1.0, -1.0, 1.75, -1.0])
     found = spurious_minimum(x, y)
