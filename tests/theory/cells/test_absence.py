@@ -66,7 +66,7 @@ def test_a_combination_has_a_witness_or_a_proof_that_there_is_none(shape):
     n, d, width = shape
     x, y = problem(n, n, d)
     kinds = set()
-    for combination in list(cell_combinations(list(cells(x)), width))[::2]:
+    for combination in list(cell_combinations(list(cells(x)), width))[::3]:
         holds = isinstance(genuine_minimum(x, y, combination), GenuineMinimum)
         proof = prove_none(x, y, combination)
         assert proof.proven != holds
@@ -76,7 +76,7 @@ def test_a_combination_has_a_witness_or_a_proof_that_there_is_none(shape):
     assert kinds == {True, False}
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_degenerate_whole_numbers_have_a_witness_or_a_proof_too(seed):
     x, y = problem(seed, 5, 2, whole=True)
     for combination in cell_combinations(list(cells(x)), 2):

@@ -88,8 +88,8 @@ def test_degenerate_samples_have_the_cells_that_brute_force_finds(name):
 
 def test_random_small_whole_numbers_have_the_cells_that_brute_force_finds():
     rng = np.random.default_rng(1)
-    for _ in range(6):
-        x = rng.integers(-1, 2, size=(7, 3))
+    for _ in range(4):
+        x = rng.integers(-1, 2, size=(6, 3))
         found = list(cells(x))
         assert {tuple(c.pattern.tolist()) for c in found} == brute_force(x)
         check(x, found)

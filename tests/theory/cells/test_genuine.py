@@ -31,17 +31,21 @@ def by_pattern(x):
     return {tuple(c.pattern.astype(int).tolist()): c for c in cells(x)}
 
 
-def survives(x, y, minimum, count=10_000):
+def survives(x, y, minimum):
     """No perturbation within the cells is lower than the minimum but for rounding."""
     near = lowest_nearby(
         lj.EmpiricalRisk(x, y),
         minimum.network,
         radius=minimum.radius * (1 - 1e-9),
-        count=count,
+        count=10_000,
         key=jax.random.key(1),
     )
     assert near.value == pytest.approx(minimum.loss, abs=1e-15)
-    assert near.lowest >= near.value - 1e-14 * max(1, np.mean(y**2))
+    # Predictions are sums of z_j w_j·x, which may cancel: their rounding, times 2 ‖e‖.
+    w, z = np.asarray(minimum.network.W1), np.asarray(minimum.network.W2)[0]
+    terms = np.sum(np.abs(z) * np.linalg.norm(w, axis=1)) * np.linalg.norm(x, axis=1).max()
+    rounding = 8 * np.finfo(float).eps * max(1, terms)
+    assert near.lowest >= near.value - rounding * (2 * near.value**0.5 + rounding)
 
 
 def check(x, y, minimum, combination):
@@ -78,7 +82,7 @@ def test_section_4_2_has_four_cells_of_losses_1_a_half_a_half_and_0():
         assert minimum.loss == pytest.approx(loss, abs=1e-15)
         assert minimum.unique == (p == (1, 1))
         assert minimum.signs == (1,)
-        survives(SAMPLES, np.array([1.0, 1.0]), minimum, count=2000)
+        check(SAMPLES, np.array([1.0, 1.0]), minimum, [four[p]])
 
 
 def test_section_4_2_with_the_other_label_has_no_minimum_in_r_4():
@@ -126,7 +130,7 @@ def test_a_planted_minimum_is_found_with_its_loss(shape):
     rng = np.random.default_rng(n)
     x = rng.normal(size=(n, d))
     every = list(cells(x))
-    for trial in range(12):
+    for trial in range(8):
         combination = [every[i] for i in rng.integers(len(every), size=width)]
         # Any point of the cells, with a neuron at rest in some trials.
         w = np.array([c.witness for c in combination]) * rng.uniform(0.5, 2, (width, 1))
@@ -147,7 +151,7 @@ def test_where_none_is_said_to_be_no_sampled_solution_is_inside(shape):
     n, d, width = shape
     x, y = draw(1, n, d)
     rng, refused = np.random.default_rng(2), 0
-    for combination in list(cell_combinations(list(cells(x)), width))[::3]:
+    for combination in list(cell_combinations(list(cells(x)), width))[::5]:
         outcome = genuine_minimum(x, y, combination)
         if isinstance(outcome, GenuineMinimum):
             continue
