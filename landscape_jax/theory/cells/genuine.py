@@ -91,7 +91,8 @@ def genuine_minimum(
 
     **Returns:** a `GenuineMinimum`, with z_j ≠ 0 for as many neurons as can be, or a `NotGenuine`.
 
-    **Raises:** `ValueError` where shapes do not fit or entries are not finite.
+    **Raises:** `ValueError` where shapes do not fit or entries are not finite; `RuntimeError` where
+    the solver fails.
 
     Source: LIU, lemma 1, theorem 1, eqs. 10–13.
 
