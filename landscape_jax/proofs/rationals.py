@@ -36,7 +36,7 @@ def matrix(rows: Sequence[Sequence[Number]] | Float[np.ndarray, "rows columns"])
     ```
     """
     table = rows.tolist() if isinstance(rows, np.ndarray) else rows
-    return fmpq_mat([[fmpq(*entry.as_integer_ratio()) for entry in row] for row in table])
+    return fmpq_mat([[rational(entry) for entry in row] for row in table])
 
 
 def nearest(x: fmpq) -> float:
@@ -50,7 +50,7 @@ def nearest(x: fmpq) -> float:
 
 def nearest_matrix(entries: fmpq_mat) -> Float[np.ndarray, "rows columns"]:
     """Give the float64 nearest to each entry."""
-    return np.array([[int(x.p) / int(x.q) for x in row] for row in entries.tolist()], np.float64)
+    return np.array([[nearest(x) for x in row] for row in entries.tolist()], np.float64)
 
 
 def squares(entries: fmpq_mat) -> fmpq:
@@ -74,10 +74,36 @@ def least_squares(A: fmpq_mat, Y: fmpq_mat) -> fmpq_mat:
     turned = A.transpose()
     left, right = (turned * A).tolist(), (turned * Y).tolist()
     joined = fmpq_mat([[*a, *b] for a, b in zip(left, right, strict=True)])
-    echelon, rank = joined.rref()
+    echelon, pivots = _eliminated(joined)
     W = fmpq_mat(unknowns, columns)
-    for row in range(rank):
-        pivot = next(j for j in range(unknowns) if echelon[row, j] != 0)
+    for row, pivot in enumerate(pivots):
         for column in range(columns):
             W[pivot, column] = echelon[row, unknowns + column]
     return W
+
+
+def null_space(A: fmpq_mat) -> fmpq_mat:
+    """Give a basis of {v: Av = 0}, one vector a column.
+
+    ```python
+    >>> null_space(fmpq_mat([[1, 2]]))
+    [-2]
+    [ 1]
+
+    ```
+    """
+    echelon, pivots = _eliminated(A)
+    free = [j for j in range(A.ncols()) if j not in pivots]
+    basis = fmpq_mat(A.ncols(), len(free))
+    for column, j in enumerate(free):
+        basis[j, column] = fmpq(1)
+        for row, pivot in enumerate(pivots):
+            basis[pivot, column] = -echelon[row, j]
+    return basis
+
+
+def _eliminated(A: fmpq_mat) -> tuple[fmpq_mat, list[int]]:
+    """Give the reduced echelon form, and the column of each row's pivot."""
+    echelon, rank = A.rref()
+    columns = range(A.ncols())
+    return echelon, [next(j for j in columns if echelon[row, j] != 0) for row in range(rank)]

@@ -27,10 +27,10 @@ from landscape_jax.search.polish import Leaps, Polish
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
-# The gradient norm at which Newton's method is first tried; each time it is refused, a tenth.
+# The gradient norm at which Newton's method is first tried; each round at a tenth.
 _FIRST_FINISH = 1e-4
-# The last runs of a search descend, and all are finished, in an eighth of the lanes: what moves in
-# lockstep waits for its slowest.
+# The last runs of a search descend in an eighth of the lanes, so that few are idle.  Runs are
+# finished in as many: 16 on a CPU were faster than 32 or 64 there.
 _NARROWER = 8
 # A run whose finish was refused is tried again after half as many steps as it has taken.
 _PAUSE = 2

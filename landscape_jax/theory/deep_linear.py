@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Scalar
 
 from landscape_jax.networks import DeepLinear, criteria
 from landscape_jax.objectives import AbstractObjective, EmpiricalRisk
+from landscape_jax.theory.precision import require_float64
 from landscape_jax.theory.products import Chain, Matrix, read_chain
 
 Kind = Literal[
@@ -194,8 +195,13 @@ def classify_deep_linear(
         raise ValueError(
             f"critical_points_are is {critical_points_are!r}; give one of {', '.join(_DECLARED)}"
         )
-    at = look(loss, network, tolerances)
-    if is_squared(loss):
+    return classify(look(loss, network, tolerances), critical_points_are)
+
+
+def classify(at: Product, critical_points_are: str | None = None) -> LinearPoint:
+    """Say what a point is that was looked at; see `classify_deep_linear`."""
+    tolerances = at.tolerances
+    if isinstance(at.loss, OfProduct) and is_squared(at.loss.risk):
         critical_points_are = "global minima"
     part_3, ranks = _full_ranks(at.chain, tolerances.rank)
     if at.slope_is_near_zero:
@@ -218,12 +224,9 @@ def look(
     for name, value in tolerances._asdict().items():
         if not 0 < value < 1:
             raise ValueError(f"tolerances.{name} is {value}; it must be between 0 and 1")
+    require_float64("the decision of ranks")
     chain = read_chain(network)
     product = jnp.asarray(chain.product(chain.depth, 1))
-    if product.dtype != np.float64:
-        raise ValueError(
-            'ranks are decided in float64; put jax.config.update("jax_enable_x64", True) first'
-        )
     of_matrix = OfProduct(loss) if isinstance(loss, EmpiricalRisk) else loss
     value, slope, bend, start = map(np.asarray, _derivatives(of_matrix, product))
     if not all(np.isfinite(part).all() for part in (value, slope, bend)):

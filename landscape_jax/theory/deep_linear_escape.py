@@ -12,11 +12,12 @@ from jaxtyping import Array, Float
 
 from landscape_jax.networks import DeepLinear
 from landscape_jax.objectives import EmpiricalRisk
+from landscape_jax.proofs.rationals import matrix, nearest
 from landscape_jax.theory.deep_linear import (
     LinearTolerances,
     OfMatrix,
     Product,
-    classify_deep_linear,
+    classify,
     is_squared,
     look,
 )
@@ -120,10 +121,10 @@ def escape_deep_linear(
     """
     if not (np.isfinite(epsilon) and epsilon > 0):
         raise ValueError(f"epsilon is {epsilon}; it must be a positive number")
-    point = classify_deep_linear(loss, network, tolerances=tolerances)
+    at = look(loss, network, tolerances)
+    point = classify(at)
     if point.kind != "saddle" or point.j_star is None:
         raise ValueError(f"the point is no saddle but {point.kind}: {point.reason}")
-    at = look(loss, network, tolerances)
     if point.part == "1":
         tuples = list(_perturbed(at, point.j_star, _WITHIN * epsilon))
     else:
@@ -225,7 +226,7 @@ class _Exact:
     """
 
     def __init__(self, risk: EmpiricalRisk, chain: Chain):
-        x, y = _exact(np.asarray(risk.x)), _exact(np.asarray(risk.y))
+        x, y = matrix(np.asarray(risk.x)), matrix(np.asarray(risk.y))
         self.samples = len(risk.x)
         self.square = x.transpose() * x
         self.start = _product(chain)
@@ -234,19 +235,14 @@ class _Exact:
     def __call__(self, chain: Chain) -> float:
         change = _product(chain) - self.start
         total = 2 * _inner(self.slope, change) + _inner(change * self.square, change)
-        ratio = total / self.samples
-        return int(ratio.p) / int(ratio.q)
+        return nearest(total / self.samples)
 
 
 def _product(chain: Chain) -> fmpq_mat:
-    first, *others = map(_exact, chain.weights)
+    first, *others = map(matrix, chain.weights)
     for weight in others:
         first = weight * first
     return first
-
-
-def _exact(matrix: np.ndarray) -> fmpq_mat:
-    return fmpq_mat([[fmpq(*entry.as_integer_ratio()) for entry in row] for row in matrix.tolist()])
 
 
 def _inner(left: fmpq_mat, right: fmpq_mat) -> fmpq:

@@ -47,19 +47,25 @@ def exact_samples(x: Any, y: Any) -> Samples:
 
     ```
     """
-    inputs, labels = _numbers("x", x), _numbers("y", y)
-    if inputs.ndim != 2 or 0 in inputs.shape:
-        raise ValueError(
-            f"x has shape {inputs.shape}; it must be (samples, inputs), none of them 0"
-        )
+    inputs, labels = exact_inputs(x), _numbers("y", y)
     if labels.ndim not in (1, 2) or len(labels) != len(inputs) or 0 in labels.shape:
         raise ValueError(
             f"y has shape {labels.shape}; give one label for each of the {len(inputs)} samples"
         )
     return Samples(
-        matrix([[*row, 1] for row in inputs.tolist()]),
+        fmpq_mat([[*row, fmpq(1)] for row in inputs]),
         matrix(labels.reshape(len(labels), -1).tolist()),
     )
+
+
+def exact_inputs(x: Any) -> list[list[fmpq]]:
+    """Read the samples alone, homogeneous as they are; see `exact_samples`."""
+    inputs = _numbers("x", x)
+    if inputs.ndim != 2 or 0 in inputs.shape:
+        raise ValueError(
+            f"x has shape {inputs.shape}; it must be (samples, inputs), none of them 0"
+        )
+    return [[rational(entry) for entry in row] for row in inputs.tolist()]
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:

@@ -80,6 +80,8 @@ def test_a_run_that_leaps_below_the_value_of_a_global_one_says_so():
     run = _ends(Valley(), starts, below_value=1e-6)
     assert run.is_below_value.all()
     assert run.value[0] < 1e-6
+    # Descent alone takes 3 / (0.1 * 1e-4) steps down the floor.
+    assert run.steps[0] < 10_000
 
 
 def test_what_has_no_minimum_is_never_accepted():

@@ -17,6 +17,7 @@ from landscape_jax.search.restarts import restart
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 from landscape_jax.storage import Sweep, open_sweep
+from landscape_jax.theory.precision import require_float64
 
 Size = tuple[int, int]
 Arrays = dict[str, np.ndarray]
@@ -53,10 +54,7 @@ def check(sizes: list[Size], restarts: int, seed: int) -> None:
         raise ValueError(f"restarts is {restarts}; give at least 1")
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed}; give one from 0 to 2**63 - 1")
-    if not jax.config.read("jax_enable_x64"):
-        raise ValueError(
-            'the study needs float64; put jax.config.update("jax_enable_x64", True) first'
-        )
+    require_float64("the study")
 
 
 def sweep(

@@ -9,7 +9,7 @@ from flint import fmpq, fmpq_mat
 from jaxtyping import Bool, Float
 from scipy.optimize import linprog
 
-from landscape_jax.proofs.rationals import least_squares, nearest_matrix
+from landscape_jax.proofs.rationals import least_squares, nearest_matrix, null_space
 from landscape_jax.theory.cells.arrangement import Cell
 from landscape_jax.theory.cells.solutions import exact_rows, exact_table
 
@@ -112,28 +112,6 @@ def _case(
     if others is not None and any(t != 0 for t in (others.transpose() * errors).entries()):
         return None
     return _Case(active, R, V)
-
-
-def null_space(A: fmpq_mat) -> fmpq_mat:
-    """Give a basis of {v: Av = 0}, one vector a column.
-
-    ```python
-    >>> null_space(fmpq_mat([[1, 2]]))
-    [-2]
-    [ 1]
-
-    ```
-    """
-    echelon, rank = A.rref()
-    unknowns = A.ncols()
-    pivots = [next(j for j in range(unknowns) if echelon[i, j] != 0) for i in range(rank)]
-    free = [j for j in range(unknowns) if j not in pivots]
-    basis = fmpq_mat(unknowns, len(free))
-    for column, j in enumerate(free):
-        basis[j, column] = fmpq(1)
-        for i, pivot in enumerate(pivots):
-            basis[pivot, column] = -echelon[i, j]
-    return basis
 
 
 def _refute(

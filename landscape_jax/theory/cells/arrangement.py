@@ -10,7 +10,8 @@ from flint import fmpq, fmpz_mat
 from jaxtyping import Bool, Float
 from scipy.optimize import nnls
 
-from landscape_jax.theory.piecewise_linear import exact_samples
+from landscape_jax.proofs.rationals import rational
+from landscape_jax.theory.piecewise_linear import exact_inputs
 
 # A row or a weight of whole numbers: for signs only the direction matters.
 Direction = tuple[int, ...]
@@ -153,10 +154,7 @@ def cell_combinations(
 
 def _whole_rows(x: Any) -> list[Direction]:
     """Give each sample's direction in whole numbers."""
-    array = np.asarray(x)
-    samples = exact_samples(x, np.zeros(len(array) if array.ndim else 0))
-    # Without the 1 that is appended for a bias: here the rows are homogeneous as they are.
-    return [_whole(row[:-1]) for row in samples.rows.tolist()]
+    return [_whole(row) for row in exact_inputs(x)]
 
 
 def _whole(row: Sequence[fmpq]) -> Direction:
@@ -316,7 +314,7 @@ def _margin(
     w: Float[np.ndarray, " inputs"],
 ) -> float:
     """Give minᵢ sᵢ w·xᵢ / (‖w‖‖xᵢ‖), rounded down; 0 where it is not positive: all exact."""
-    whole = _whole([fmpq(*t.as_integer_ratio()) for t in w.tolist()])
+    whole = _whole([rational(t) for t in w.tolist()])
     least, size = 1.0, _dot(whole, whole)
     for row, plus in zip(lines, positive.tolist(), strict=True):
         height = _dot(row, whole) if plus else -_dot(row, whole)

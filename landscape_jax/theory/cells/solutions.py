@@ -10,7 +10,7 @@ from flint import fmpq, fmpq_mat
 from jaxtyping import Array, Bool, Float, Int
 
 from landscape_jax.proofs.rationals import least_squares, squares
-from landscape_jax.theory.piecewise_linear import exact_samples
+from landscape_jax.theory.piecewise_linear import exact_inputs, exact_samples
 
 Table = Array | np.ndarray
 _BATCH = 256
@@ -165,8 +165,7 @@ def exact_rows(x: Any, y: Any) -> tuple[list[list[fmpq]], fmpq_mat]:
     samples = exact_samples(x, y)
     if samples.labels.ncols() != 1:
         raise ValueError(f"y has {samples.labels.ncols()} columns; give one label for each sample")
-    # Without the 1 that is appended for a bias.
-    return [row[:-1] for row in samples.rows.tolist()], samples.labels
+    return exact_inputs(x), samples.labels
 
 
 def exact_table(rows: list[list[fmpq]], pattern: Bool[np.ndarray, "samples neurons"]) -> fmpq_mat:
