@@ -11,6 +11,8 @@ from landscape_jax.theory.cells.genuine import GenuineMinimum as GenuineMinimum
 from landscape_jax.theory.cells.genuine import NotGenuine as NotGenuine
 from landscape_jax.theory.cells.genuine import genuine_minima as genuine_minima
 from landscape_jax.theory.cells.genuine import genuine_minimum as genuine_minimum
+from landscape_jax.theory.cells.one_sided import LeastSlope as LeastSlope
+from landscape_jax.theory.cells.one_sided import least_slope as least_slope
 from landscape_jax.theory.cells.solutions import CellSolutions as CellSolutions
 from landscape_jax.theory.cells.solutions import ExactSolution as ExactSolution
 from landscape_jax.theory.cells.solutions import cell_solutions as cell_solutions
