@@ -7,6 +7,9 @@ from landscape_jax.theory.cells.arrangement import cell_bound as cell_bound
 from landscape_jax.theory.cells.arrangement import cell_combinations as cell_combinations
 from landscape_jax.theory.cells.arrangement import cells as cells
 from landscape_jax.theory.cells.arrangement import combination_count as combination_count
+from landscape_jax.theory.cells.faces import Face as Face
+from landscape_jax.theory.cells.faces import face_bound as face_bound
+from landscape_jax.theory.cells.faces import faces as faces
 from landscape_jax.theory.cells.genuine import GenuineMinimum as GenuineMinimum
 from landscape_jax.theory.cells.genuine import NotGenuine as NotGenuine
 from landscape_jax.theory.cells.genuine import genuine_minima as genuine_minima

@@ -62,7 +62,7 @@ def cell_bound(x: Any) -> int:
 
     ```
     """
-    return _bound(_lines(_whole_rows(x)).lines)
+    return _bound(distinct_lines(whole_rows(x)).lines)
 
 
 def cells(x: Any, *, limit: int = 200_000) -> Iterator[Cell]:
@@ -97,8 +97,8 @@ def cells(x: Any, *, limit: int = 200_000) -> Iterator[Cell]:
 
     ```
     """
-    rows = _whole_rows(x)
-    known = _lines(rows)
+    rows = whole_rows(x)
+    known = distinct_lines(rows)
     bound = _bound(known.lines)
     if bound > limit:
         raise ValueError(
@@ -152,22 +152,24 @@ def cell_combinations(
     return itertools.combinations_with_replacement(cells, width)
 
 
-def _whole_rows(x: Any) -> list[Direction]:
+def whole_rows(x: Any) -> list[Direction]:
     """Give each sample's direction in whole numbers."""
     return [_whole(row) for row in exact_inputs(x)]
 
 
 def _whole(row: Sequence[fmpq]) -> Direction:
     scale = math.lcm(*(int(t.q) for t in row))
-    return _primitive([int(t.p) * (scale // int(t.q)) for t in row])
+    return primitive([int(t.p) * (scale // int(t.q)) for t in row])
 
 
-def _primitive(row: Sequence[int]) -> Direction:
+def primitive(row: Sequence[int]) -> Direction:
+    """Divide whole numbers by their greatest common divisor."""
     common = math.gcd(*row)
     return tuple(t // common for t in row) if common > 1 else tuple(row)
 
 
-def _lines(rows: Sequence[Direction]) -> _Lines:
+def distinct_lines(rows: Sequence[Direction]) -> _Lines:
+    """Give the lines through 0 of some rows, each once, and where each row is among them."""
     lines: list[Direction] = []
     index: dict[Direction, int] = {}
     place, same = [], []
@@ -192,7 +194,8 @@ def _bound(lines: Sequence[Direction]) -> int:
     return 2 * sum(math.comb(len(lines) - 1, i) for i in range(rank))
 
 
-def _dot(a: Direction, b: Direction) -> int:
+def dot(a: Direction, b: Direction) -> int:
+    """Multiply whole numbers."""
     return sum(s * t for s, t in zip(a, b, strict=True))
 
 
@@ -219,13 +222,13 @@ def _split(
         on = met.get(signs)
         if on is None:
             # Its hyperplane does not meet the cell, so the whole cell is on the point's side.
-            yield (signs | bit if _dot(new, point) > 0 else signs), point
+            yield (signs | bit if dot(new, point) > 0 else signs), point
             continue
         # |r·new| < (k/2) |r·on| for all rows r: the signs at k on ± new are those at on, and half
         # the way to the next boundary is left.
-        k = 2 + 2 * max(abs(_dot(r, new)) // abs(_dot(r, on)) for r in rows)
-        yield signs | bit, _primitive([k * t + s for t, s in zip(on, new, strict=True)])
-        yield signs, _primitive([k * t - s for t, s in zip(on, new, strict=True)])
+        k = 2 + 2 * max(abs(dot(r, new)) // abs(dot(r, on)) for r in rows)
+        yield signs | bit, primitive([k * t + s for t, s in zip(on, new, strict=True)])
+        yield signs, primitive([k * t - s for t, s in zip(on, new, strict=True)])
 
 
 def _on_hyperplane(rows: Sequence[Direction], normal: Direction) -> dict[int, Direction]:
@@ -236,13 +239,13 @@ def _on_hyperplane(rows: Sequence[Direction], normal: Direction) -> dict[int, Di
     """
     p = next(i for i, t in enumerate(normal) if t)
     others = [j for j in range(len(normal)) if j != p]
-    inside = [_primitive([normal[p] * r[j] - normal[j] * r[p] for j in others]) for r in rows]
-    known = _lines(inside)
+    inside = [primitive([normal[p] * r[j] - normal[j] * r[p] for j in others]) for r in rows]
+    known = distinct_lines(inside)
     found = {}
     for signs, u in _half(known.lines):
         point = [normal[p] * t for t in u]
         point.insert(p, -sum(normal[j] * t for j, t in zip(others, u, strict=True)))
-        found[_row_signs(known, signs)] = _primitive(point)
+        found[_row_signs(known, signs)] = primitive(point)
     return found
 
 
@@ -256,7 +259,7 @@ def _cells(known: _Lines, inputs: int) -> Iterator[Cell]:
     if not known.lines:
         yield Cell(np.zeros(len(known.place), bool), np.eye(inputs)[0], 1.0)
         return
-    units = np.array([_unit(row) for row in known.lines])
+    units = np.array([unit(row) for row in known.lines])
     place, same = np.array(known.place), np.array(known.same)
     for signs, point in _half(known.lines):
         positive = np.array([bool(signs >> i & 1) for i in range(len(known.lines))])
@@ -267,7 +270,8 @@ def _cells(known: _Lines, inputs: int) -> Iterator[Cell]:
         yield Cell(~pattern & (place >= 0), -witness, margin)
 
 
-def _unit(row: Direction) -> Float[np.ndarray, " inputs"]:
+def unit(row: Direction) -> Float[np.ndarray, " inputs"]:
+    """Give a direction as a unit vector of floats, however large its whole numbers are."""
     largest = max(abs(t) for t in row)
     scaled = np.array([t / largest for t in row])
     return scaled / np.linalg.norm(scaled)
@@ -280,7 +284,7 @@ def _witness(
     point: Direction,
 ) -> tuple[Float[np.ndarray, " inputs"], float]:
     """Give the deepest vector of a cell that is found, and its margin."""
-    tried = [(w, _margin(lines, positive, w)) for w in (_centre(units, positive), _unit(point))]
+    tried = [(w, _margin(lines, positive, w)) for w in (centre(units, positive), unit(point))]
     witness, margin = max(tried, key=lambda found: found[1])
     if not margin > 0:
         raise ValueError(
@@ -290,10 +294,10 @@ def _witness(
     return witness, margin
 
 
-def _centre(
+def centre(
     units: Float[np.ndarray, "lines inputs"], positive: Bool[np.ndarray, " lines"]
 ) -> Float[np.ndarray, " inputs"]:
-    """Give the unit vector that is farthest from the boundary, to rounding.
+    """Give the unit vector that is farthest from the boundary, to rounding; 0 where there is none.
 
     It is along the shortest w with s_i u_i·w ≥ 1 for all lines, a least distance problem that
     non-negative least squares solves (Lawson and Hanson 1974, chapter 23).
@@ -315,11 +319,11 @@ def _margin(
 ) -> float:
     """Give minᵢ sᵢ w·xᵢ / (‖w‖‖xᵢ‖), rounded down; 0 where it is not positive: all exact."""
     whole = _whole([rational(t) for t in w.tolist()])
-    least, size = 1.0, _dot(whole, whole)
+    least, size = 1.0, dot(whole, whole)
     for row, plus in zip(lines, positive.tolist(), strict=True):
-        height = _dot(row, whole) if plus else -_dot(row, whole)
+        height = dot(row, whole) if plus else -dot(row, whole)
         if height <= 0:
             return 0.0
         # A quotient of whole numbers is rounded once, the root once more.
-        least = min(least, math.sqrt(height**2 / (size * _dot(row, row))) * (1 - 1e-15))
+        least = min(least, math.sqrt(height**2 / (size * dot(row, row))) * (1 - 1e-15))
     return least

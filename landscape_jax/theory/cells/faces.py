@@ -1,0 +1,179 @@
+"""All faces into which samples cut the space of a neuron's weights: cells, kinks and 0."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from flint import fmpz_mat
+from jaxtyping import Bool, Float
+
+from landscape_jax.theory.cells.arrangement import (
+    Cell,
+    Direction,
+    cells,
+    centre,
+    distinct_lines,
+    dot,
+    primitive,
+    unit,
+    whole_rows,
+)
+
+
+class Face(NamedTuple):
+    """A face of weights w: those with the same signs of w·xᵢ, which may be 0.
+
+    - `pattern`: where w·xᵢ > 0.
+    - `zero`: where w·xᵢ = 0 though xᵢ ≠ 0: the kinks.  A cell is a face without any.
+    - `witness`: a unit vector w inside, as deep as was found; 0 for the face {0}.
+    - `margin`: minᵢ |w·xᵢ| / (‖w‖‖xᵢ‖) > 0 over the xᵢ whose hyperplane does not hold the face; 1
+      where there are none.
+    - `basis`: of the face's span, in whole numbers, each vector a row; empty for {0}.
+    """
+
+    pattern: Bool[np.ndarray, " samples"]
+    zero: Bool[np.ndarray, " samples"]
+    witness: Float[np.ndarray, " inputs"]
+    margin: float
+    basis: tuple[Direction, ...]
+
+
+def face_bound(x: Any) -> int:
+    """Bound the number of faces: 1 + Σ_{k=1}^r 2 C(M, r − k) Σ_{i<k} C(M − r + k − 1, i).
+
+    M is the number of distinct lines through 0 of the samples, r their rank.  With equality where
+    the lines are in general position, any r of them independent: then each choice of r − k
+    hyperplanes meets in a flat of its own, cut by the others into cells (see `cell_bound`).
+
+    **Arguments:** `x`, the samples, (N, inputs), see `cell_bound`.
+
+    **Raises:** like `exact_samples`.
+
+    Source: Zaslavsky 1975, section 5: no arrangement has more faces than one in general position.
+
+    ```python
+    >>> face_bound([[1.0, 0.0], [0.0, 1.0]]), face_bound([[1.0, 0.0], [-2.0, 0.0]])
+    (9, 3)
+
+    ```
+    """
+    lines = distinct_lines(whole_rows(x)).lines
+    if not lines:
+        return 1
+    M, r = len(lines), fmpz_mat([list(row) for row in lines]).rank()
+    return 1 + sum(
+        2 * math.comb(M, r - k) * sum(math.comb(M - r + k - 1, i) for i in range(k))
+        for k in range(1, r + 1)
+    )
+
+
+def faces(x: Any, *, limit: int = 200_000) -> Iterator[Face]:
+    """Give all faces of a data set, the cells first, then by falling dimension.
+
+    A face is a non-empty set {w: sign w·xᵢ = sᵢ for all xᵢ ≠ 0}, s ∈ {−1, 0, 1}^N.  They are
+    relatively open cones, and each w is in exactly one.
+
+    The enumeration is exact, in whole numbers: the faces with sᵢ = 0 on a set of samples are the
+    cells of the other samples on the flat where these w·xᵢ are 0.  Every flat is met once, by
+    cutting those of one dimension more by one hyperplane.
+
+    **Arguments:** `x`, see `cell_bound`; `limit`, the largest `face_bound` that is taken on.
+
+    **Returns:** an iterator of `Face`.  A cell is as `cells` gives it; the witness of another face
+    is off its hyperplanes by rounding, about 1e-16, and its margin is to rounding.
+
+    **Raises:** `ValueError` with the number where the bound is above the limit; on the way where a
+    face holds no float64 vector; else like `exact_samples`.
+
+    Source: LIU, section 6, takes the faces of one kink; LIU, section 4.3, the cells.
+
+    ```python
+    >>> for face in faces([[1.0], [2.0], [-1.0]]):
+    ...     print(face.pattern.astype(int), face.zero.astype(int), face.witness)
+    [1 1 0] [0 0 0] [1.]
+    [0 0 1] [0 0 0] [-1.]
+    [0 0 0] [1 1 1] [0.]
+
+    ```
+    """
+    rows = whole_rows(x)
+    bound = face_bound(x)
+    if bound > limit:
+        raise ValueError(
+            f"the samples may have {bound} faces, more than the limit of {limit}; give fewer "
+            "samples or a larger limit"
+        )
+    return _faces(rows, limit)
+
+
+def _faces(rows: Sequence[Direction], limit: int) -> Iterator[Face]:
+    lines = distinct_lines(rows).lines
+    units = np.array([unit(row) if any(row) else np.zeros(len(row)) for row in rows])
+    for basis in _flats(lines, len(rows[0])):
+        if not basis:
+            nowhere = np.zeros(len(rows), bool)
+            yield Face(nowhere, np.any(units != 0, axis=1), np.zeros(units.shape[1]), 1.0, ())
+            continue
+        inside = [[dot(row, b) for b in basis] for row in rows]
+        zero = np.array([any(row) and not any(r) for row, r in zip(rows, inside, strict=True)])
+        for cell in cells(np.array(inside, dtype=object), limit=limit):
+            yield _face(cell, zero, units, basis)
+
+
+def _flats(lines: Sequence[Direction], inputs: int) -> Iterator[tuple[Direction, ...]]:
+    """Give a basis of each intersection of hyperplanes, the whole space first."""
+    whole = tuple(tuple(int(i == j) for j in range(inputs)) for i in range(inputs))
+    level = {frozenset[int](): whole}
+    while level:
+        yield from level.values()
+        deeper: dict[frozenset[int], tuple[Direction, ...]] = {}
+        for on, basis in level.items():
+            met = set(on)
+            for i, line in enumerate(lines):
+                if i in met:
+                    continue
+                part = _cut(basis, line)
+                holds = [k for k, row in enumerate(lines) if not any(dot(row, b) for b in part)]
+                deeper.setdefault(frozenset(holds), part)
+                met.update(holds)
+        level = deeper
+
+
+def _cut(basis: Sequence[Direction], normal: Direction) -> tuple[Direction, ...]:
+    """Give a basis of where the span is perpendicular to the normal, which it is not everywhere."""
+    heights = [dot(normal, b) for b in basis]
+    p = next(i for i, t in enumerate(heights) if t)
+    return tuple(
+        primitive([heights[p] * s - heights[i] * t for s, t in zip(b, basis[p], strict=True)])
+        for i, b in enumerate(basis)
+        if i != p
+    )
+
+
+def _face(
+    cell: Cell,
+    zero: Bool[np.ndarray, " samples"],
+    units: Float[np.ndarray, "samples inputs"],
+    basis: tuple[Direction, ...],
+) -> Face:
+    """Turn a cell of the samples on a flat into a face."""
+    if not zero.any():
+        return Face(cell.pattern, zero, cell.witness, cell.margin, basis)
+    Q = np.linalg.qr(np.array([unit(b) for b in basis]).T)[0]
+    beside = np.any(units != 0, axis=1) & ~zero
+    signed = np.where(cell.pattern, 1.0, -1.0)[beside, None] * units[beside]
+    # The cell's own witness is in coordinates of no length: it is second choice.
+    largest = max(abs(t) for b in basis for t in b)
+    given = cell.witness @ np.array([[t / largest for t in b] for b in basis])
+    deepest = Q @ centre(signed @ Q, np.ones(len(signed), bool)) if beside.any() else Q[:, 0]
+    tried = [w / max(float(np.linalg.norm(w)), np.finfo(float).tiny) for w in (deepest, given)]
+    margins = [float(np.min(signed @ w, initial=1.0)) for w in tried]
+    margin = max(margins)
+    witness = tried[margins.index(margin)]
+    if not margin > 0:
+        raise ValueError(
+            f"the face in the span of {basis} holds no float64 vector that was found: samples are "
+            "dependent but for rounding; give decimals as they are written, as Decimal or Fraction"
+        )
+    return Face(cell.pattern, zero, witness, margin, basis)
