@@ -1,0 +1,35 @@
+"""SS16's theorems on overspecified networks: their constructions, and the bounds they give."""
+
+from landscape_jax.theory.overspecification.initial import initial_weights as initial_weights
+from landscape_jax.theory.overspecification.intervals import Share as Share
+from landscape_jax.theory.overspecification.intervals import clopper_pearson as clopper_pearson
+from landscape_jax.theory.overspecification.orthants import ValueDistribution as ValueDistribution
+from landscape_jax.theory.overspecification.orthants import orthant_minima as orthant_minima
+from landscape_jax.theory.overspecification.orthants import share_of_minima as share_of_minima
+from landscape_jax.theory.overspecification.orthants import theorem_1_bound as theorem_1_bound
+from landscape_jax.theory.overspecification.orthants import value_distribution as value_distribution
+from landscape_jax.theory.overspecification.relu_neuron import NeuronPair as NeuronPair
+from landscape_jax.theory.overspecification.relu_neuron import copies as copies
+from landscape_jax.theory.overspecification.relu_neuron import mean_loss as mean_loss
+from landscape_jax.theory.overspecification.relu_neuron import neuron_loss as neuron_loss
+from landscape_jax.theory.overspecification.relu_neuron import relu_pair as relu_pair
+from landscape_jax.theory.overspecification.relu_neuron import sample_losses as sample_losses
+from landscape_jax.theory.overspecification.sigmoid_neuron import (
+    bad_start_probability as bad_start_probability,
+)
+from landscape_jax.theory.overspecification.sigmoid_neuron import sigmoid_pair as sigmoid_pair
+from landscape_jax.theory.overspecification.sigmoid_neuron import surrogate_loss as surrogate_loss
+from landscape_jax.theory.overspecification.singletons import SingletonOptimum as SingletonOptimum
+from landscape_jax.theory.overspecification.singletons import is_covering as is_covering
+from landscape_jax.theory.overspecification.singletons import (
+    singleton_basin_values as singleton_basin_values,
+)
+from landscape_jax.theory.overspecification.singletons import singleton_data as singleton_data
+from landscape_jax.theory.overspecification.singletons import (
+    singleton_event_probability as singleton_event_probability,
+)
+from landscape_jax.theory.overspecification.singletons import singleton_optimum as singleton_optimum
+from landscape_jax.theory.overspecification.singletons import theorem_2_bound as theorem_2_bound
+from landscape_jax.theory.overspecification.singletons import (
+    theorem_2_power_bound as theorem_2_power_bound,
+)

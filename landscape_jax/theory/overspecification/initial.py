@@ -1,0 +1,45 @@
+"""The paper's random starts of a two-layer network, thousands at a time."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+
+@partial(jax.jit, static_argnames=("starts", "width", "inputs", "dtype"))
+def initial_weights(
+    key: Key[Array, ""], starts: int, width: int, inputs: int, *, dtype=None
+) -> tuple[Float[Array, "starts width inputs"], Float[Array, "starts width"]]:
+    """Draw starts: neurons uniform on the unit sphere, output weights −1 or 1, all independent.
+
+    Start i is drawn by `fold_in(key, i)`, so it is the same whatever the number of starts.
+
+    **Arguments:** `key`; `starts`, how many; `width`, n; `inputs`, d; `dtype`, JAX's default float
+    where left out.
+
+    **Returns:** W, (starts, n, d), and v, (starts, n).
+
+    **Raises:** `ValueError` where a size is less than 1.
+
+    Source: SS16, sections 3.2 and 5.
+
+    ```python
+    >>> import jax
+    >>> W, v = initial_weights(jax.random.key(0), 100, 4, 3)
+    >>> W.shape, sorted(set(v.ravel().tolist()))
+    ((100, 4, 3), [-1.0, 1.0])
+
+    ```
+    """
+    if min(starts, width, inputs) < 1:
+        raise ValueError(f"starts, width, inputs are {starts}, {width}, {inputs}; each is ≥ 1")
+    kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
+
+    def one(i: Array) -> tuple[Array, Array]:
+        first, last = jax.random.split(jax.random.fold_in(key, i))
+        normal = jax.random.normal(first, (width, inputs), kind)
+        W = normal / jnp.linalg.norm(normal, axis=1, keepdims=True)
+        return W, jax.random.rademacher(last, (width,), kind)
+
+    return jax.vmap(one)(jnp.arange(starts))

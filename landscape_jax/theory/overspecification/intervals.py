@@ -1,0 +1,65 @@
+"""Confidence intervals of probabilities from counts, exact at every sample size."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import beta
+
+Counts = int | np.integer | np.ndarray
+
+
+class Share(NamedTuple):
+    """An estimated probability and its confidence interval, floats or arrays of one shape.
+
+    - `estimate`: successes / trials.
+    - `low`, `high`: the ends of the interval.
+    """
+
+    estimate: Float[np.ndarray, "..."]
+    low: Float[np.ndarray, "..."]
+    high: Float[np.ndarray, "..."]
+
+
+def clopper_pearson(
+    successes: Counts, trials: Counts, *, confidence: float | Float[np.ndarray, "..."] = 0.95
+) -> Share:
+    """Give the exact binomial confidence interval of a probability.
+
+    From the quantiles of the beta distribution,
+
+    low = B⁻¹((1 − confidence)/2; s, t − s + 1),  high = B⁻¹((1 + confidence)/2; s + 1, t − s):
+
+    whatever the probability, the interval misses it on either side in at most a share
+    (1 − confidence)/2 of all samples.
+
+    **Arguments:** `successes` and `trials`, whole numbers or arrays of them that broadcast;
+    `confidence`, between 0 and 1.
+
+    **Returns:** a `Share`.
+
+    **Raises:** `ValueError` unless 0 ≤ successes ≤ trials, trials ≥ 1 and 0 < confidence < 1.
+
+    Source: Clopper and Pearson 1934.
+
+    ```python
+    >>> found = clopper_pearson(0, 100)
+    >>> float(found.estimate), float(found.low), round(float(found.high), 6)
+    (0.0, 0.0, 0.036217)
+
+    ```
+    """
+    s, t = np.broadcast_arrays(successes, trials)
+    if not (np.issubdtype(s.dtype, np.integer) and np.issubdtype(t.dtype, np.integer)):
+        raise ValueError(f"successes and trials are {s.dtype} and {t.dtype}; give whole numbers")
+    if not (np.all(t >= 1) and np.all(s >= 0) and np.all(s <= t)):
+        raise ValueError(
+            f"successes {successes} of trials {trials}; give 0 ≤ successes ≤ trials, trials ≥ 1"
+        )
+    level = np.asarray(confidence, np.float64)
+    if not np.all((level > 0) & (level < 1)):
+        raise ValueError(f"confidence is {confidence}; it must be between 0 and 1")
+    # Where a shape is 0 the quantile is NaN, and the end is that of the unit interval.
+    low = np.where(s == 0, 0.0, beta.ppf((1 - level) / 2, np.maximum(s, 1), t - s + 1))
+    high = np.where(s == t, 1.0, beta.ppf((1 + level) / 2, s + 1, np.maximum(t - s, 1)))
+    return Share(np.asarray(s / t), low, high)

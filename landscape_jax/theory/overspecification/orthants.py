@@ -1,0 +1,163 @@
+"""Theorem 1 of SS16 in d dimensions: all 2ᵈ minima of one neuron, and how their values spread."""
+
+import math
+from fractions import Fraction
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from landscape_jax.theory.overspecification.relu_neuron import NeuronPair
+from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
+
+# More bits do not fit a whole number of 32 bits, which is what JAX has by default.
+_LARGEST = 31
+
+
+class ValueDistribution(NamedTuple):
+    """The values of the 2ᵈ minima, one a number k of bad coordinates.
+
+    - `values`: ((d − k) good + k bad)/d, k = 0, …, d, upwards.
+    - `counts`: how many minima have it, C(d, k).
+    - `probabilities`: C(d, k)/2ᵈ.
+    """
+
+    values: Float[np.ndarray, " counts"]
+    counts: tuple[int, ...]
+    probabilities: Float[np.ndarray, " counts"]
+
+
+def orthant_minima(
+    pair: NeuronPair, dim: int, indices: Int[Array | np.ndarray, " minima"] | None = None
+) -> Float[Array, "minima dim"]:
+    """Give minima of a neuron on the d copies of the samples, all 2ᵈ of them where none are named.
+
+    The loss is the mean over coordinates of E(w_j), so a point all of whose coordinates are strict
+    minima of E is one of it: with curvatures c_j and within the distance of the coordinates to the
+    basins' ends, the loss of a ReLU neuron rises from w to w + h by exactly Σ_j c_j h_j²/(2d).
+
+    Minimum i has the bad coordinate j where bit j of i is 1.  Ask for a range of indices at a time
+    where 2ᵈ rows are too many.
+
+    **Arguments:** `pair`; `dim`, 1 ≤ d ≤ 31; `indices`, whole numbers from 0 to 2ᵈ − 1.
+
+    **Returns:** one minimum a row.
+
+    **Raises:** `ValueError` where d or an index is out of range.
+
+    Source: SS16, theorem 1.
+
+    ```python
+    >>> from landscape_jax.theory.overspecification import relu_pair
+    >>> orthant_minima(relu_pair(0.125), 2).tolist()
+    [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
+
+    ```
+    """
+    if not 1 <= dim <= _LARGEST:
+        raise ValueError(f"dim is {dim}; it must be from 1 to {_LARGEST}")
+    chosen = np.arange(2**dim) if indices is None else np.asarray(indices)
+    if chosen.size and not (chosen.min() >= 0 and chosen.max() < 2**dim):
+        raise ValueError(
+            f"indices reach from {chosen.min()} to {chosen.max()}; give 0 to 2^dim − 1"
+        )
+    return _minima(jnp.asarray(chosen, jnp.uint32), jnp.array([pair.good, pair.bad]), dim)
+
+
+@partial(jax.jit, static_argnames="dim")
+def _minima(indices: Array, points: Array, dim: int) -> Array:
+    bits = (indices[:, None] >> jnp.arange(dim, dtype=jnp.uint32)[None, :]) & 1
+    return points[bits]
+
+
+def value_distribution(pair: NeuronPair, dim: int) -> ValueDistribution:
+    """Give the values of all minima in d dimensions and how often each occurs, binomially.
+
+    **Arguments:** `pair`; `dim`, d ≥ 1.
+
+    **Raises:** `ValueError` where d < 1.
+
+    Source: SS16, proof of theorem 1.
+
+    ```python
+    >>> from landscape_jax.theory.overspecification import relu_pair
+    >>> found = value_distribution(relu_pair(0.125), 2)
+    >>> found.values.tolist(), found.counts, found.probabilities.tolist()
+    ([0.125, 0.3125, 0.5], (1, 2, 1), [0.25, 0.5, 0.25])
+
+    ```
+    """
+    if dim < 1:
+        raise ValueError(f"dim is {dim}; it must be at least 1")
+    bad = np.arange(dim + 1) / dim
+    counts = tuple(math.comb(dim, k) for k in range(dim + 1))
+    return ValueDistribution(
+        values=(1 - bad) * pair.good_value + bad * pair.bad_value,
+        counts=counts,
+        probabilities=np.array([count / 2**dim for count in counts]),
+    )
+
+
+def share_of_minima(pair: NeuronPair, level: float, dims: Sizes) -> Float[np.ndarray, "..."]:
+    """Give the share of the 2ᵈ minima of value at most a level: a binomial tail, summed exactly.
+
+    It is Pr[B(d, ½) ≤ K], K = ⌊d (level − good)/(bad − good)⌋.  For the ReLU neuron it is also
+    F(level), the probability that a start uniform on the sphere lies in the basin of one of them,
+    as the signs of its coordinates are independent coins.  Whether a value is at most the level is
+    decided in rational numbers, of the pair's floats.
+
+    **Arguments:** `pair`; `level`, a value of the loss; `dims`, d ≥ 1, whole numbers of any shape.
+
+    **Raises:** `ValueError` where a d is less than 1, or the level is not finite.
+
+    Source: SS16, theorem 1.
+
+    ```python
+    >>> import numpy as np
+    >>> from landscape_jax.theory.overspecification import relu_pair
+    >>> share_of_minima(relu_pair(0.02), 1 / 8, np.array([1, 5, 10])).tolist()
+    [0.5, 0.1875, 0.0546875]
+
+    ```
+    """
+    sizes = whole_numbers("dims", dims)
+    if not math.isfinite(level):
+        raise ValueError(f"level is {level}; it must be finite")
+    good, bad = Fraction(pair.good_value), Fraction(pair.bad_value)
+    part = (Fraction(level) - good) / (bad - good)
+    return np.array([_tail(int(d), math.floor(d * part)) for d in sizes.ravel().tolist()]).reshape(
+        sizes.shape
+    )
+
+
+def _tail(d: int, most: int) -> float:
+    return sum(math.comb(d, k) for k in range(min(most, d) + 1)) / 2**d
+
+
+def theorem_1_bound(dims: Sizes) -> Float[np.ndarray, "..."]:
+    """Give e^{−d/16}, the bound of F(c/4), where c is the least value of a bad minimum.
+
+    With K bad coordinates of d the value is at least cK/d, so F(c/4) ≤ Pr[B(d, ½) ≤ d/4], and
+    Chernoff's bound of this is e^{−d/16} (Hoeffding's is e^{−d/8}).
+
+    For `relu_pair` c = ½: the F(1/8) ≤ e^{−d/16} of section 8.1 is F(c/4), as the theorem says.
+    For `sigmoid_pair` c is a little less than 1/8, not more as printed, and the level 1/32 of
+    section 8.2 a little more than c/4.  The bound of the share of minima there holds all the same
+    where the good value is at least (1/8 − c)/3, which makes (1/32 − good)/(c − good) ≤ ¼.
+
+    **Arguments:** `dims`, d ≥ 1, whole numbers of any shape.
+
+    **Raises:** `ValueError` where a d is less than 1.
+
+    Source: SS16, theorem 1.
+
+    ```python
+    >>> round(float(theorem_1_bound(16)), 6)
+    0.367879
+
+    ```
+    """
+    return np.asarray(np.exp(-whole_numbers("dims", dims) / 16))
