@@ -1,0 +1,125 @@
+"""The probability that no sample lies between parallel weights and their optimal positions."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp
+from jaxtyping import Array, Float
+
+from landscape_jax.theory.parallel_weights.mixture import (
+    Mixture,
+    as_arrays,
+    log_masses,
+    minimum,
+    outermost,
+)
+from landscape_jax.theory.parallel_weights.regions import Normals, read_normals
+
+
+class Trapping(NamedTuple):
+    """How likely it is that N samples leave the gaps between h and h* empty.
+
+    - `optimum`: h*, (K,).
+    - `gap`: P_g, the probability that a sample lies in the union of the gaps.
+    - `probability`: P_t = (1 − P_g)^N, and `log_probability`, its logarithm; the probability that
+      a sample is there is −expm1 of it.
+    - `largest_gap`: the paper's max_k P(g_k) ≤ P_g; `largest_probability`: P_t with it, at least
+      the true one.
+    """
+
+    optimum: Float[Array, " weights"]
+    gap: Float[Array, ""]
+    probability: Float[Array, ""]
+    log_probability: Float[Array, ""]
+    largest_gap: Float[Array, ""]
+    largest_probability: Float[Array, ""]
+
+
+def trapping(
+    positions: Float[Array, " weights"],
+    normals: Normals,
+    mixture: Mixture | None = None,
+    *,
+    samples: int = 100,
+    gaps_of: Sequence[int] | None = None,
+) -> Trapping:
+    """Give P_t = (1 − P_g)^N, P_g the probability of the gaps between h and h*.
+
+    P_g is exact: the 2K ends are swept, and an interval between neighbours counts once, however
+    many gaps cover it.  The paper takes the largest gap instead of the union.
+
+    What P_t is not: the probability that a sample has a genuine minimum in the cells of h.  That
+    needs the gaps to the *sample's* optimum to be empty, which is off by about N^{−1/2} from h*,
+    while neighbours are 1/N apart.  At the peak, h = h*, P_t is 1 whatever N, and that probability
+    is far below.
+
+    **Arguments:** `positions`, (K,); `normals`, (K,), each 1 or −1; `mixture`, by default the
+    paper's; `samples`, N; `gaps_of`, the weights whose gaps count (the others are held), all where
+    left out.
+
+    **Returns:** a `Trapping`, differentiable in the positions; NaN where a position is.
+
+    **Raises:** `ValueError` on normals that are not K signs, on no samples, or on weights that are
+    not there.
+
+    Source: LIU, eqs. 25, 26, E.7, E.8.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> found = trapping(jnp.array([0.5, -0.5]), (1, -1))
+    >>> f"{found.gap:.5f} {found.probability:.5f} {found.largest_probability:.5f}"
+    '0.06485 0.00122 0.03702'
+
+    ```
+    """
+    if samples < 1:
+        raise ValueError(f"samples is {samples}; give at least 1")
+    n = read_normals(positions, normals)
+    counted = tuple(range(len(n)) if gaps_of is None else gaps_of)
+    if not counted or not set(counted) <= set(range(len(n))):
+        raise ValueError(f"gaps_of is {counted}; give some of the weights 0 to {len(n) - 1}")
+    return _trapping(positions, n, as_arrays(mixture), samples, counted)
+
+
+@eqx.filter_jit
+def _trapping(
+    positions: Array, n: Array, mixture: Mixture, samples: int, counted: tuple[int, ...]
+) -> Trapping:
+    optimum = minimum(positions, n, mixture)
+    chosen = jnp.asarray(counted)
+    low = jnp.minimum(positions, optimum)[chosen]
+    high = jnp.maximum(positions, optimum)[chosen]
+    log_in, log_out = _union(low, high, mixture)
+    log_largest = jnp.max(logsumexp(log_masses(low, high, mixture)[0], axis=1))
+    log_probability = samples * _log_none(log_in, log_out)
+    largest = jnp.exp(log_largest)
+    return Trapping(
+        optimum=optimum,
+        gap=jnp.exp(log_in),
+        probability=jnp.exp(log_probability),
+        log_probability=log_probability,
+        largest_gap=largest,
+        largest_probability=jnp.exp(samples * jnp.log1p(-jnp.minimum(largest, 1))),
+    )
+
+
+def _union(
+    low: Float[Array, " gaps"], high: Float[Array, " gaps"], mixture: Mixture
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Give the logarithms of the probabilities inside and outside of all gaps."""
+    ends = jnp.sort(jnp.concatenate([low, high]))
+    first, last = outermost(ends, mixture)
+    lefts, rights = jnp.concatenate([first, ends]), jnp.concatenate([ends, last])
+    covered = ((low <= lefts[:, None]) & (rights[:, None] <= high)).any(axis=1)
+    log_mass = logsumexp(log_masses(lefts, rights, mixture)[0], axis=1)
+    inside = logsumexp(jnp.where(covered, log_mass, -jnp.inf))
+    return inside, logsumexp(jnp.where(covered, -jnp.inf, log_mass))
+
+
+def _log_none(log_in: Float[Array, ""], log_out: Float[Array, ""]) -> Float[Array, ""]:
+    """Give log(1 − P_g) by whichever of P_g and 1 − P_g is small."""
+    mostly_out = log_in < log_out
+    small = jnp.where(mostly_out, log_in, -1.0)
+    return jnp.where(mostly_out, jnp.log1p(-jnp.exp(small)), log_out)
