@@ -25,8 +25,8 @@ class Trapping(NamedTuple):
     - `gap`: P_g, the probability that a sample lies in the union of the gaps.
     - `probability`: P_t = (1 − P_g)^N, and `log_probability`, its logarithm; the probability that
       a sample is there is −expm1 of it.
-    - `largest_gap`: the paper's max_k P(g_k) ≤ P_g; `largest_probability`: P_t with it, at least
-      the true one.
+    - `largest_gap`: the paper's max_k P(g_k) ≤ P_g; `largest_probability` and `log_largest`: P_t
+      with it, at least the true one, and its logarithm.
     """
 
     optimum: Float[Array, " weights"]
@@ -35,6 +35,7 @@ class Trapping(NamedTuple):
     log_probability: Float[Array, ""]
     largest_gap: Float[Array, ""]
     largest_probability: Float[Array, ""]
+    log_largest: Float[Array, ""]
 
 
 def trapping(
@@ -80,45 +81,47 @@ def trapping(
     counted = tuple(range(len(n)) if gaps_of is None else gaps_of)
     if not counted or not set(counted) <= set(range(len(n))):
         raise ValueError(f"gaps_of is {counted}; give some of the weights 0 to {len(n) - 1}")
-    return _trapping(positions, n, as_arrays(mixture), samples, counted)
+    count = jnp.zeros(len(n), bool).at[jnp.asarray(counted)].set(True)
+    number = jnp.asarray(samples, positions.dtype)
+    return _trapping(positions, n, as_arrays(mixture), number, count)
 
 
 @eqx.filter_jit
 def _trapping(
-    positions: Array, n: Array, mixture: Mixture, samples: int, counted: tuple[int, ...]
+    positions: Array, n: Array, mixture: Mixture, samples: Array, count: Array
 ) -> Trapping:
     optimum = minimum(positions, n, mixture)
-    chosen = jnp.asarray(counted)
-    low = jnp.minimum(positions, optimum)[chosen]
-    high = jnp.maximum(positions, optimum)[chosen]
-    log_in, log_out = _union(low, high, mixture)
-    log_largest = jnp.max(logsumexp(log_masses(low, high, mixture)[0], axis=1))
-    log_probability = samples * _log_none(log_in, log_out)
-    largest = jnp.exp(log_largest)
+    end = jnp.where(count, optimum, positions)
+    low, high = jnp.minimum(positions, end), jnp.maximum(positions, end)
+    log_in, log_out = _covered(low, high, mixture)
+    log_none = samples * _log_none(log_in, log_out)
+    worst = jnp.argmax(log_in[1:]) + 1
     return Trapping(
         optimum=optimum,
-        gap=jnp.exp(log_in),
-        probability=jnp.exp(log_probability),
-        log_probability=log_probability,
-        largest_gap=largest,
-        largest_probability=jnp.exp(samples * jnp.log1p(-jnp.minimum(largest, 1))),
+        gap=jnp.exp(log_in[0]),
+        probability=jnp.exp(log_none[0]),
+        log_probability=log_none[0],
+        largest_gap=jnp.exp(log_in[worst]),
+        largest_probability=jnp.exp(log_none[worst]),
+        log_largest=log_none[worst],
     )
 
 
-def _union(
+def _covered(
     low: Float[Array, " gaps"], high: Float[Array, " gaps"], mixture: Mixture
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Give the logarithms of the probabilities inside and outside of all gaps."""
+) -> tuple[Float[Array, " gaps+1"], Float[Array, " gaps+1"]]:
+    """Give the logarithms of the probabilities inside and outside of all gaps, then of each."""
     ends = jnp.sort(jnp.concatenate([low, high]))
     first, last = outermost(ends, mixture)
     lefts, rights = jnp.concatenate([first, ends]), jnp.concatenate([ends, last])
-    covered = ((low <= lefts[:, None]) & (rights[:, None] <= high)).any(axis=1)
-    log_mass = logsumexp(log_masses(lefts, rights, mixture)[0], axis=1)
-    inside = logsumexp(jnp.where(covered, log_mass, -jnp.inf))
-    return inside, logsumexp(jnp.where(covered, -jnp.inf, log_mass))
+    each = (low <= lefts[:, None]) & (rights[:, None] <= high)
+    inside = jnp.column_stack([each.any(axis=1), each])
+    log_mass = logsumexp(log_masses(lefts, rights, mixture)[0], axis=1)[:, None]
+    log_in = logsumexp(jnp.where(inside, log_mass, -jnp.inf), axis=0)
+    return log_in, logsumexp(jnp.where(inside, -jnp.inf, log_mass), axis=0)
 
 
-def _log_none(log_in: Float[Array, ""], log_out: Float[Array, ""]) -> Float[Array, ""]:
+def _log_none(log_in: Float[Array, " n"], log_out: Float[Array, " n"]) -> Float[Array, " n"]:
     """Give log(1 − P_g) by whichever of P_g and 1 − P_g is small."""
     mostly_out = log_in < log_out
     small = jnp.where(mostly_out, log_in, -1.0)

@@ -1,0 +1,281 @@
+"""Figures 4 and A4: the probability of local minima where parallel weights are moved."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from landscape_jax.objectives import EmpiricalRisk
+from landscape_jax.theory.parallel_weights import (
+    Mixture,
+    Trapping,
+    mixture_minimum,
+    parallel_network,
+    trapping,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Reach = tuple[float, float]
+# Figure 3, on the right: w₁ is active on its right, w₂ on its left.
+_TWO = (1, -1)
+_FOUR = (0.1, 0.05, 0.0, -0.05)
+
+
+def figure_4a(
+    *,
+    mixture: Mixture | None = None,
+    samples: int = 100,
+    seed: int = 0,
+    points: int = 601,
+    reach: Reach = (0.0, 6.0),
+) -> "xr.Dataset":
+    """Give the empirical loss (1/N) Σ (q(xᵢ) − yᵢ)² of two weights, w₂ held at 0, against w₁.
+
+    **Arguments:** `mixture`, which the samples are drawn from, by default the paper's;
+    `samples`, N, and their `seed`; `points` and the first and last of w₁.
+
+    **Returns:** `loss` (w_1), and `optimum` (w_1), the h₁* of the mixture: where it is h₁ the
+    expected loss is stationary.
+
+    **Raises:** `ValueError` on no samples, a negative seed, fewer than 3 points, or a range that is
+    not increasing.
+
+    Source: LIU, section 7.3 and figure 4(a).
+
+    ```python
+    >>> found = figure_4a(points=61)
+    >>> f"{float(found.w_1[found.loss.argmin('w_1')]):.1f}"
+    '0.6'
+
+    ```
+    """
+    _check(samples, seed)
+    axis = _axis("reach", reach, points)
+    known = mixture or Mixture()
+    rng = np.random.default_rng(seed)
+    positive = rng.random(samples) < known.prior
+    x = rng.normal(np.where(positive, *known.means), np.sqrt(np.where(positive, *known.variances)))
+    risk = EmpiricalRisk(
+        jnp.asarray(x[:, None]), jnp.asarray(np.where(positive, 1.0, -1.0)[:, None])
+    )
+    positions = jnp.stack([axis, jnp.zeros_like(axis)], axis=1)
+    best = jax.vmap(lambda h: mixture_minimum(h, _TWO, known))(positions)
+    return _labelled(
+        {"loss": (("w_1",), _losses(risk, positions)), "optimum": (("w_1",), best[:, 0])},
+        {"w_1": axis},
+        {"samples": samples, "seed": seed, **_said(known)},
+    )
+
+
+def figure_4b(
+    *,
+    mixture: Mixture | None = None,
+    samples: int = 100,
+    points: int = 601,
+    reach: Reach = (0.0, 6.0),
+) -> "xr.Dataset":
+    """Give P_t of two weights, w₂ held at 0, against w₁.
+
+    The paper's curve, which rises to 1, can only be that of the gap of w₁: at w₂ = 0 the gap of w₂
+    alone has probability 0.12, so that with both, as (26) has it, P_t is 4e-6 at most.
+
+    **Arguments:** as for `figure_4a`.
+
+    **Returns:** `probability` (w_1), of the gap of w₁ alone; `of_both` (w_1), of both gaps, (26);
+    `optimum` (w_1), h₁*.
+
+    **Raises:** `ValueError` like `figure_4a`.
+
+    Source: LIU, section 7.3 and figure 4(b).
+
+    ```python
+    >>> found = figure_4b(points=9)
+    >>> [f"{p:.3f}" for p in found.probability.values[::2].tolist()]
+    ['0.000', '0.001', '0.043', '0.872', '0.999']
+
+    ```
+    """
+    _check(samples, 0)
+    axis = _axis("reach", reach, points)
+    known = mixture or Mixture()
+    positions = jnp.stack([axis, jnp.zeros_like(axis)], axis=1)
+    one = _trapping(positions, _TWO, known, samples, (0,))
+    both = _trapping(positions, _TWO, known, samples, None)
+    return _labelled(
+        {
+            "probability": (("w_1",), one.probability),
+            "of_both": (("w_1",), both.probability),
+            "optimum": (("w_1",), one.optimum[:, 0]),
+        },
+        {"w_1": axis},
+        {"samples": samples, **_said(known)},
+    )
+
+
+def figure_4c(
+    *,
+    mixture: Mixture | None = None,
+    samples: int = 100,
+    points: int = 121,
+    reach_1: Reach = (0.0, 6.0),
+    reach_2: Reach = (-6.0, 0.0),
+) -> "xr.Dataset":
+    """Give P_t of two weights that both move, by both gaps.
+
+    The paper calls it the product of the two for one weight each.  It is not quite, with disjoint
+    gaps 1 − P_g is 1 − p₁ − p₂ and not (1 − p₁)(1 − p₂); they differ by less than 1/N.  And it is
+    only where w₁ is on the right of w₂: else both weights are active between them.
+
+    **Arguments:** as for `figure_4a`, with a range for each weight.
+
+    **Returns:** `probability` (w_1, w_2).
+
+    **Raises:** `ValueError` like `figure_4a`.
+
+    Source: LIU, section 7.3 and figure 4(c).
+
+    ```python
+    >>> found = figure_4c(points=3)
+    >>> [f"{p:.3f}" for p in found.probability.values[[1, 1, 2], [1, 0, 0]].tolist()]
+    ['0.002', '0.043', '0.999']
+
+    ```
+    """
+    _check(samples, 0)
+    first, second = _axis("reach_1", reach_1, points), _axis("reach_2", reach_2, points)
+    known = mixture or Mixture()
+    positions = jnp.stack(jnp.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
+    found = _trapping(positions, _TWO, known, samples, None).probability
+    return _labelled(
+        {"probability": (("w_1", "w_2"), found.reshape(points, points))},
+        {"w_1": first, "w_2": second},
+        {"samples": samples, **_said(known)},
+    )
+
+
+def figure_a4a(**options: Any) -> "xr.Dataset":
+    """Give P_t of four weights where the uppermost of them, at 0.1, is shifted.
+
+    **Arguments:** `normals`, see below; `mixture`, `samples`, `points` and `reach`, of the shift,
+    as for `figure_4a`.  The paper does not say the normals, nor how far it shifts; here all
+    normals are equal, the scenario that appendix E.1 names first.
+
+    **Returns:** `log_probability` (shift), log P_t by all four gaps, (26); `largest` (shift), by
+    the largest gap, (E.8); `moved` (shift), by the gaps of the weights that are shifted.
+
+    **Raises:** `ValueError` like `figure_4a`, and on normals that are not four signs.
+
+    Source: LIU, appendix E.3 and figure A4(a).
+
+    ```python
+    >>> found = figure_a4a(points=7)
+    >>> f"{float(found.log_probability.max()):.0f} {float(found.moved.max()):.1f}"
+    '-67 -0.0'
+
+    ```
+    """
+    return _shifted((0,), **options)
+
+
+def figure_a4b(**options: Any) -> "xr.Dataset":
+    """Give P_t of four weights, at 0.1, 0.05, 0, −0.05, that are shifted together.
+
+    **Arguments, Returns, Raises:** as for `figure_a4a`.
+
+    Source: LIU, appendix E.3 and figure A4(b).
+
+    ```python
+    >>> found = figure_a4b(points=7)
+    >>> f"{float(found.log_probability[-1]):.4f}"
+    '-0.0018'
+
+    ```
+    """
+    return _shifted((0, 1, 2, 3), **options)
+
+
+def _shifted(
+    moved: tuple[int, ...],
+    *,
+    normals: Sequence[int] = (1, 1, 1, 1),
+    mixture: Mixture | None = None,
+    samples: int = 100,
+    points: int = 601,
+    reach: Reach = (-6.0, 6.0),
+) -> "xr.Dataset":
+    _check(samples, 0)
+    shift = _axis("reach", reach, points)
+    known = mixture or Mixture()
+    start = jnp.asarray(_FOUR, shift.dtype)
+    positions = start + shift[:, None] * jnp.zeros(4, shift.dtype).at[jnp.asarray(moved)].set(1)
+    everything = _trapping(positions, normals, known, samples, None)
+    own = _trapping(positions, normals, known, samples, moved)
+    logs = {
+        "log_probability": everything.log_probability,
+        "largest": everything.log_largest,
+        "moved": own.log_probability,
+    }
+    return _labelled(
+        {name: (("shift",), values) for name, values in logs.items()},
+        {"shift": shift},
+        {"samples": samples, "normals": list(normals), "moved": list(moved), **_said(known)},
+    )
+
+
+def _trapping(
+    positions: Float[Array, "points weights"],
+    normals: Sequence[int],
+    mixture: Mixture,
+    samples: int,
+    gaps_of: tuple[int, ...] | None,
+) -> Trapping:
+    def of(h: Float[Array, " weights"]) -> Trapping:
+        return trapping(h, normals, mixture, samples=samples, gaps_of=gaps_of)
+
+    return jax.vmap(of)(positions)
+
+
+@eqx.filter_jit
+def _losses(risk: EmpiricalRisk, positions: Float[Array, "points 2"]) -> Float[Array, " points"]:
+    return jax.vmap(lambda h: risk(parallel_network(h, _TWO)))(positions)
+
+
+def _check(samples: int, seed: int) -> None:
+    if samples < 1 or seed < 0:
+        raise ValueError(f"samples is {samples} and seed is {seed}; give at least 1 and 0")
+
+
+def _axis(name: str, reach: Reach, points: int) -> Float[Array, " points"]:
+    if points < 3 or not -np.inf < reach[0] < reach[1] < np.inf:
+        raise ValueError(
+            f"{name} is {reach} in {points} points; give a first and a larger last number, and at "
+            "least 3 points"
+        )
+    return jnp.linspace(float(reach[0]), float(reach[1]), points)
+
+
+def _said(mixture: Mixture) -> dict[str, Any]:
+    """Give what a caption has to say of the data."""
+    return {
+        "means": list(mixture.means),
+        "variances": list(mixture.variances),
+        "prior": mixture.prior,
+    }
+
+
+def _labelled(
+    data: dict[str, Any], axes: dict[str, Float[Array, " points"]], said: dict[str, Any]
+) -> "xr.Dataset":
+    import xarray as xr
+
+    return xr.Dataset(
+        {name: (dims, np.asarray(values)) for name, (dims, values) in data.items()},
+        coords={name: np.asarray(axis) for name, axis in axes.items()},
+        attrs=said,
+    )
