@@ -1,5 +1,21 @@
 """SS16's theorems on overspecified networks: their constructions, and the bounds they give."""
 
+from landscape_jax.theory.overspecification.above_zero import count_above_zero as count_above_zero
+from landscape_jax.theory.overspecification.above_zero import sphere_network as sphere_network
+from landscape_jax.theory.overspecification.above_zero import theorem_4_bound as theorem_4_bound
+from landscape_jax.theory.overspecification.above_zero import (
+    theorem_4_linear_bound as theorem_4_linear_bound,
+)
+from landscape_jax.theory.overspecification.decreasing_path import DecreasingPath as DecreasingPath
+from landscape_jax.theory.overspecification.decreasing_path import PathCheck as PathCheck
+from landscape_jax.theory.overspecification.decreasing_path import Ray as Ray
+from landscape_jax.theory.overspecification.decreasing_path import Segment as Segment
+from landscape_jax.theory.overspecification.decreasing_path import check_path as check_path
+from landscape_jax.theory.overspecification.decreasing_path import (
+    decreasing_path as decreasing_path,
+)
+from landscape_jax.theory.overspecification.decreasing_path import ray as ray
+from landscape_jax.theory.overspecification.decreasing_path import scale_output as scale_output
 from landscape_jax.theory.overspecification.initial import initial_weights as initial_weights
 from landscape_jax.theory.overspecification.intervals import Share as Share
 from landscape_jax.theory.overspecification.intervals import clopper_pearson as clopper_pearson

@@ -1,0 +1,168 @@
+"""Theorem 4 of SS16: how often a random network has a greater loss than the output 0."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from landscape_jax.networks import Mlp
+from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
+
+_BATCH = 1024
+
+
+def sphere_network(
+    key: Key[Array, ""],
+    sizes: Sequence[int],
+    *,
+    bias: bool = True,
+    whole: bool = False,
+    dtype=None,
+) -> Mlp:
+    """Draw a ReLU network with weights uniform on unit spheres; its output layer has no bias.
+
+    **Arguments:** `key`; `sizes`, (inputs, width, …, 1), at least three; `bias`, whether hidden
+    neurons have one; `whole`: each neuron's weights and bias together are uniform on a unit sphere
+    where it is false, those of all neurons together where it is true (the paper says both);
+    `dtype`, JAX's default float where left out.
+
+    **Raises:** `ValueError` on fewer than three sizes, or sizes less than 1.
+
+    Source: SS16, theorem 4.
+
+    ```python
+    >>> import jax, jax.numpy as jnp
+    >>> net = sphere_network(jax.random.key(0), (3, 5, 1))
+    >>> rows = jnp.concatenate([net.weights[0], net.biases[0][:, None]], axis=1)
+    >>> bool(jnp.allclose(jnp.linalg.norm(rows, axis=1), 1)), net.biases[1]
+    (True, None)
+
+    ```
+    """
+    if len(sizes) < 3 or min(sizes) < 1:
+        raise ValueError(
+            f"sizes is {tuple(sizes)}; give (inputs, width, …, 1), three or more, all at least 1"
+        )
+    kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
+    columns = [inputs + bias for inputs in sizes[:-2]] + [sizes[-2]]
+    shapes = list(zip(sizes[1:], columns, strict=True))
+    # One draw for all layers: each draw is a program of its own to compile.
+    normal = jax.random.normal(key, (sum(a * b for a, b in shapes),), kind)
+    if whole:
+        normal /= jnp.linalg.norm(normal)
+    ends = np.cumsum([a * b for a, b in shapes])[:-1]
+    rows = [
+        part.reshape(shape) for part, shape in zip(jnp.split(normal, ends), shapes, strict=True)
+    ]
+    if not whole:
+        rows = [row / jnp.linalg.norm(row, axis=1, keepdims=True) for row in rows]
+    weights = [row[:, :inputs] for row, inputs in zip(rows, sizes, strict=False)]
+    hidden = [row[:, -1] if bias else None for row in rows[:-1]]
+    return Mlp(weights, [*hidden, None])
+
+
+@eqx.filter_jit
+def count_above_zero(
+    key: Key[Array, ""],
+    x: Float[Array, "samples inputs"],
+    y: Float[Array, " labels"],
+    widths: tuple[int, ...],
+    draws: int,
+    *,
+    bias: bool = True,
+    whole: bool = False,
+) -> Int[Array, ""]:
+    """Count the random networks with ‖N − y‖² > ‖y‖², of many, in one jitted call.
+
+    The loss is compared as ‖N‖² > 2N·y, which does not lose small outputs.
+
+    **Arguments:** `key`; `x`, (m, inputs); `y`, (m,); `widths`, of the hidden layers; `draws`, how
+    many networks; `bias` and `whole`, see `sphere_network`.
+
+    **Returns:** the count; `clopper_pearson(int(count), draws)` is its interval.
+
+    **Raises:** `ValueError` on shapes that do not fit, or sizes less than 1.
+
+    Source: SS16, theorem 4.
+
+    ```python
+    >>> import jax, jax.numpy as jnp
+    >>> int(count_above_zero(jax.random.key(0), jnp.ones((1, 1)), jnp.zeros(1), (9,), 64)) > 60
+    True
+
+    ```
+    """
+    if y.shape != x.shape[:1] or draws < 1:
+        raise ValueError(
+            f"x and y have shapes {x.shape} and {y.shape}, draws is {draws}; give "
+            "(samples, inputs), (samples,) and at least one draw"
+        )
+    sizes = x.shape[1], *widths, 1
+
+    def one(i: Array) -> Array:
+        draw = jax.random.fold_in(key, i)
+        N = sphere_network(draw, sizes, bias=bias, whole=whole, dtype=x.dtype)(x)[:, 0]
+        return (jnp.sum(N**2) > 2 * jnp.sum(N * y)) & (i < draws)
+
+    # Whole batches: a shorter one would be compiled again.
+    batch = min(draws, _BATCH)
+    return jnp.sum(jax.lax.map(one, jnp.arange(draws + -draws % batch), batch_size=batch))
+
+
+def theorem_4_bound(widths: Sizes) -> Float[np.ndarray, "..."]:
+    """Give ¼(1 − 2^{−n}), theorem 4's lower bound, n the width of the last hidden layer.
+
+    `theorem_4_linear_bound` is twice as large and holds too: see there.
+
+    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape.
+
+    Source: SS16, theorem 4.
+
+    ```python
+    >>> theorem_4_bound(2).tolist()
+    0.1875
+
+    ```
+    """
+    return np.asarray(theorem_4_linear_bound(widths) / 2)
+
+
+def theorem_4_linear_bound(widths: Sizes) -> Float[np.ndarray, "..."]:
+    """Give ½(1 − 2^{−n}), a lower bound of Pr[‖N − y‖² > ‖y‖²] for a linear output layer.
+
+    *Proof.*  Fix one sample and the layers before the last hidden one.  To turn over the weights
+    and the bias of one neuron keeps the distribution, so its pre-activation is positive with
+    probability ½, independently of the others', and the layer's output z is not 0 with
+    probability 1 − 2^{−n}.  Then the output v·z is not 0, almost surely.  To turn over v turns over
+    the outputs N on all samples, and of N and −N one has N·y ≤ 0, hence a greater loss than ‖y‖².
+
+    For one sample and |y| larger than any output it is the probability itself; for y = 0 the
+    probability is 1 − 2^{−n}, for one sample.
+
+    The paper's proof has another factor ½, for an output that is not 0 given z ≠ 0, as of a ReLU
+    neuron; but its output neuron is linear.  With a ReLU there N and −N do not both occur, and the
+    theorem is false: with all labels above half of the largest output the probability is 0.
+
+    The biases are needed from three hidden layers on.  Without them a layer can be dead on the
+    sample and all later ones with it: for one sample and a large |y| the probability is
+    ½ Π (1 − 2^{−nₗ}), below the theorem's bound for widths (1, 1, 2), 3/32 against 3/16.
+
+    Also needed is that pre-activations are not 0: signs that are independent coins, of which the
+    paper says that they suffice, do not give the probability ½ (weights and bias ±1, x = 1: ¼).
+
+    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape.
+
+    **Raises:** `ValueError` where one is less than 1.
+
+    Source: SS16, theorem 4 and its proof.
+
+    ```python
+    >>> theorem_4_linear_bound(2).tolist()
+    0.375
+
+    ```
+    """
+    return np.asarray((1 - 0.5 ** whole_numbers("widths", widths)) / 2)
