@@ -9,6 +9,8 @@ from landscape_jax.theory.cells.arrangement import cells as cells
 from landscape_jax.theory.cells.arrangement import combination_count as combination_count
 from landscape_jax.theory.cells.descents import Ends as Ends
 from landscape_jax.theory.cells.descents import descend_exactly as descend_exactly
+from landscape_jax.theory.cells.examine import Examined as Examined
+from landscape_jax.theory.cells.examine import examine as examine
 from landscape_jax.theory.cells.faces import Face as Face
 from landscape_jax.theory.cells.faces import face_bound as face_bound
 from landscape_jax.theory.cells.faces import faces as faces
@@ -16,9 +18,16 @@ from landscape_jax.theory.cells.genuine import GenuineMinimum as GenuineMinimum
 from landscape_jax.theory.cells.genuine import NotGenuine as NotGenuine
 from landscape_jax.theory.cells.genuine import genuine_minima as genuine_minima
 from landscape_jax.theory.cells.genuine import genuine_minimum as genuine_minimum
+from landscape_jax.theory.cells.kinks import KinkMinimum as KinkMinimum
+from landscape_jax.theory.cells.kinks import nondifferentiable_minima as nondifferentiable_minima
+from landscape_jax.theory.cells.landscape import Landscape as Landscape
+from landscape_jax.theory.cells.landscape import landscape as landscape
 from landscape_jax.theory.cells.one_sided import LeastSlope as LeastSlope
 from landscape_jax.theory.cells.one_sided import least_slope as least_slope
+from landscape_jax.theory.cells.saddles import Saddle as Saddle
+from landscape_jax.theory.cells.saddles import saddles as saddles
 from landscape_jax.theory.cells.solutions import CellSolutions as CellSolutions
 from landscape_jax.theory.cells.solutions import ExactSolution as ExactSolution
 from landscape_jax.theory.cells.solutions import cell_solutions as cell_solutions
 from landscape_jax.theory.cells.solutions import exact_cell_solution as exact_cell_solution
+from landscape_jax.theory.cells.ways import Way as Way

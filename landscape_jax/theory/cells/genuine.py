@@ -281,17 +281,23 @@ def _minimum(
     w = np.where(z[:, None] != 0, R / np.where(z == 0, 1, z)[:, None], np.sqrt(scale) * witnesses)
     heights = np.min(np.einsum("jnd,jd->jn", sides, w), axis=1, initial=np.inf)
     network = TwoLayer(jnp.asarray(w), jnp.asarray(z[None]))
-    loss, gradient = _look(EmpiricalRisk(x, y), network)
+    loss, slope = value_and_slope(EmpiricalRisk(x, y), network)
     margin = np.min(heights / np.linalg.norm(w, axis=1))
     return GenuineMinimum(
         network=network,
-        loss=float(loss),
-        gradient_norm=float(np.hypot(jnp.linalg.norm(gradient.W1), jnp.linalg.norm(gradient.W2))),
+        loss=loss,
+        gradient_norm=slope,
         unique=unique,
         signs=tuple(int(s) for s in np.sign(z)),
         radius=float(np.min(heights)),
         margin=float(min(margin, 1.0)),
     )
+
+
+def value_and_slope(risk: EmpiricalRisk, network: TwoLayer) -> tuple[float, float]:
+    """Give the objective and the norm of its gradient."""
+    loss, gradient = _look(risk, network)
+    return float(loss), float(np.hypot(jnp.linalg.norm(gradient.W1), jnp.linalg.norm(gradient.W2)))
 
 
 @eqx.filter_jit

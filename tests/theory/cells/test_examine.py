@@ -1,0 +1,148 @@
+"""Any point is a minimum, a saddle or on a way down, as the listing and the objective say."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import landscape_jax as lj
+from landscape_jax.theory.cells import examine, landscape, nondifferentiable_minima, saddles
+from tests.theory.cells.landscapes import DEGENERATE, SHAPES, draw, rounding
+
+SAMPLES = np.eye(2)
+
+
+def at(w, z):
+    return lj.TwoLayer(jnp.array(w, float), jnp.array([z], float))
+
+
+def slope_along(x, y, network, way):
+    risk = lj.EmpiricalRisk(x, y)
+    move = lambda t: jax.tree.map(lambda p, v: p + t * v, network, way.direction)
+    return float(risk(move(1e-6)) - risk(network)) / 1e-6
+
+
+def agree(x, y, width, perturbations=0):
+    """The listing and the pointwise conditions are of two makes."""
+    found = landscape(x, y, width)
+    kinds = {
+        "minimum": [*found.differentiable_minima, *found.nondifferentiable_minima],
+        "saddle": [*found.saddles, *saddles(x, y, width, kinks=True)],
+    }
+    for kind, points in kinds.items():
+        for point in points[:: max(1, len(points) // 60)]:
+            seen = examine(x, y, point.network, perturbations=perturbations)
+            assert seen.kind == kind
+            if kind == "minimum":
+                kinks = getattr(point, "kinks", ((),) * width)
+                assert seen.kinks == kinks
+                assert seen.differentiable == (not any(kinks))
+                assert seen.least_slope == 0
+                off = rounding(x, point.network)
+                assert not perturbations or seen.nearby.lowest >= seen.loss - off * (
+                    2 * seen.loss**0.5 + off
+                )
+            else:
+                assert seen.descent.value < seen.loss < seen.ascent.value
+
+
+def test_listed_points_are_what_they_are_listed_as():
+    agree(*draw(0, 7, 2), 1)
+
+
+def test_random_points_go_down_by_the_slope_that_is_said():
+    x, y = draw(1, 6, 3)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        network = at(rng.normal(size=(2, 3)), rng.normal(size=2))
+        seen = examine(x, y, network)
+        assert (seen.kind, seen.differentiable) == ("descends", True)
+        gradient = lj.gradient(lj.EmpiricalRisk(x, y), network)
+        blocks = [*np.linalg.norm(gradient.W1, axis=1), *np.abs(gradient.W2[0])]
+        # No neuron's own gradient is steeper.
+        np.testing.assert_allclose(seen.least_slope, -max(blocks), rtol=1e-9)
+        np.testing.assert_allclose(
+            slope_along(x, y, network, seen.descent), -max(blocks), rtol=1e-3
+        )
+        assert seen.descent.value < seen.loss
+
+
+def test_a_kink_is_left_where_one_side_goes_down():
+    # w·x₂ = 0 and y₂ = 1: to the positive side of x₂ the error falls.
+    seen = examine(SAMPLES, np.array([1.0, 1.0]), at([[1, 0]], [1]))
+    assert (seen.kind, seen.differentiable, seen.kinks) == ("descends", False, ((1,),))
+    np.testing.assert_allclose(seen.descent.direction.W1, [[0, 1]], atol=1e-12)
+    assert seen.least_slope == pytest.approx(-1)
+    # For y₂ = −1 it is held.
+    held = examine(SAMPLES, np.array([1.0, -1.0]), at([[1, 0]], [1]), perturbations=0)
+    assert (held.kind, held.nearby) == ("minimum", None)
+
+
+def test_a_neuron_at_rest_is_stationary_only_across_its_gradient():
+    y = np.array([1.0, -1.0])
+    assert examine(SAMPLES, y, at([[1, 1]], [0])).kind == "saddle"
+    seen = examine(SAMPLES, y, at([[1, 0.5]], [0]))
+    assert (seen.kind, seen.resting) == ("descends", (0,))
+    assert seen.least_slope == pytest.approx(-0.5)
+    # Dead, it is at a minimum.
+    dead = examine(SAMPLES, y, at([[-1, -1]], [0]), perturbations=100)
+    assert dead.kind == "minimum"
+    assert dead.nearby.tried == 100
+    # At w = 0, z = 0 both layers must move.
+    seen = examine(SAMPLES, y, at([[0, 0]], [0]))
+    assert (seen.kind, seen.differentiable) == ("saddle", True)
+    assert seen.descent.value < 1 < seen.ascent.value
+
+
+def test_a_point_near_a_minimum_descends_unless_the_tolerance_takes_it_in():
+    x, y = draw(0, 7, 3)
+    minimum = next(m for m in nondifferentiable_minima(x, y, 1) if m.sharp)
+    off = at(minimum.network.W1 + 1e-7, minimum.network.W2[0])
+    assert examine(x, y, off).kind == "descends"
+    seen = examine(x, y, off, tolerance=1e-5, perturbations=0)
+    assert (seen.kind, seen.kinks) == ("minimum", minimum.kinks)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "network", "message"),
+    [
+        (SAMPLES, np.ones(3), at([[1, 0]], [1]), r"have shapes \(2, 2\), \(3,\)"),
+        (SAMPLES, np.ones(2), at([[1, 0, 0]], [1]), r"have shapes \(2, 2\), \(2,\), \(1, 3\)"),
+        (SAMPLES[:0], np.ones(0), at([[1, 0]], [1]), r"have shapes \(0, 2\)"),
+        (SAMPLES * np.nan, np.ones(2), at([[1, 0]], [1]), "NaN or infinite"),
+        (SAMPLES, np.ones(2), at([[np.inf, 0]], [1]), "NaN or infinite"),
+        (
+            SAMPLES,
+            np.ones(2),
+            lj.TwoLayer(jnp.ones((1, 2)), jnp.ones((1, 1)), jnp.ones(1)),
+            "network has biases",
+        ),
+        (
+            SAMPLES,
+            np.ones(2),
+            lj.TwoLayer(jnp.ones((1, 2)), jnp.ones((1, 1)), activation="tanh"),
+            "activation tanh; give a ReLU network",
+        ),
+    ],
+)
+def test_unusable_points_are_refused(x, y, network, message):
+    with pytest.raises(ValueError, match=message):
+        examine(x, y, network)
+
+
+def test_a_tolerance_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"tolerance is 0\.0; it must be between 0 and 1"):
+        examine(SAMPLES, np.ones(2), at([[1, 0]], [1]), tolerance=0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+def test_listed_points_of_all_sizes_are_what_they_are_listed_as(shape):
+    n, d, width = shape
+    agree(*draw(3, n, d), width, 2000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_listed_points_of_degenerate_data_are_what_they_are_listed_as(name):
+    agree(*(np.array(a, float) for a in DEGENERATE[name]), 1, 2000)

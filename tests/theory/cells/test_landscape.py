@@ -1,0 +1,146 @@
+"""The landscape is listed whole: each kind, the global minimum, and where descents end."""
+
+import itertools
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from landscape_jax.theory.cells import (
+    cells,
+    combination_count,
+    descend_exactly,
+    genuine_minima,
+    landscape,
+)
+from tests.theory.cells.landscapes import DEGENERATE, SHAPES, draw, parts, survives
+
+
+def test_the_example_of_section_4_2_is_listed_for_both_labels():
+    same = landscape([[1, 0], [0, 1]], [1, 1], 1)
+    assert (same.cells, same.combinations, same.faces, same.face_combinations) == (4, 4, 9, 9)
+    assert [m.loss for m in same.differentiable_minima] == [0, 0.5, 0.5, 1]
+    assert [m.unique for m in same.differentiable_minima] == [True, False, False, False]
+    assert (same.global_loss, same.saddles) == (0, ())
+    # With z < 0, r₁'s plateau ends at kinks, and so it does at w = 0.
+    assert {m.signs for m in same.nondifferentiable_minima} == {(-1,)}
+    other = landscape([[1, 0], [0, 1]], [1, -1], 1)
+    assert [m.loss for m in other.differentiable_minima] == [0.5, 0.5, 1]
+    assert other.global_loss == 0.5
+    assert [s.loss for s in other.saddles] == [1]
+
+
+def least_on_a_grid(x, y, width):
+    """The least loss over directions of a grid, with the best lengths ≥ 0, for widths 1 and 2."""
+    t = np.linspace(-np.pi, np.pi, 241)[:-1]
+    outputs = np.maximum(np.outer(np.cos(t), x[:, 0]) + np.outer(np.sin(t), x[:, 1]), 0)
+    least = np.mean(y**2)
+    for signs in itertools.product([1, -1], repeat=width):
+        a = signs[0] * outputs
+        aa = np.sum(a**2, axis=1)
+        r = np.maximum(a @ y / np.where(aa > 0, aa, 1), 0)
+        least = min(least, np.min(np.mean((r[:, None] * a - y) ** 2, axis=1)))
+        if width == 1:
+            continue
+        b = signs[1] * outputs
+        bb, ab = np.sum(b**2, axis=1), a @ b.T
+        gap = aa[:, None] * bb - ab**2
+        safe = np.where(gap > 1e-9, gap, np.inf)
+        s = ((a @ y)[:, None] * bb - ab * (b @ y)) / safe
+        u = (aa[:, None] * (b @ y) - ab * (a @ y)[:, None]) / safe
+        both = np.mean((s[..., None] * a[:, None] + u[..., None] * b - y) ** 2, axis=2)
+        least = min(least, np.min(np.where((s >= 0) & (u >= 0), both, np.inf)))
+    return least
+
+
+@pytest.mark.parametrize(("n", "width"), [(5, 1), (3, 2)])
+def test_the_lowest_listed_loss_is_the_least_of_a_dense_grid(n, width):
+    for seed in range(2):
+        x, y = draw(seed, n, 2)
+        found = landscape(x, y, width)
+        listed = [m.loss for m in (*found.differentiable_minima, *found.nondifferentiable_minima)]
+        assert found.global_loss == min(listed)
+        least = least_on_a_grid(x, y, width)
+        assert found.global_loss <= least + 1e-12
+        # A step of 0.026 in the angle: the loss is off by its square, or itself at an end.
+        assert least <= found.global_loss + 0.02 * np.mean(y**2)
+
+
+def test_a_global_minimum_on_a_kink_without_error_is_found():
+    found = landscape([[0, 1], [0, -1], [1, 0]], [0, 0, 1], 1)
+    assert found.global_loss == 0
+    (smooth,) = found.smooth_kinks
+    assert (smooth.loss, smooth.kinks, smooth.differentiable) == (0, ((0, 1),), True)
+    assert min(m.loss for m in found.differentiable_minima) == pytest.approx(1 / 3)
+
+
+def test_the_minima_in_cells_are_those_of_the_linear_programs():
+    x, y = draw(1, 6, 2)
+    found = landscape(x, y, 2)
+    own = sorted(m.loss for m in genuine_minima(x, y, 2))
+    np.testing.assert_allclose([m.loss for m in found.differentiable_minima], own, atol=1e-13)
+    assert found.cells == len(list(cells(x)))
+    assert found.combinations == combination_count(found.cells, 2)
+    for minimum in found.differentiable_minima:
+        assert minimum.gradient_norm < 1e-10
+        assert minimum.radius > 0
+    assert found.smooth_kinks == ()
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_degenerate_data_have_a_landscape(name):
+    x, y = (np.array(a, float) for a in DEGENERATE[name])
+    found = landscape(x, y, 1)
+    assert 0 <= found.global_loss <= np.mean(y**2)
+    for some in (found.differentiable_minima, found.saddles, found.nondifferentiable_minima):
+        losses = [point.loss for point in some]
+        assert losses == sorted(losses)
+        for point in some:
+            w, z = parts(point.network)
+            loss = np.mean((np.maximum(x @ w.T, 0) @ z - y) ** 2)
+            np.testing.assert_allclose(point.loss, loss, atol=1e-13)
+
+
+def test_decimals_are_taken_as_they_are_written():
+    # The second label is thrice the first as it is written, not in floats.
+    x = [[Decimal("0.1")], [Decimal("0.3")]]
+    assert landscape(x, [Decimal("0.1"), Decimal("0.3")], 1).global_loss == 0
+    assert landscape([[0.1], [0.3]], [0.1 * 1.1, 0.3 * 1.1], 1).global_loss > 0
+
+
+def test_too_many_combinations_are_refused_with_their_number():
+    x, y = draw(0, 7, 3)
+    with pytest.raises(ValueError, match="may be 14706 combinations of 171 faces, more than"):
+        landscape(x, y, 2, limit=14_705)
+    with pytest.raises(ValueError, match="faces, more than the limit of 1000000"):
+        landscape(*draw(0, 40, 5), 2)
+    with pytest.raises(ValueError, match="width is 0; it must be at least 1"):
+        landscape(x, y, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+def test_descents_end_in_minima_that_are_listed(shape):
+    n, d, width = shape
+    x, y = draw(5, n, d)
+    found = landscape(x, y, width)
+    rng = np.random.default_rng(0)
+    z, w = rng.normal(size=(60, width)), rng.normal(size=(60, width, d))
+    ends = descend_exactly(x, y, z, w)
+    listed = np.array(
+        [m.loss for m in (*found.differentiable_minima, *found.nondifferentiable_minima)]
+    )
+    for value, status in zip(ends.value, ends.status, strict=True):
+        assert status == "minimum"
+        assert np.min(np.abs(listed - value)) < 1e-9 * np.mean(y**2)
+        assert value >= found.global_loss - 1e-12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_minima_in_cells_survive_perturbations(shape):
+    n, d, width = shape
+    x, y = draw(6, n, d)
+    found = landscape(x, y, width)
+    for minimum in found.differentiable_minima:
+        survives(x, y, minimum, count=5000)
