@@ -1,0 +1,138 @@
+"""Bounds on a basin's value from both sides, out of any approximate primal-dual point.
+
+The problem is: minimise ‖q − y‖², q_t = Σᵢ a_ti hᵢt, over heights hᵢ = X wᵢ with b_ti hᵢt ≥ 0.
+
+*From above.*  The W itself.  Its heights are computed with an error of at most γ Σ_k |x_tk w_ik|,
+γ = 2(d + 2)ε.  Where a height does not exceed that, a multiple of a weight deep inside the region
+is added; a neuron for which this fails is set to 0.  So the returned floats lie in the closed
+cones exactly, there q is the network's output, and the loss is given with all errors rounded up.
+
+*From below.*  For any r and λ ≥ 0 let cᵢt = a_ti r_t − b_ti λ_ti.  For every W in the cones
+
+    ‖q − y‖² ≥ 2 r·(q − y) − ‖r‖² = −2 r·y − ‖r‖² + 2 Σᵢ cᵢ·hᵢ + 2 Σ λ_ti b_ti hᵢt,
+
+and the last sum is not negative.  Since hᵢ is in the range of X, cᵢ·hᵢ = ζᵢ·hᵢ, with ζᵢ = Π cᵢ the
+projection on that range.  (r, λ) is feasible for the dual if all ζᵢ are 0, which floats never
+reach.  Two cases, neuron by neuron, with ρ a bound on the error of the computed ζᵢ:
+
+1. λ_ti ≥ |ζᵢt| + ρ for all t.  Then λ′_ti = λ_ti + b_ti ζᵢt ≥ 0, and with λ′ the projection is
+   Π(cᵢ − ζᵢ) = 0 exactly.  Nothing is lost, since λ is not in the bound.
+2. Else cᵢ·hᵢ ≥ −(‖ζᵢ‖ + ρ) R for all wᵢ with ‖X wᵢ‖ ≤ R: the bound falls by twice that, and holds
+   for these W only.
+
+Case 2 is met where the minimisers are unbounded, say where two neurons of opposite signs share a
+face of their regions: moving both along it changes nothing, so exact multipliers are 0 there, and
+no float near 0 has room.  Then R = `reach` is 100 times as large as the labels and the heights
+found; else `reach` is infinite.  Scaling (r, λ) by τ = max(0, −r·y) / ‖r‖² makes the bound best.
+
+ρ = (m + p + 4) ε κ ‖|a r| + λ‖ with κ the condition number of X: the left singular vectors, and Π,
+are known to about εκ.  Singular values below `rank_tolerance` count as 0, as for cells: for data
+that close to a lower rank, the statement is about the data of that rank.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from landscape_jax.theory.basins.heights import Basis, heights, pulled
+
+_REACH = 100
+
+
+class Upper(NamedTuple):
+    """A point in the closed regions: W, its loss (1/m)‖q − y‖² rounded up, and its ‖X wᵢ‖."""
+
+    value: Float[Array, " lanes"]
+    W: Float[Array, "inputs neurons lanes"]
+    sizes: Float[Array, "neurons lanes"]
+
+
+class Lower(NamedTuple):
+    """A lower bound on (1/m)‖q − y‖², the dual point that shows it, and how far it holds."""
+
+    value: Float[Array, " lanes"]
+    errors: Float[Array, "samples lanes"]
+    multipliers: Float[Array, "samples neurons lanes"]
+    reach: Float[Array, " lanes"]
+
+
+def upper_bound(
+    basis: Basis,
+    a: Float[Array, "samples neurons lanes"],
+    b: Float[Array, "samples neurons lanes"],
+    w: Float[Array, "inputs neurons lanes"],
+    deep: Float[Array, "inputs neurons lanes"],
+) -> Upper:
+    """Bound the basin values from above.
+
+    **Arguments:** `basis`, of the data; `a`, vᵢ where neuron i is active, else 0; `b`, ±1, or 0
+    where there is no constraint; `w`, about the minimisers; `deep`, weights inside the regions.
+    """
+    y = basis.y[:, None]
+    count, eps = len(y), float(jnp.finfo(y.dtype).eps)
+    up = 1 + (count + 4) * eps
+    W = _inside(basis, b, w, deep)
+    found, terms = heights(basis.x, W), heights(jnp.abs(basis.x), jnp.abs(W))
+    errors = jnp.sum(a * found, axis=1) - y
+    share = 2 * (sum(W.shape[:2]) + 4) * eps
+    rounding = share * (jnp.sum(jnp.abs(a) * terms, axis=1) + jnp.abs(y))
+    value = up * jnp.mean((jnp.abs(errors) + rounding) ** 2, axis=0)
+    at_zero = up * jnp.mean(y**2)
+    idle = value > at_zero
+    sizes = jnp.where(idle, 0, jnp.sqrt(jnp.sum(found**2, axis=0)))
+    return Upper(jnp.where(idle, at_zero, value), jnp.where(idle, 0, W), sizes)
+
+
+def lower_bound(
+    basis: Basis,
+    a: Float[Array, "samples neurons lanes"],
+    b: Float[Array, "samples neurons lanes"],
+    sizes: Float[Array, "neurons lanes"],
+    errors: Float[Array, "samples lanes"],
+    multipliers: Float[Array, "samples neurons lanes"],
+) -> Lower:
+    """Bound the basin values from below.
+
+    **Arguments:** like `upper_bound`; `sizes`, of the heights found; `errors`, r; `multipliers`, λ.
+    """
+    y = basis.y[:, None]
+    count, eps = len(y), float(jnp.finfo(y.dtype).eps)
+    far = _REACH * jnp.maximum(jnp.max(sizes, axis=0, initial=0), jnp.sqrt(jnp.sum(y**2)))
+    lost = _lost(basis, a, b, errors, multipliers)
+    along, squares = -jnp.sum(y * errors, axis=0), jnp.sum(errors**2, axis=0)
+    scale = jnp.maximum(along, 0) / jnp.where(squares > 0, squares, 1)
+    noise = 2 * jnp.sum(jnp.abs(y * errors), axis=0) + scale * squares
+    worth = 2 * along - scale * squares - 2 * lost * far - 2 * (count + 4) * eps * noise
+    value = scale * worth / count
+    # 0 bounds every loss, whatever W is.
+    reach = jnp.where((lost == 0) | (value <= 0), jnp.inf, far)
+    return Lower(jnp.where(value <= 0, 0, value), scale * errors, scale * multipliers, reach)
+
+
+def _inside(basis: Basis, b: Array, w: Array, deep: Array) -> Float[Array, "inputs neurons lanes"]:
+    """Move weights into their closed cones, so far that rounding cannot hide that they are not."""
+    x = basis.x
+    gamma = 2 * (x.shape[1] + 2) * float(jnp.finfo(x.dtype).eps)
+
+    def room(w: Array) -> Array:
+        return b * heights(x, w) - gamma * jnp.abs(b) * heights(jnp.abs(x), jnp.abs(w))
+
+    depth = room(deep)
+    share = jnp.where((b != 0) & (depth > 0), -2 * room(w) / jnp.where(depth > 0, depth, 1), 0)
+    moved = w + jnp.maximum(jnp.max(share, axis=0, initial=0), 0) * deep
+    fits = jnp.all(room(moved) >= 0, axis=0)
+    return jnp.where(fits | jnp.isnan(moved), moved, 0)
+
+
+def _lost(
+    basis: Basis, a: Array, b: Array, errors: Array, multipliers: Array
+) -> Float[Array, " lanes"]:
+    """Give Σ (‖ζᵢ‖ + ρ) over the neurons of case 2."""
+    u = basis.left
+    zeta = heights(u, pulled(u, a * errors[:, None] - b * multipliers))
+    share = (sum(u.shape) + 4) * float(jnp.finfo(u.dtype).eps) * basis.condition
+    terms = jnp.abs(a * errors[:, None]) + multipliers
+    rounding = share * jnp.sqrt(jnp.sum(terms**2, axis=0))
+    absorbed = jnp.all((b == 0) | (multipliers >= jnp.abs(zeta) + rounding), axis=0)
+    return jnp.sum(jnp.where(absorbed, 0, jnp.sqrt(jnp.sum(zeta**2, axis=0)) + rounding), axis=0)

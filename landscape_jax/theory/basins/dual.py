@@ -1,0 +1,34 @@
+"""Dual points so close to feasible that only rounding is left."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from landscape_jax.theory.basins.heights import heights, pulled
+from landscape_jax.theory.basins.systems import Problems, factored, solved
+
+_ROUNDS = 3
+
+
+def feasible_dual(
+    problems: Problems,
+    gram: Array | None,
+    errors: Float[Array, "samples lanes"],
+    multipliers: Float[Array, "samples neurons lanes"],
+    kept: Bool[Array, "samples neurons lanes"],
+) -> tuple[Float[Array, "samples lanes"], Float[Array, "samples neurons lanes"]]:
+    """Move (r, λ) to where Aᵀr = Gᵀλ, λ ≥ 0, but for rounding.
+
+    The least change in the norm ‖δr‖² + Σ δλ²/λ: with H = AᵀA + Gᵀ diag(λ) G and H z = −(Aᵀr − Gᵀλ)
+    it is δr = A z and δλ = −diag(λ) G z.  So multipliers that are not `kept`, or 0, stay 0.  A
+    solution exists, since the residual is in the range of H.
+    """
+    u, _, a, b = problems
+    multipliers = jnp.where(kept, multipliers, 0)
+    weights = multipliers
+    system = factored(problems, gram, weights)
+    for _ in range(_ROUNDS):
+        z = solved(system, pulled(u, b * multipliers - a * errors[:, None]))
+        h = heights(u, z)
+        errors = errors + jnp.sum(a * h, axis=1)
+        multipliers = jnp.maximum(multipliers - weights * b * h, 0)
+    return errors, multipliers

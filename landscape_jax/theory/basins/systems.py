@@ -1,0 +1,74 @@
+"""The problems of many basins in scaled coordinates, and the linear system of their steps."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from landscape_jax.theory.basins.definite import backward, factor, forward, solve
+from landscape_jax.theory.basins.heights import weighted_gram
+
+# Up to as many unknowns one system is faster than Woodbury's several.
+_DIRECT = 40
+
+
+class Problems(NamedTuple):
+    """In each lane: minimise ½‖Az − y‖² over Gz ≥ 0.
+
+    (Az)_t = Σᵢ a_ti u_t·zᵢ and (Gz)_ti = b_ti u_t·zᵢ, with
+
+    - `u`: (m, p), rows of length 1 or 0; `y`: (m,), of length 1 or 0.
+    - `a`: (m, n, lanes); `b`: ±1, or 0 where there is no constraint.
+    """
+
+    u: Float[Array, "samples rank"]
+    y: Float[Array, " samples"]
+    a: Float[Array, "samples neurons lanes"]
+    b: Float[Array, "samples neurons lanes"]
+
+
+class System(NamedTuple):
+    """Cholesky factors: of H itself, or of each neuron's block and of Woodbury's system."""
+
+    whole: Float[Array, "size size lanes"]
+    blocks: Float[Array, "rank rank neurons lanes"] | None = None
+    scaled: Float[Array, "rank samples neurons lanes"] | None = None
+
+
+def gram(problems: Problems) -> Float[Array, "rank neurons rank neurons lanes"] | None:
+    """Give AᵀA, or nothing where Woodbury's formula is faster."""
+    a = problems.a
+    if a.shape[1] * problems.u.shape[1] > max(len(a), _DIRECT):
+        return None
+    return jnp.transpose(weighted_gram(problems.u, a[:, :, None] * a[:, None]), (0, 2, 1, 3, 4))
+
+
+def factored(
+    problems: Problems, gram: Array | None, weights: Float[Array, "samples neurons lanes"]
+) -> System:
+    """Factor H = AᵀA + Gᵀ diag(weights) G, and what keeps it definite."""
+    u, _, a, _ = problems
+    m, p = u.shape
+    n, lanes = a.shape[1:]
+    eps = float(jnp.finfo(u.dtype).eps)
+    blocks = weighted_gram(u, weights)
+    shift = eps**0.7 + 8 * eps * jnp.trace(blocks)
+    blocks = blocks + shift * jnp.eye(p, dtype=u.dtype)[:, :, None, None]
+    if gram is not None:
+        each = jnp.arange(n)
+        H = gram.at[:, each, :, each].add(jnp.moveaxis(blocks, 2, 0))
+        return System(factor(H.reshape(n * p, n * p, lanes)))
+    L = factor(blocks)
+    scaled = forward(L, jnp.broadcast_to(u.T[:, :, None, None], (p, m, n, lanes))) * a
+    inner = jnp.einsum("ptnl,psnl->tsl", scaled, scaled, precision=jax.lax.Precision.HIGHEST)
+    return System(factor(inner + jnp.eye(m, dtype=u.dtype)[:, :, None]), L, scaled)
+
+
+def solved(system: System, right: Array) -> Float[Array, "rank neurons lanes"]:
+    """Give H⁻¹ times a right-hand side."""
+    if system.blocks is None or system.scaled is None:
+        return solve(system.whole, right.reshape(-1, right.shape[-1])).reshape(right.shape)
+    half = forward(system.blocks, right)
+    back = solve(system.whole, jnp.sum(system.scaled * half[:, None], axis=(0, 2)))
+    return backward(system.blocks, half - jnp.sum(system.scaled * back[:, None], axis=1))

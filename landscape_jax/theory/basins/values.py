@@ -1,0 +1,161 @@
+"""Basin values: the least loss in the closed region combination of a start."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from landscape_jax.theory.basins.certificate import Lower, lower_bound, upper_bound
+from landscape_jax.theory.basins.dual import feasible_dual
+from landscape_jax.theory.basins.heights import Basis, basis, heights
+from landscape_jax.theory.basins.interior import interior_point
+from landscape_jax.theory.basins.systems import Problems, gram
+
+Table = Array | np.ndarray
+# So many lanes of some kilobytes each stay in the cache.
+_LANES = 128
+
+
+class BasinValues(NamedTuple):
+    """The basin values of many region combinations, the leading axis, with a proof of each.
+
+    - `value`: the loss of `W`, rounded up; `gap`: value − gap is a lower bound of the basin value.
+    - `solved`: whether gap ≤ tolerance · (1/m) Σ y², the value of W = 0.
+    - `W`: (problems, n, d), in the closed regions exactly.
+    - `errors`, (problems, m), and `multipliers`, (problems, m, n): the r and λ of the lower bound.
+    - `reach`: ∞ where the bound is for all W in the regions; else it is for those with
+      ‖X wᵢ‖ ≤ reach, see `certificate`.
+    - `steps`: Newton steps.
+    """
+
+    value: Float[Array, " problems"]
+    gap: Float[Array, " problems"]
+    solved: Bool[Array, " problems"]
+    W: Float[Array, "problems neurons inputs"]
+    errors: Float[Array, "problems samples"]
+    multipliers: Float[Array, "problems samples neurons"]
+    reach: Float[Array, " problems"]
+    steps: Int[Array, " problems"]
+
+
+def basin_values(
+    x: Float[Table, "samples inputs"],
+    y: Float[Table, " labels"],
+    patterns: Bool[Table, "problems rows neurons"],
+    v: Float[Table, "*problems neurons"],
+    *,
+    tolerance: float | None = None,
+) -> BasinValues:
+    """Find the least loss of thousands of region combinations in one jitted call.
+
+    In the closed region combination of a pattern b the network q(x) = Σᵢ vᵢ [wᵢ·x]₊ is linear in W,
+    so that its loss (1/m) Σ_t (q(x_t) − y_t)² is a convex quadratic, of n d unknowns, under the
+    n m constraints bᵢₜ wᵢ·x_t ≥ 0.  Its minimum is attained, at most the value (1/m) Σ y² of W = 0,
+    and often by many W.  Each problem comes with bounds from both sides of its own, that hold
+    with all rounding counted, for whatever the solver did: derived in `certificate`.  A problem
+    whose bounds are far apart is not `solved`; the other problems do not notice.
+
+    **Arguments:** `x`, (m, d), one sample a row, a bias as a column of ones; `y`, (m,); `patterns`,
+    (problems, m, n), from `region_patterns`; `v`, ±1, (n,) or (problems, n); `tolerance`, on the
+    relative gap: 1e-8 where left out, in single precision 1e-3.
+
+    **Returns:** a `BasinValues`.
+
+    **Raises:** `ValueError` where shapes do not fit, v is not ±1, x or y is not finite, or
+    the tolerance is not positive.
+
+    Source: SS16, sections 2.2, 2.3 and 4.2, eq. 3.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> x, y = jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.array([1.0, 2.0])
+    >>> W = jnp.array([[[1.0, 1.0]], [[1.0, -1.0]], [[-1.0, -1.0]]])
+    >>> from landscape_jax.theory.basins import region_patterns
+    >>> found = basin_values(x, y, region_patterns(x, W), jnp.ones(1))
+    >>> [round(float(value), 6) for value in found.value], found.solved.tolist()
+    ([0.0, 2.0, 2.5], [True, True, True])
+
+    ```
+    """
+    if y.shape != x.shape[:1] or patterns.shape[1] != len(x) or not x.size:
+        raise ValueError(
+            f"x, y and patterns have shapes {x.shape}, {y.shape} and {patterns.shape}; give "
+            "(samples, inputs), (samples,) and (problems, samples, neurons), with some samples"
+        )
+    count, _, neurons = patterns.shape
+    if v.shape not in ((neurons,), (count, neurons)):
+        raise ValueError(f"v has shape {v.shape}; give ({neurons},) or ({count}, {neurons})")
+    if not np.all(np.abs(np.asarray(v)) == 1):
+        raise ValueError("v has other entries than 1 and -1; put their sizes into W (lemma 2)")
+    if not (np.isfinite(np.asarray(x)).all() and np.isfinite(np.asarray(y)).all()):
+        raise ValueError("x or y has NaN or infinite entries; give finite numbers")
+    data = jnp.asarray(x)
+    if tolerance is None:
+        tolerance = 1e-8 if data.dtype == jnp.float64 else 1e-3
+    if not tolerance > 0:
+        raise ValueError(f"tolerance is {tolerance}; give a positive share of the value at W = 0")
+    signs = jnp.broadcast_to(jnp.asarray(v, data.dtype), (count, neurons))
+    return _solve(data, jnp.asarray(y, data.dtype), jnp.asarray(patterns), signs, float(tolerance))
+
+
+@eqx.filter_jit
+def _solve(x: Array, y: Array, patterns: Array, v: Array, tolerance: float) -> BasinValues:
+    count, lanes = len(v), min(len(v), _LANES)
+    coordinates = basis(x, y)
+    blocks = -(-count // lanes) if lanes else 0
+    extra = blocks * lanes - count
+
+    def split(table: Array) -> Array:
+        padded = jnp.concatenate([table, jnp.repeat(table[-1:], extra, axis=0)])
+        return jnp.moveaxis(padded.reshape(blocks, lanes, *table.shape[1:]), 1, -1)
+
+    found = jax.lax.map(
+        lambda case: _block(coordinates, case[0], case[1], tolerance), (split(patterns), split(v))
+    )
+
+    def join(table: Array) -> Array:
+        return jnp.moveaxis(table, -1, 1).reshape(-1, *table.shape[1:-1])[:count]
+
+    return BasinValues(*map(join, found))
+
+
+def _block(coordinates: Basis, patterns: Array, v: Array, tolerance: float) -> BasinValues:
+    """Solve and certify one block of lanes."""
+    lengths = coordinates.lengths[:, None, None]
+    size = jnp.sqrt(jnp.sum(coordinates.y**2))
+    # What is active nowhere has no part in the loss, and rests at 0.
+    there = (lengths > 0) & jnp.any(patterns, axis=0)
+    a = jnp.where(there & patterns, v, 0)
+    b = jnp.where(there, jnp.where(patterns, 1, -1), 0).astype(v.dtype)
+    unit = coordinates.y / jnp.where(size > 0, size, 1)
+    problems = Problems(coordinates.rows, unit, lengths * a, b)
+    table = gram(problems)
+    ends = interior_point(problems, table, tolerance=tolerance / 100)
+    w, deep = (heights(coordinates.right, size * z) for z in (ends.z, ends.deep))
+    above = upper_bound(coordinates, a, b, w, deep)
+    h = heights(problems.u, ends.z)
+    errors = jnp.sum(problems.a * h, axis=1) - unit[:, None]
+
+    def below_with(kept: Array) -> Lower:
+        r, multipliers = feasible_dual(problems, table, errors, ends.multipliers, kept)
+        multipliers = size * multipliers / jnp.where(lengths > 0, lengths, 1)
+        return lower_bound(coordinates, a, b, above.sizes, size * r, multipliers)
+
+    # With all multipliers, and without those of slack constraints, which may have to be exactly 0.
+    both = jax.lax.map(below_with, jnp.stack([b != 0, ends.multipliers > b * h]))
+    use = (both.reach[0] == jnp.inf) | (both.value[0] >= both.value[1])
+    below = Lower(*(jnp.where(use, *pair) for pair in both))
+    gap = above.value - below.value
+    return BasinValues(
+        value=above.value,
+        gap=gap,
+        solved=gap <= tolerance * jnp.mean(coordinates.y**2),
+        W=jnp.moveaxis(above.W, 0, 1),
+        errors=below.errors,
+        multipliers=below.multipliers,
+        reach=below.reach,
+        steps=ends.steps,
+    )
