@@ -6,6 +6,20 @@ from landscape_jax.theory.overspecification.above_zero import theorem_4_bound as
 from landscape_jax.theory.overspecification.above_zero import (
     theorem_4_linear_bound as theorem_4_linear_bound,
 )
+from landscape_jax.theory.overspecification.caps import band_probability as band_probability
+from landscape_jax.theory.overspecification.caps import cap_probability as cap_probability
+from landscape_jax.theory.overspecification.caps import lemma_4_bound as lemma_4_bound
+from landscape_jax.theory.overspecification.clusters import ClusteredData as ClusteredData
+from landscape_jax.theory.overspecification.clusters import ClusteredWeights as ClusteredWeights
+from landscape_jax.theory.overspecification.clusters import centre_labels as centre_labels
+from landscape_jax.theory.overspecification.clusters import clustered_data as clustered_data
+from landscape_jax.theory.overspecification.clusters import clustered_weights as clustered_weights
+from landscape_jax.theory.overspecification.clusters import largest_ratio as largest_ratio
+from landscape_jax.theory.overspecification.clusters import theorem_8_bound as theorem_8_bound
+from landscape_jax.theory.overspecification.clusters import (
+    theorem_8_event_bound as theorem_8_event_bound,
+)
+from landscape_jax.theory.overspecification.clusters import theorem_8_level as theorem_8_level
 from landscape_jax.theory.overspecification.decreasing_path import DecreasingPath as DecreasingPath
 from landscape_jax.theory.overspecification.decreasing_path import PathCheck as PathCheck
 from landscape_jax.theory.overspecification.decreasing_path import Ray as Ray
@@ -16,6 +30,14 @@ from landscape_jax.theory.overspecification.decreasing_path import (
 )
 from landscape_jax.theory.overspecification.decreasing_path import ray as ray
 from landscape_jax.theory.overspecification.decreasing_path import scale_output as scale_output
+from landscape_jax.theory.overspecification.full_rank import ZeroErrorWeights as ZeroErrorWeights
+from landscape_jax.theory.overspecification.full_rank import (
+    orthogonal_event_probability as orthogonal_event_probability,
+)
+from landscape_jax.theory.overspecification.full_rank import theorem_7_bound as theorem_7_bound
+from landscape_jax.theory.overspecification.full_rank import (
+    zero_error_weights as zero_error_weights,
+)
 from landscape_jax.theory.overspecification.initial import initial_weights as initial_weights
 from landscape_jax.theory.overspecification.intervals import Share as Share
 from landscape_jax.theory.overspecification.intervals import clopper_pearson as clopper_pearson
@@ -24,6 +46,17 @@ from landscape_jax.theory.overspecification.orthants import orthant_minima as or
 from landscape_jax.theory.overspecification.orthants import share_of_minima as share_of_minima
 from landscape_jax.theory.overspecification.orthants import theorem_1_bound as theorem_1_bound
 from landscape_jax.theory.overspecification.orthants import value_distribution as value_distribution
+from landscape_jax.theory.overspecification.realizable import RealizableData as RealizableData
+from landscape_jax.theory.overspecification.realizable import (
+    intrinsic_dimension as intrinsic_dimension,
+)
+from landscape_jax.theory.overspecification.realizable import match_probability as match_probability
+from landscape_jax.theory.overspecification.realizable import realizable_data as realizable_data
+from landscape_jax.theory.overspecification.realizable import theorem_5_bound as theorem_5_bound
+from landscape_jax.theory.overspecification.realizable import (
+    theorem_5_union_bound as theorem_5_union_bound,
+)
+from landscape_jax.theory.overspecification.realizable import theorem_5_width as theorem_5_width
 from landscape_jax.theory.overspecification.relu_neuron import NeuronPair as NeuronPair
 from landscape_jax.theory.overspecification.relu_neuron import copies as copies
 from landscape_jax.theory.overspecification.relu_neuron import mean_loss as mean_loss

@@ -1,0 +1,300 @@
+"""Theorem 8 of SS16: on clustered data a wide network starts in a good basin."""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from landscape_jax.theory.overspecification.caps import band_probability
+from landscape_jax.theory.overspecification.full_rank import first_heights, products, with_heights
+from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
+
+
+class ClusteredData(NamedTuple):
+    """Samples in balls around independent centres, with labels that are Lipschitz in each ball.
+
+    - `x`, (m, d), and `y`, (m,); `cluster`, (m,): the index of each sample's centre.
+    - `centres`: (k, d), k ≤ d; `radius`: δ, of all balls (the largest where they differ).
+    - `lipschitz`: L, |y(x) − y(x′)| ≤ L‖x − x′‖ in each cluster.
+    """
+
+    x: Float[Array, "samples inputs"]
+    y: Float[Array, " samples"]
+    cluster: Int[Array, " samples"]
+    centres: Float[Array, "clusters inputs"]
+    radius: Float[Array, ""]
+    lipschitz: Float[Array, ""]
+
+
+class ClusteredWeights(NamedTuple):
+    """Weights in the closed region combinations of starts on clustered data.
+
+    - `W`: (…, n, d).
+    - `covered`: whether each centre has a neuron that is active, of its sign, and not noisy.
+    - `loss`: (1/m) Σ (q(x) − y)² of `W`; at most `theorem_8_level` where covered.
+    - `depth`: the least sign(w·x)(w′·x)/(‖w′‖‖x‖) over neurons w of the start, with w′ ≠ 0 in `W`,
+      and samples x: not negative but for rounding.
+    """
+
+    W: Float[Array, "*starts width inputs"]
+    covered: Bool[Array, "*starts"]
+    loss: Float[Array, "*starts"]
+    depth: Float[Array, "*starts"]
+
+
+def largest_ratio(dim: int, *, printed: bool = False) -> float:
+    """Give the largest δⱼ/‖cⱼ‖ for which a start is noisy at one cluster in a share 1/(4d) at most.
+
+    sin(√(2π)/(8d√d)).  The paper has 2 sin(√(2π)/(16d√d)), a little more: lemma 6 takes the ball's
+    projection to be a cap of radius 2 arcsin(δ/2‖c‖), but it is arcsin(δ/‖c‖), which is larger.
+    (δ/‖c‖ = 0.8: 53.1°, not 47.2°; a weight 40° from c is noisy.)  `band_probability` of either is
+    below 1/(4d): the estimates behind it leave room.
+
+    **Arguments:** `dim`, d ≥ 2; `printed`, the paper's.
+
+    **Raises:** `ValueError` where d < 2.
+
+    Source: SS16, theorem 8 and lemma 6.
+
+    ```python
+    >>> round(largest_ratio(2), 5), round(largest_ratio(2, printed=True), 5)
+    (0.11055, 0.11072)
+
+    ```
+    """
+    whole_numbers("dim", dim, 2)
+    angle = math.sqrt(2 * math.pi) / (8 * dim**1.5)
+    return 2 * math.sin(angle / 2) if printed else math.sin(angle)
+
+
+@partial(jax.jit, static_argnames=("clusters", "inputs", "per_cluster", "dtype"))
+def clustered_data(
+    key: Key[Array, ""],
+    clusters: int,
+    inputs: int,
+    per_cluster: int,
+    *,
+    ratio: float | int | Float[Array, ""] | None = None,
+    lipschitz: float | int | Float[Array, ""] = 1.0,
+    dtype=None,
+) -> ClusteredData:
+    """Draw centres on the unit sphere, samples uniform in balls around them, and their labels.
+
+    The labels are y(x) = tⱼ + L uⱼ·(x − cⱼ), tⱼ ~ N(0, 1) of either sign and uⱼ uniform on the unit
+    sphere.
+
+    **Arguments:** `key`; `clusters`, k ≤ d; `inputs`, d ≥ 2; `per_cluster`, samples in each;
+    `ratio`, δ/‖c‖, `largest_ratio(d)` where left out; `lipschitz`, L; `dtype`, JAX's default float
+    where left out.
+
+    **Returns:** a `ClusteredData`.
+
+    **Raises:** `ValueError` where a size is out of range.
+
+    Source: SS16, theorem 8.
+
+    ```python
+    >>> import jax
+    >>> data = clustered_data(jax.random.key(0), 2, 4, 10)
+    >>> data.x.shape, data.centres.shape, data.cluster.tolist() == [0] * 10 + [1] * 10
+    ((20, 4), (2, 4), True)
+
+    ```
+    """
+    if min(clusters, per_cluster) < 1 or inputs < max(clusters, 2):
+        raise ValueError(
+            f"clusters, inputs, per_cluster are {clusters}, {inputs}, {per_cluster}; give at least "
+            "one cluster and sample, and at least as many inputs as clusters, and two"
+        )
+    kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
+    k, d = clusters, inputs
+    many = k * per_cluster
+    first, second, third = jax.random.split(key, 3)
+    rows = jax.random.normal(first, (2 * k + many, d), kind)
+    rows /= jnp.linalg.norm(rows, axis=1, keepdims=True)
+    centres, ways, sides = jnp.split(rows, [k, 2 * k])
+    cluster = jnp.repeat(jnp.arange(k), per_cluster)
+    delta = jnp.asarray(largest_ratio(d) if ratio is None else ratio, kind)
+    offset = delta * jax.random.uniform(second, (many, 1), kind) ** (1 / d) * sides
+    rise = jnp.asarray(lipschitz, kind)
+    y = jax.random.normal(third, (k,), kind)[cluster] + rise * jnp.sum(
+        ways[cluster] * offset, axis=1
+    )
+    return ClusteredData(centres[cluster] + offset, y, cluster, centres, delta, rise)
+
+
+@jax.jit
+def centre_labels(data: ClusteredData) -> Float[Array, " clusters"]:
+    """Give each centre the middle ½(min y + max y) of its cluster's labels, with its sign.
+
+    In a ball of radius δ labels differ by at most 2Lδ, so they are within Lδ of the middle, which
+    is what the theorem's L asks for.  The paper's label min|y| + 2Lδⱼ is positive even where
+    all labels are negative, and with their sign put in it is within 2Lδ: its proof ends with 2L.
+
+    Source: SS16, theorem 8, ŷ.
+    """
+    k = len(data.centres)
+    low = jax.ops.segment_min(data.y, data.cluster, k)
+    return (low + jax.ops.segment_max(data.y, data.cluster, k)) / 2
+
+
+@jax.jit
+def clustered_weights(
+    data: ClusteredData,
+    W: Float[Array | np.ndarray, "*starts width inputs"],
+    v: Float[Array | np.ndarray, "*starts width"],
+) -> ClusteredWeights:
+    """Build weights of small error in the basins of starts, thousands in one jitted call.
+
+    A neuron is noisy where |w·cⱼ| ≤ δ‖w‖ for some j; it is put to 0, which is in every closed
+    region.  Each centre is left to the first other neuron i with wᵢ·cⱼ > 0 and vᵢŷⱼ > 0, with the
+    height y′ᵢⱼ = |ŷⱼ|.  With σ = σ_min(C) > δ√k and rᵢ = ‖y′ᵢ‖/(σ − δ√k) the new neuron's
+    heights are
+
+    w′ᵢ·cⱼ = sign(wᵢ·cⱼ) max(y′ᵢⱼ, δrᵢ),  hence ‖w′ᵢ‖ ≤ (‖y′ᵢ‖ + δrᵢ√k)/σ = rᵢ,
+
+    so each ball is on one side of it, that of wᵢ: this moves it off all noisy regions at once.
+    (The paper's moves it off one, to the nearest point.)  Heights are off by at most δrᵢ, and
+    samples by δ from their centres, on each of which the neurons are linear: outputs differ from ŷ
+    by at most 2δ Σ rᵢ, and ŷ from the labels by Lδ.
+
+    **Arguments:** `data`; `W`, (…, n, d), and `v`, (…, n), −1 or 1, the starts.
+
+    **Returns:** `ClusteredWeights`; they mean nothing where σ ≤ δ√k, see `theorem_8_level`.
+
+    Source: SS16, theorem 8, with the proof mended.
+    """
+    weights, outer = jnp.asarray(W), jnp.asarray(v)
+    C, labels = data.centres, centre_labels(data)
+    before = products(weights, C)
+    reach = data.radius * jnp.linalg.norm(weights, axis=-1, keepdims=True)
+    noisy = jnp.any(jnp.abs(before) <= reach, axis=-1, keepdims=True)
+    heights, covered = first_heights((before > 0) & ~noisy, outer, labels)
+    room = jnp.linalg.svd(C, compute_uv=False)[-1] - data.radius * math.sqrt(len(C))
+    r = jnp.linalg.norm(heights, axis=-1, keepdims=True) / room
+    new = with_heights(C, jnp.sign(before) * jnp.maximum(heights, data.radius * r))
+    after = products(new, data.x)
+    errors = jnp.sum(outer[..., None] * jax.nn.relu(after), axis=-2) - data.y
+    size = jnp.linalg.norm(new, axis=-1)[..., None] * jnp.linalg.norm(data.x, axis=1)
+    sides = jnp.sign(products(weights, data.x)) * after / jnp.where(size > 0, size, 1)
+    return ClusteredWeights(
+        W=new,
+        covered=covered,
+        loss=jnp.mean(errors**2, axis=-1),
+        depth=jnp.min(jnp.where(size > 0, sides, 1), axis=(-2, -1)),
+    )
+
+
+def theorem_8_level(
+    data: ClusteredData, widths: Sizes, *, printed: bool = False
+) -> Float[np.ndarray, "..."]:
+    """Give the error that theorem 8 promises, mended or as printed.
+
+    Mended, with σ = σ_min(C), k clusters and `centre_labels` ŷ, it is
+
+    δ² (2 √min(n, k) ‖ŷ‖ / (σ − δ√k) + L)²,
+
+    from `clustered_weights`: the ‖y′ᵢ‖² of at most min(n, k) neurons add to ‖ŷ‖², so
+    Σ ‖y′ᵢ‖ ≤ √min(n, k) ‖ŷ‖.  It needs δ√k < σ.  As printed it is
+
+    δ² ((1 + B/c) n κ(C)/σ ‖ŷ‖ + L)²,  ŷⱼ = min |y_t| + 2Lδ, B = max ‖x‖, c = min ‖cⱼ‖,
+
+    which follows where it is the larger; for n ≥ 2 it is where δ√k ≤ σ/4, as κ ≥ 1 and, with ratios
+    as in `largest_ratio`, 1 + B/c ≥ 1.889.  (The pseudo-inverse's norm is 1/σ, not κ/σ.)
+
+    **Arguments:** `data`; `widths`, n ≥ 1, whole numbers of any shape; `printed`, the paper's.
+
+    **Raises:** `ValueError` where an n is less than 1, or δ√k ≥ σ (mended).
+
+    Source: SS16, theorem 8.
+
+    ```python
+    >>> import jax
+    >>> data = clustered_data(jax.random.key(0), 2, 4, 10, ratio=0.001)
+    >>> bool(theorem_8_level(data, 5) < theorem_8_level(data, 5, printed=True))
+    True
+
+    ```
+    """
+    sizes = whole_numbers("widths", widths)
+    C, delta, L = np.asarray(data.centres), float(data.radius), float(data.lipschitz)
+    singular = np.linalg.svd(C, compute_uv=False)
+    sigma, k = float(singular[-1]), len(C)
+    if printed:
+        least = jax.ops.segment_min(jnp.abs(data.y), data.cluster, k)
+        label = float(np.linalg.norm(np.asarray(least) + 2 * L * delta))
+        far = float(np.linalg.norm(np.asarray(data.x), axis=1).max())
+        ratio = far / float(np.linalg.norm(C, axis=1).min())
+        rise = (1 + ratio) * sizes * float(singular[0]) / sigma**2 * label
+        return np.asarray((delta * (rise + L)) ** 2)
+    room = sigma - delta * math.sqrt(k)
+    if not room > 0:
+        raise ValueError(
+            f"the centres' least singular value is {sigma:.6g}; it must be above the radius times "
+            f"√clusters, {delta * math.sqrt(k):.6g}: the clusters are too wide"
+        )
+    label = float(jnp.linalg.norm(centre_labels(data)))
+    return np.asarray((delta * (2 * np.sqrt(np.minimum(sizes, k)) * label / room + L)) ** 2)
+
+
+def theorem_8_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
+    """Give 1 − d(⅞)^n, theorem 8's lower bound; negative where it says nothing.
+
+    `theorem_8_event_bound` is larger and needs the same.
+
+    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape; `dim`, d ≥ 2.
+
+    **Raises:** `ValueError` where one is out of range.
+
+    Source: SS16, theorem 8.
+
+    ```python
+    >>> round(float(theorem_8_bound(50, 10)), 6)
+    0.987399
+
+    ```
+    """
+    whole_numbers("dim", dim, 2)
+    return np.asarray(1 - dim * 0.875 ** whole_numbers("widths", widths))
+
+
+def theorem_8_event_bound(
+    widths: Sizes,
+    dim: int,
+    ratios: Float[np.ndarray, " clusters"] | None = None,
+    *,
+    clusters: int = 1,
+) -> Float[np.ndarray, "..."]:
+    """Give 1 − k(1 − s)^n, a lower bound of the probability that a start is `covered`.
+
+    s = ¼(1 − Σⱼ Pr[|w·cⱼ| ≤ δⱼ‖w‖]): a neuron is not noisy with probability 1 − Σ at least, then
+    active at a given centre in half of the cases, as −w is as likely, and of its sign in half.
+    Where the ratios are at most `largest_ratio`, s ≥ 3/16.  The paper has ⅛: it takes away the
+    noisy starts, ¼ of all, from the active ones alone.
+
+    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape; `dim`, d ≥ 2; `ratios`, δⱼ/‖cⱼ‖, one
+    a cluster, or, where left out, `clusters`, k, of the largest allowed, s = 3/16.
+
+    **Raises:** `ValueError` where one is out of range.
+
+    Source: SS16, theorem 8, with the proof mended.
+
+    ```python
+    >>> import numpy as np
+    >>> at = theorem_8_event_bound(30, 10, clusters=5), theorem_8_event_bound(30, 10, np.zeros(5))
+    >>> [round(float(t), 6) for t in at]
+    [0.990145, 0.999107]
+
+    ```
+    """
+    sizes = whole_numbers("widths", widths)
+    whole_numbers("dim", dim, 2)
+    whole_numbers("clusters", clusters)
+    if ratios is None:
+        return np.asarray(1 - clusters * (13 / 16) ** sizes)
+    share = max(1 - float(np.sum(band_probability(ratios, dim))), 0.0) / 4
+    return np.asarray(1 - len(ratios) * (1 - share) ** sizes)

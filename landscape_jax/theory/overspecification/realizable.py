@@ -1,0 +1,237 @@
+"""Theorems 5 and 6 of SS16: on data of a small network a wide one starts in a good basin."""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from landscape_jax.theory.overspecification.caps import Distances, cap_probability, lemma_4_bound
+from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
+
+# A singular value of samples below this, in units of the precision and the largest, is rounding.
+_ROUNDING = 10.0
+
+
+class RealizableData(NamedTuple):
+    """Data that a two-layer ReLU network without biases fits.
+
+    - `x`, (m, d), with ‖x‖ ≤ 1; `y`, (m,), the teacher's outputs.
+    - `W`, (n, d), and `v`, (n,), the teacher's neurons, ‖wᵢ‖ = B, and output weights −1 or 1.
+    """
+
+    x: Float[Array, "samples inputs"]
+    y: Float[Array, " samples"]
+    W: Float[Array, "width inputs"]
+    v: Float[Array, " width"]
+
+
+@partial(jax.jit, static_argnames=("samples", "inputs", "width", "rank", "dtype"))
+def realizable_data(
+    key: Key[Array, ""],
+    samples: int,
+    inputs: int,
+    width: int,
+    *,
+    rank: int | None = None,
+    bound: float | int | Float[Array, ""] = 1.0,
+    dtype=None,
+) -> RealizableData:
+    """Draw a teacher and samples uniform in the unit ball, or in that of a random subspace.
+
+    **Arguments:** `key`; `samples`, m; `inputs`, d; `width`, n, of the teacher; `rank`, k ≤ d, the
+    dimension of the subspace, d where left out; `bound`, B, the norm of each neuron; `dtype`, JAX's
+    default float where left out.
+
+    **Returns:** a `RealizableData`.
+
+    **Raises:** `ValueError` where a size is less than 1, or the rank more than d.
+
+    Source: SS16, theorems 5 and 6.
+
+    ```python
+    >>> import jax
+    >>> data = realizable_data(jax.random.key(0), 50, 6, 2, rank=3)
+    >>> data.x.shape, intrinsic_dimension(data.x)
+    ((50, 6), 3)
+
+    ```
+    """
+    k = inputs if rank is None else rank
+    if min(samples, inputs, width, k) < 1 or k > inputs:
+        raise ValueError(
+            f"samples, inputs, width, rank are {samples}, {inputs}, {width}, {k}; give sizes of at "
+            "least 1, and a rank of at most inputs"
+        )
+    kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
+    first, second, third = jax.random.split(key, 3)
+    normal = jax.random.normal(first, (samples * k + inputs * k + width * inputs,), kind)
+    points, frame, teacher = jnp.split(normal, [samples * k, samples * k + inputs * k])
+    rows = points.reshape(samples, k)
+    radius = jax.random.uniform(second, (samples, 1), kind) ** (1 / k)
+    rows = radius * rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+    if k < inputs:
+        rows = rows @ jnp.linalg.qr(frame.reshape(inputs, k))[0].T
+    W = teacher.reshape(width, inputs)
+    W = bound * W / jnp.linalg.norm(W, axis=1, keepdims=True)
+    v = jax.random.rademacher(third, (width,), kind)
+    return RealizableData(rows, jax.nn.relu(rows @ W.T) @ v, W, v)
+
+
+def intrinsic_dimension(x: Float[Array | np.ndarray, "samples inputs"]) -> int:
+    """Give the rank of the samples: the dimension that theorem 6 puts in the place of d.
+
+    Only the projections of neurons on the samples' span matter, and that of a uniform point of the
+    sphere, scaled to norm 1, is uniform on the sphere of the span.  Singular values below
+    10 max(m, d) times the precision, relative to the largest, count as 0.
+
+    **Raises:** `ValueError` where there are no samples, or entries are not finite.
+
+    Source: SS16, theorem 6.
+
+    ```python
+    >>> import numpy as np
+    >>> intrinsic_dimension(np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 0.0]]))
+    1
+
+    ```
+    """
+    table = np.asarray(x)
+    if not table.size or not np.isfinite(table).all():
+        raise ValueError(f"x has shape {table.shape}; give samples, all entries finite")
+    tolerance = _ROUNDING * max(table.shape) * float(np.finfo(table.dtype).eps)
+    return int(np.linalg.matrix_rank(table, rtol=tolerance))
+
+
+def match_probability(
+    epsilon: Distances,
+    width: int,
+    bound: float | int,
+    dim: int,
+    *,
+    exact: bool = False,
+) -> Float[np.ndarray, "..."]:
+    """Give p, a lower bound of the probability that a random neuron matches one of the teacher's.
+
+    That is ‖w − w*/‖w*‖‖ ≤ δ = √ε/(nB) and v = v*.  By lemma 4 half of its bound,
+    p_{d−1}(ε) = (δ√(1 − δ²/4))^{d−1} / (2π(d − 1)); with `exact` half of the cap's probability.
+
+    Of small ‖w*‖ the proof says that their bound by lemma 4 is larger; past δ = √2 it is smaller,
+    but the probability itself is larger, so p is a lower bound all the same.
+
+    **Arguments:** `epsilon`, ε > 0; `width`, n, of the teacher; `bound`, B ≥ ‖w*‖; `dim`, d, or the
+    `intrinsic_dimension`, at least 2 (theorem 6 prints d − 1 in the factor before the power for
+    every k, which is smaller and holds too).
+
+    **Raises:** `ValueError` where one is out of range, or ε > 4n²B², where p_j is not defined.
+
+    Source: SS16, theorem 5, p_j(ε).
+
+    ```python
+    >>> round(float(match_probability(0.04, 2, 1.0, 2)), 6)
+    0.015896
+
+    ```
+    """
+    whole_numbers("width", width)
+    level = np.asarray(epsilon, np.float64)
+    if not (math.isfinite(bound) and bound > 0):
+        raise ValueError(f"bound is {bound}; it must be a positive number")
+    if not np.all((level > 0) & (level <= (2 * width * bound) ** 2)):
+        raise ValueError(f"epsilon is {epsilon}; it must be above 0 and at most 4 width² bound²")
+    distance = np.sqrt(level) / (width * bound)
+    return np.asarray((cap_probability if exact else lemma_4_bound)(distance, dim) / 2)
+
+
+def theorem_5_width(c: float | int, width: int, p: float | np.ndarray) -> Float[np.ndarray, "..."]:
+    """Give N_c = (1 + c)⌈n/p⌉, rounded up: the width for which theorem 5 speaks.
+
+    **Arguments:** `c` > 0; `width`, n, of the teacher; `p`, see `match_probability`.
+
+    **Raises:** `ValueError` where c or a p is not positive.
+
+    Source: SS16, theorem 5.
+
+    ```python
+    >>> float(theorem_5_width(1.0, 2, 0.1))
+    40.0
+
+    ```
+    """
+    whole_numbers("width", width)
+    chance = np.asarray(p)
+    if not (0 < c < math.inf and np.all((chance > 0) & (chance <= 1))):
+        raise ValueError(f"c and p are {c} and {p}; give c > 0 and 0 < p ≤ 1")
+    return np.asarray(np.ceil((1 + c) * np.ceil(width / chance)))
+
+
+def theorem_5_bound(c: Distances, widths: Sizes) -> Float[np.ndarray, "..."]:
+    """Give max(½, 1 − exp(−¼c²n/(1 + c))), the lower bound of F_N(ε) that theorem 5's proof gives.
+
+    n is the teacher's width and N = N_c.  The statement divides the exponent by p, and is
+    false.  *Counterexample:* d = 2, n = B = 1, w* = (1, 0), samples (−sin η, cos η), (0, 1),
+    (sin η, cos η) with η = 0.2.  A neuron whose sign is the same on all three has there outputs
+    with q₁ + q₃ = 2q₂ cos η; so has a sum of such.  The labels (0, 0, sin η) have not, so the loss
+    is at least sin²η/(6 + 12cos²η) = 0.00225 > ε = 0.002.  A neuron's sign differs with
+    probability 2η/π, so F_N(ε) ≤ 1 − (1 − 2η/π)^N: with c = 10, N = 1551 it misses 1 by e^{−211} at
+    least, while the statement has e^{−319}.
+
+    The proof's count has a gap: it waits for n neurons each of which matches *a* given neuron of
+    the teacher with probability p, and then takes all n of the teacher's to be matched.  The bound
+    holds all the same: see `theorem_5_union_bound`, which is always larger.
+
+    **Arguments:** `c` > 0 and `widths`, n ≥ 1, which broadcast.
+
+    **Raises:** `ValueError` where one is out of range.
+
+    Source: SS16, theorems 5 and 6.
+
+    ```python
+    >>> theorem_5_bound(1.0, 2).tolist(), round(float(theorem_5_bound(4.0, 10)), 4)
+    (0.5, 0.9997)
+
+    ```
+    """
+    excess, n = np.asarray(c, np.float64), whole_numbers("widths", widths)
+    if not np.all((excess > 0) & np.isfinite(excess)):
+        raise ValueError(f"c is {c}; it must be a positive number")
+    return np.asarray(np.maximum(0.5, -np.expm1(-(excess**2) * n / (4 * (1 + excess)))))
+
+
+def theorem_5_union_bound(
+    students: Sizes, width: int, p: float | np.ndarray
+) -> Float[np.ndarray, "..."]:
+    """Give 1 − n(1 − p)^N, a lower bound of F_N(ε) for any width N of the student.
+
+    *Proof.*  Neuron i of the teacher is matched by none of the N with probability at most
+    (1 − p)^N.  Where each is matched, scale a matching neuron by ‖wᵢ*‖, summed where it matches
+    several, and the others by 0: the point is in the closed region combination, and every
+    output is off by at most Σ ‖wᵢ*‖δ‖x‖ ≤ √ε.
+
+    For N ≥ (1 + c)n/p it is at least 1 − n e^{−(1+c)n}, more than `theorem_5_bound`.
+
+    **Arguments:** `students`, N ≥ 1, and `p`, see `match_probability`, which broadcast; `width`, n,
+    of the teacher.
+
+    **Returns:** the bound; negative where it says nothing.
+
+    **Raises:** `ValueError` where one is out of range.
+
+    Source: SS16, theorem 5, with the proof mended.
+
+    ```python
+    >>> round(float(theorem_5_union_bound(100, 2, 0.1)), 6)
+    0.999947
+
+    ```
+    """
+    N = whole_numbers("students", students)
+    whole_numbers("width", width)
+    chance = np.asarray(p)
+    if not np.all((chance > 0) & (chance <= 1)):
+        raise ValueError(f"p is {p}; it must be above 0 and at most 1")
+    with np.errstate(divide="ignore"):
+        return np.asarray(1 - width * np.exp(N * np.log1p(-chance)))
