@@ -10,10 +10,15 @@ from flint import fmpq, fmpq_mat
 from jaxtyping import Array, Bool, Float, Int
 
 from landscape_jax.proofs.rationals import least_squares, squares
+from landscape_jax.theory.cells.full_rank import solve_full_rank
 from landscape_jax.theory.piecewise_linear import exact_inputs, exact_samples
 
 Table = Array | np.ndarray
 _BATCH = 256
+# Fewer patterns are not worth a second program.
+_MANY = 500
+# So many patterns at a time go through singular values, of those that are left.
+_LEFT = 64
 
 
 class CellSolutions(NamedTuple):
@@ -23,7 +28,8 @@ class CellSolutions(NamedTuple):
     - `loss`: (1/N)‖AA⁺y − y‖².
     - `rank`: of A; `unique`: whether it is Kd.
     - `smallest`: the least singular value that counts, relative to the largest one (0 for A = 0);
-      near the tolerance of `cell_solutions` it asks for `exact_cell_solution`.
+      near the tolerance of `cell_solutions` it asks for `exact_cell_solution`.  Far above it, for
+      many patterns, it is an estimate: two inverse iterations over ‖AᵀA‖^½, mostly within 2.
     """
 
     R: Float[Array, "patterns neurons inputs"]
@@ -52,6 +58,11 @@ def rank_tolerance(samples: int, columns: int, epsilon: float) -> float:
     a computed singular value is off by at most about that share of the largest one.  So those
     above are truly not 0, up to the modest constant in that bound, and a full rank that is found
     is one; a singular value below may be 0 or tiny, which floats cannot tell.
+
+    A Cholesky factor of AᵀA − sI, without singular values, proves a full rank too: all of them are
+    then at least √((N + Kd) ε/2) of the largest one (see `full_rank.shift`), which is above this
+    tolerance for all N + Kd < 1/(2ε).  So both ways say the same, and where there is no such factor
+    the singular values decide.
     """
     return max(samples, columns) * epsilon
 
@@ -67,7 +78,9 @@ def cell_solutions(
     R* = A⁺y + (I − A⁺A)c minimises (1/N)‖AR − y‖², where row i of A is (I_{i1}xᵢ, …, I_{iK}xᵢ).
 
     By singular values, of which those up to `rank_tolerance` times the largest count as 0.  That
-    is relative to the data: scale inputs of very different sizes first.
+    is relative to the data: scale inputs of very different sizes first.  From 500 patterns on, full
+    rank is solved by Cholesky and refined with the residual of A itself, where that proves the
+    rank and converges (see `full_rank`); singular values are left to the others.
 
     **Arguments:** `x`, (N, d), one sample a row, a bias as a column of ones; `y`, (N,); `patterns`,
     (patterns, N, K), whether neuron j is active at sample i; `free`, the c of each, 0 where left
@@ -104,24 +117,48 @@ def cell_solutions(
 
 @eqx.filter_jit
 def _solve(x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
-    samples, inputs = x.shape
-    columns = patterns.shape[2] * inputs
-    tolerance = rank_tolerance(samples, columns, float(jnp.finfo(x.dtype).eps))
+    """Solve by Cholesky where that is safe, and the patterns that are left by singular values."""
+    count, samples, neurons = patterns.shape
+    columns = neurons * x.shape[1]
+    if samples < columns or count < _MANY:
+        cases = patterns, free
+        return jax.lax.map(lambda case: _solve_one(x, y, *case), cases, batch_size=_BATCH)
+    fast = solve_full_rank(x, y, patterns)
+    found = CellSolutions(
+        fast.R, fast.loss, jnp.full(count, columns), jnp.ones(count, bool), fast.smallest
+    )
+    left = jnp.sum(~fast.safe)
+    order = jnp.pad(jnp.argsort(fast.safe), (0, -count % _LEFT), constant_values=count)
 
-    def solve(case: tuple[Array, Array]) -> CellSolutions:
-        pattern, c = case
-        A = (pattern[:, :, None] * x[:, None, :]).reshape(samples, columns)
-        U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
-        kept = s > tolerance * s[0]
-        along = jnp.where(kept, U.T @ y, 0)
-        inside = jnp.where(kept, Vt @ c.ravel(), 0)
-        R = c.ravel() + Vt.T @ (along / jnp.where(kept, s, 1) - inside)
-        rank = jnp.sum(kept)
-        smallest = jnp.min(jnp.where(kept, s, s[0])) / jnp.where(s[0] > 0, s[0], 1)
-        loss = jnp.mean((U @ along - y) ** 2)
-        return CellSolutions(R.reshape(c.shape), loss, rank, rank == columns, smallest)
+    def more(state: tuple[Array, CellSolutions]) -> Array:
+        return state[0] < left
 
-    return jax.lax.map(solve, (patterns, free), batch_size=_BATCH)
+    def solve(state: tuple[Array, CellSolutions]) -> tuple[Array, CellSolutions]:
+        at, found = state
+        # The last of them is beside safe ones, whose results stay.
+        index = jax.lax.dynamic_slice_in_dim(order, at, _LEFT)
+        index = jnp.where(at + jnp.arange(_LEFT) < left, index, count)
+        cases = (a.at[index].get(mode="fill", fill_value=0) for a in (patterns, free))
+        new = jax.vmap(lambda *case: _solve_one(x, y, *case))(*cases)
+        put = lambda a, b: a.at[index].set(b, mode="drop")
+        return at + _LEFT, jax.tree.map(put, found, new)
+
+    return jax.lax.while_loop(more, solve, (jnp.asarray(0), found))[1]
+
+
+def _solve_one(x: Array, y: Array, pattern: Array, free: Array) -> CellSolutions:
+    """Solve one pattern by singular values."""
+    samples, columns = len(x), free.size
+    A = (pattern[:, :, None] * x[:, None, :]).reshape(samples, columns)
+    U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
+    kept = s > rank_tolerance(samples, columns, float(jnp.finfo(x.dtype).eps)) * s[0]
+    along = jnp.where(kept, U.T @ y, 0)
+    inside = jnp.where(kept, Vt @ free.ravel(), 0)
+    R = free.ravel() + Vt.T @ (along / jnp.where(kept, s, 1) - inside)
+    rank = jnp.sum(kept)
+    smallest = jnp.min(jnp.where(kept, s, s[0])) / jnp.where(s[0] > 0, s[0], 1)
+    loss = jnp.mean((U @ along - y) ** 2)
+    return CellSolutions(R.reshape(free.shape), loss, rank, rank == columns, smallest)
 
 
 def exact_cell_solution(x: Any, y: Any, pattern: Bool[np.ndarray, "rows neurons"]) -> ExactSolution:
