@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from landscape_jax.cli import inputs
+from landscape_jax.cli.cells import cells
 from landscape_jax.cli.construct import construct
 from landscape_jax.cli.setting import prepare_jax
 
@@ -240,6 +241,7 @@ def figure(
 
 
 app.command()(construct)
+app.command()(cells)
 
 
 def _draw_kk20(out: Path) -> None:
