@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 import typer
 from typer.core import TyperGroup
 
-from landscape_jax.cli import inputs
+from landscape_jax.cli import figures, inputs
 from landscape_jax.cli.cells import cells
 from landscape_jax.cli.construct import construct
 from landscape_jax.cli.setting import prepare_jax
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from landscape_jax.studies.ss18.runs import Progress, Size
 
 Result = TypeVar("Result")
-_FIGURES = {
-    "ss18-1": "SS18, figure 1: at which values descent ends, for several sizes",
-    "kk20-1": "KK20, figure 1: a bad local minimum, and the valley that an added neuron leaves",
-}
 _SUFFIXES = (".png", ".pdf", ".svg")
 # What `prove --json` says of each point, before the certificate's path.
 _PROOF = "proven kind reason moved value_lower value_upper min_eigenvalue_lower radius "
@@ -204,17 +200,21 @@ def figure(
     runs: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep runs here: a table's --out, or new.")
     ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Of the figures of LIU.")] = 100,
+    normals: Annotated[
+        str, typer.Option(metavar="SIGNS", help="Of the four weights of figure A4 of LIU.")
+    ] = "++++",
 ) -> None:
     """Draw one of the papers' figures anew.
 
     Example: landscape-jax figure ss18-1 --out figure1.png
     """
     if list_:
-        for known, title in _FIGURES.items():
+        for known, title in figures.FIGURES.items():
             typer.echo(f"{known}  {title}")
         return
-    known = ", ".join(_FIGURES)
-    if name not in _FIGURES:
+    known = ", ".join(figures.FIGURES)
+    if name not in figures.FIGURES:
         inputs.refuse(
             f"name one: {known}" if name is None else f"{name!r} is no figure; there is {known}"
         )
@@ -223,8 +223,8 @@ def figure(
         inputs.refuse(f"give --out a file whose name ends in {', '.join(_SUFFIXES)}")
     inputs.check_target(out)
     prepare_jax()
-    if name == "kk20-1":
-        _draw_kk20(out)
+    if name != "ss18-1":
+        figures.draw(name, out, figures.Choices(samples, seed, normals))
         return
     from landscape_jax.studies import ss18
 
@@ -242,15 +242,6 @@ def figure(
 
 app.command()(construct)
 app.command()(cells)
-
-
-def _draw_kk20(out: Path) -> None:
-    from landscape_jax.plots import augmented_valley, save
-    from landscape_jax.studies import kk20
-
-    data = kk20.figure_1()
-    save(out, lambda axes: augmented_valley(data, axes), width=9.0)
-    typer.echo(f"{out}: example 1 with λ = 1")
 
 
 def _join(distributed: bool, out: Path | None, given: tuple) -> "Processes":

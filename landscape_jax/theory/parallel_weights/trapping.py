@@ -52,9 +52,11 @@ def trapping(
     many gaps cover it.  The paper takes the largest gap instead of the union.
 
     What P_t is not: the probability that a sample has a genuine minimum in the cells of h.  That
-    needs the gaps to the *sample's* optimum to be empty, which is off by about N^{−1/2} from h*,
-    while neighbours are 1/N apart.  At the peak, h = h*, P_t is 1 whatever N, and that probability
-    is far below.
+    needs the gaps to the *sample's* optimum to be empty, see `sample_minimum`.  At the peak, where
+    h = h*, P_t is 1 whatever N; but the sample's optimum is about N^{−1/2} away, and the nearest
+    samples 1/N.  Far out P_t is too small instead: where no sample is active all h are optimal.
+    For N = 100 and h = (0.733, −0.733), P_t is 0.98, and 0.055 ± 0.004 of 4000 samples have the
+    minimum; at (4, −4) it is 0.37, and 0.943 ± 0.004 have it.
 
     **Arguments:** `positions`, (K,); `normals`, (K,), each 1 or −1; `mixture`, by default the
     paper's; `samples`, N; `gaps_of`, the weights whose gaps count (the others are held), all where

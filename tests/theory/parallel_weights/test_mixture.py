@@ -59,7 +59,7 @@ def exact_minimum(h, n):
 
 @pytest.mark.parametrize(
     ("h", "n"),
-    [FAR[-1], *(pytest.param(*case, marks=pytest.mark.slow) for case in FAR[:-1] + NEAR)],
+    [FAR[1], *(pytest.param(*case, marks=pytest.mark.slow) for case in FAR[:1] + FAR[2:] + NEAR)],
 )
 def test_minima_are_those_of_high_precision_near_and_far_in_both_precisions(h, n):
     expected = exact_minimum(h, n)
@@ -81,7 +81,7 @@ def test_the_system_is_that_of_the_paper_halved():
 
 
 @pytest.mark.parametrize(
-    "width", [4, *(pytest.param(w, marks=pytest.mark.slow) for w in (1, 2, 3))]
+    "width", [2, *(pytest.param(w, marks=pytest.mark.slow) for w in (1, 3, 4))]
 )
 def test_the_closed_form_solves_the_system_for_any_mixture(width):
     rng = np.random.default_rng(width)

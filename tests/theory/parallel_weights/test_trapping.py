@@ -26,12 +26,13 @@ def some_positions(width, count):
     return jnp.asarray(np.random.default_rng(width).uniform(-3.5, 3.5, (count, width)))
 
 
-@pytest.mark.parametrize("width", [4, *(pytest.param(w, marks=pytest.mark.slow) for w in (2, 3))])
+@pytest.mark.parametrize("width", [2, *(pytest.param(w, marks=pytest.mark.slow) for w in (3, 4))])
 def test_the_share_of_draws_that_leave_all_gaps_empty_is_the_probability(width):
     trials, samples, count = 4000, 10, 50
     x, _ = draws(width, trials, samples)
     positions = some_positions(width, count)
-    found = jax.vmap(lambda h: trapping(h, NORMALS[width], samples=samples))(positions)
+    each = [trapping(h, NORMALS[width], samples=samples) for h in positions]
+    found = jax.tree.map(lambda *values: np.stack(values), *each)
     low = np.minimum(positions, found.optimum)
     high = np.maximum(positions, found.optimum)
     inside = np.zeros((count, trials, samples), bool)
@@ -90,10 +91,10 @@ def test_the_probability_is_one_at_the_optimum_and_has_derivatives_everywhere():
         return trapping(jnp.stack([h, -h]), (1, -1)).log_probability
 
     h = jnp.asarray(0.7)
-    for _ in range(60):
+    for _ in range(30):  # a contraction by 0.4
         h = mixture_minimum(jnp.stack([h, -h]), (1, -1))[0]
     np.testing.assert_allclose(log_probability(h), 0, atol=1e-11)
-    for start in map(jnp.asarray, (0.4, 1.5, -6.0, 40.0)):
+    for start in map(jnp.asarray, (0.4, -6.0, 40.0)):
         slope = jax.grad(log_probability)(start)
         there, back = log_probability(start + 1e-5), log_probability(start - 1e-5)
         np.testing.assert_allclose(slope, (there - back) / 2e-5, rtol=1e-6, atol=1e-8)
@@ -112,19 +113,18 @@ def test_single_precision_gives_the_same_probabilities():
 
 
 @pytest.mark.slow
-def test_at_the_populations_optimum_a_sample_has_a_genuine_minimum_far_less_often_than_always():
-    x, y = draws(7, 2000, 100)
-    h = jnp.asarray(0.7)
-    for _ in range(60):
-        h = mixture_minimum(jnp.stack([h, -h]), (1, -1))[0]
-    positions = jnp.stack([h, -h])
-    found = jax.vmap(lambda x, y: sample_minimum(x, y, positions, (1, -1)))(
-        jnp.asarray(x), jnp.asarray(y)
-    )
-    share = float(found.genuine.mean())
-    assert trapping(positions, (1, -1)).probability > 1 - 1e-9
-    # 0.05 is twenty standard errors above what is met.
-    assert 0 < share < 0.1
+def test_a_sample_has_a_genuine_minimum_less_often_at_the_peak_and_more_often_far_out():
+    x, y = map(jnp.asarray, draws(7, 2000, 100))
+
+    def share(h):
+        found = jax.vmap(lambda x, y: sample_minimum(x, y, jnp.array(h), (1, -1)))(x, y)
+        return float(found.genuine.mean())
+
+    peak, out = [0.733, -0.733], [4.0, -4.0]
+    assert trapping(jnp.array(peak), (1, -1)).probability > 0.98
+    np.testing.assert_allclose(share(peak), 0.055, atol=4 * (0.055 / 2000) ** 0.5)
+    assert trapping(jnp.array(out), (1, -1)).probability < 0.38
+    np.testing.assert_allclose(share(out), 0.943, atol=4 * (0.057 / 2000) ** 0.5)
 
 
 def test_bad_arguments_are_refused():

@@ -1,0 +1,16 @@
+"""Several parts in the place of one."""
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+
+def panels(axes: Axes, count: int) -> list[Axes]:
+    """Leave the axes empty, and put others in their place, side by side.
+
+    **Raises:** `ValueError` on axes that belong to no grid.
+    """
+    axes.set_axis_off()
+    figure, place = axes.figure, axes.get_subplotspec()
+    if not isinstance(figure, Figure) or place is None:
+        raise ValueError("axes belong to no grid of a figure; make them with figure.add_subplot()")
+    return [figure.add_subplot(part) for part in place.subgridspec(1, count)]
