@@ -26,6 +26,10 @@ from landscape_jax.theory.cells.one_sided import LeastSlope as LeastSlope
 from landscape_jax.theory.cells.one_sided import least_slope as least_slope
 from landscape_jax.theory.cells.saddles import Saddle as Saddle
 from landscape_jax.theory.cells.saddles import saddles as saddles
+from landscape_jax.theory.cells.sampling import SampledCells as SampledCells
+from landscape_jax.theory.cells.sampling import SampledCombinations as SampledCombinations
+from landscape_jax.theory.cells.sampling import sampled_cells as sampled_cells
+from landscape_jax.theory.cells.sampling import sampled_combinations as sampled_combinations
 from landscape_jax.theory.cells.solutions import CellSolutions as CellSolutions
 from landscape_jax.theory.cells.solutions import ExactSolution as ExactSolution
 from landscape_jax.theory.cells.solutions import cell_solutions as cell_solutions
