@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from landscape_jax.plots.panels import emptied
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,10 +26,7 @@ def augmented_valley(data: "xr.Dataset", axes: Axes) -> Axes:
 
     Source: KK20, figure 1.
     """
-    axes.set_axis_off()
-    figure, place = axes.figure, axes.get_subplotspec()
-    if not isinstance(figure, Figure) or place is None:
-        raise ValueError("axes belong to no grid of a figure; make them with figure.add_subplot()")
+    figure, place = emptied(axes)
     top, bottom = place.subgridspec(2, 1, height_ratios=(1, 1.7))
     risk = figure.add_subplot(top)
     left, right = bottom.subgridspec(1, 2)

@@ -2,10 +2,11 @@
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 
 
-def panels(axes: Axes, count: int) -> list[Axes]:
-    """Leave the axes empty, and put others in their place, side by side.
+def emptied(axes: Axes) -> tuple[Figure, SubplotSpec]:
+    """Leave the axes empty, and give their figure and their place in its grid.
 
     **Raises:** `ValueError` on axes that belong to no grid.
     """
@@ -13,4 +14,13 @@ def panels(axes: Axes, count: int) -> list[Axes]:
     figure, place = axes.figure, axes.get_subplotspec()
     if not isinstance(figure, Figure) or place is None:
         raise ValueError("axes belong to no grid of a figure; make them with figure.add_subplot()")
+    return figure, place
+
+
+def panels(axes: Axes, count: int) -> list[Axes]:
+    """Leave the axes empty, and put others in their place, side by side.
+
+    **Raises:** like `emptied`.
+    """
+    figure, place = emptied(axes)
     return [figure.add_subplot(part) for part in place.subgridspec(1, count)]
