@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -85,13 +86,16 @@ def test_a_neuron_that_is_never_active_has_any_weights():
     assert (found.loss.tolist(), found.rank.tolist(), found.smallest.tolist()) == ([1], [0], [0])
 
 
+solve = jax.jit(solve_full_rank)
+
+
 @pytest.mark.parametrize("spread", [1, 1e-3])
 def test_solutions_by_cholesky_are_as_close_to_the_exact_ones_as_the_condition_allows(spread):
     rng = np.random.default_rng(6)
     # The more the inputs are on one line, the worse is the condition.
     x = rng.normal(size=(12, 1)) + spread * rng.normal(size=(12, 2))
     y, patterns = rng.normal(size=12), rng.random((30, 12, 2)) < 0.7
-    found = solve_full_rank(jnp.asarray(x), jnp.asarray(y), jnp.asarray(patterns))
+    found = solve(jnp.asarray(x), jnp.asarray(y), jnp.asarray(patterns))
     for i in np.flatnonzero(found.safe):
         R = nearest_matrix(exact_cell_solution(x, y, patterns[i]).R)
         s = np.linalg.svd(table(x, patterns[i]), compute_uv=False)
@@ -107,15 +111,17 @@ def test_solutions_by_cholesky_are_as_close_to_the_exact_ones_as_the_condition_a
 def test_a_pattern_is_safe_only_where_its_rank_is_full():
     rng = np.random.default_rng(7)
     x, y = rng.normal(size=(12, 2)), rng.normal(size=12)
-    patterns = rng.random((200, 12, 3)) < 0.4
-    patterns[::2, :, 1] = patterns[::2, :, 0]
-    fast = solve_full_rank(jnp.asarray(x), jnp.asarray(y), jnp.asarray(patterns))
+    patterns = rng.random((30, 12, 2)) < 0.6
+    patterns[::3, :, 1] = patterns[::3, :, 0]
+    patterns[1::6, 1:, 1] = False
+    fast = solve(jnp.asarray(x), jnp.asarray(y), jnp.asarray(patterns))
     ranks = np.array([np.linalg.matrix_rank(table(x, pattern)) for pattern in patterns])
-    assert not np.any(fast.safe[ranks < 6])
-    assert np.all(fast.safe[ranks == 6])
-    assert np.sum(ranks == 6) >= 50
+    assert not np.any(fast.safe[ranks < 4])
+    assert np.all(fast.safe[ranks == 4])
+    assert min(np.sum(ranks == 4), np.sum(ranks < 4)) >= 10
 
 
+@pytest.mark.slow
 def test_many_patterns_are_solved_as_few_are():
     x, y, patterns = problem(8, (9, 2, 3), count=600)
     many = cell_solutions(x, y, patterns)
