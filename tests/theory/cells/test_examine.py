@@ -1,5 +1,7 @@
 """Any point is a minimum, a saddle or on a way down, as the listing and the objective say."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 import landscape_jax as lj
 from landscape_jax.theory.cells import examine, landscape, nondifferentiable_minima, saddles
-from tests.theory.cells.landscapes import DEGENERATE, SHAPES, draw, rounding
+from tests.theory.cells.landscapes import DEGENERATE, SHAPES, draw
 
 SAMPLES = np.eye(2)
 
@@ -22,28 +24,29 @@ def slope_along(x, y, network, way):
     return float(risk(move(1e-6)) - risk(network)) / 1e-6
 
 
-def agree(x, y, width, perturbations=0):
+def value(way):
+    assert way is not None
+    return way.value
+
+
+def agree(x, y, width, most=60):
     """The listing and the pointwise conditions are of two makes."""
     found = landscape(x, y, width)
     kinds = {
         "minimum": [*found.differentiable_minima, *found.nondifferentiable_minima],
-        "saddle": [*found.saddles, *saddles(x, y, width, kinks=True)],
+        "saddle": [*found.saddles, *itertools.islice(saddles(x, y, width, kinks=True), most)],
     }
     for kind, points in kinds.items():
-        for point in points[:: max(1, len(points) // 60)]:
-            seen = examine(x, y, point.network, perturbations=perturbations)
+        for point in points[:: max(1, len(points) // most)]:
+            seen = examine(x, y, point.network, perturbations=0)
             assert seen.kind == kind
             if kind == "minimum":
                 kinks = getattr(point, "kinks", ((),) * width)
                 assert seen.kinks == kinks
                 assert seen.differentiable == (not any(kinks))
                 assert seen.least_slope == 0
-                off = rounding(x, point.network)
-                assert not perturbations or seen.nearby.lowest >= seen.loss - off * (
-                    2 * seen.loss**0.5 + off
-                )
             else:
-                assert seen.descent.value < seen.loss < seen.ascent.value
+                assert value(seen.descent) < seen.loss < value(seen.ascent)
 
 
 def test_listed_points_are_what_they_are_listed_as():
@@ -64,13 +67,14 @@ def test_random_points_go_down_by_the_slope_that_is_said():
         np.testing.assert_allclose(
             slope_along(x, y, network, seen.descent), -max(blocks), rtol=1e-3
         )
-        assert seen.descent.value < seen.loss
+        assert value(seen.descent) < seen.loss
 
 
 def test_a_kink_is_left_where_one_side_goes_down():
     # w·x₂ = 0 and y₂ = 1: to the positive side of x₂ the error falls.
     seen = examine(SAMPLES, np.array([1.0, 1.0]), at([[1, 0]], [1]))
     assert (seen.kind, seen.differentiable, seen.kinks) == ("descends", False, ((1,),))
+    assert seen.descent is not None
     np.testing.assert_allclose(seen.descent.direction.W1, [[0, 1]], atol=1e-12)
     assert seen.least_slope == pytest.approx(-1)
     # For y₂ = −1 it is held.
@@ -87,11 +91,12 @@ def test_a_neuron_at_rest_is_stationary_only_across_its_gradient():
     # Dead, it is at a minimum.
     dead = examine(SAMPLES, y, at([[-1, -1]], [0]), perturbations=100)
     assert dead.kind == "minimum"
+    assert dead.nearby is not None
     assert dead.nearby.tried == 100
     # At w = 0, z = 0 both layers must move.
     seen = examine(SAMPLES, y, at([[0, 0]], [0]))
     assert (seen.kind, seen.differentiable) == ("saddle", True)
-    assert seen.descent.value < 1 < seen.ascent.value
+    assert value(seen.descent) < 1 < value(seen.ascent)
 
 
 def test_a_point_near_a_minimum_descends_unless_the_tolerance_takes_it_in():
@@ -139,10 +144,12 @@ def test_a_tolerance_that_is_none_is_refused():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_listed_points_of_all_sizes_are_what_they_are_listed_as(shape):
     n, d, width = shape
-    agree(*draw(3, n, d), width, 2000)
+    x, y = draw(3, n, d)
+    agree(x, y, width, most=20)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_listed_points_of_degenerate_data_are_what_they_are_listed_as(name):
-    agree(*(np.array(a, float) for a in DEGENERATE[name]), 1, 2000)
+    x, y = (np.array(a, float) for a in DEGENERATE[name])
+    agree(x, y, 2, most=20)

@@ -13,7 +13,7 @@ from landscape_jax.theory.cells import (
     genuine_minima,
     landscape,
 )
-from tests.theory.cells.landscapes import DEGENERATE, SHAPES, draw, parts, survives
+from tests.theory.cells.landscapes import DEGENERATE, SHAPES, all_survive, draw, parts
 
 
 def test_the_example_of_section_4_2_is_listed_for_both_labels():
@@ -119,7 +119,7 @@ def test_too_many_combinations_are_refused_with_their_number():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [(7, 3, 1), (7, 2, 2), (4, 2, 3)])
 def test_descents_end_in_minima_that_are_listed(shape):
     n, d, width = shape
     x, y = draw(5, n, d)
@@ -141,6 +141,4 @@ def test_descents_end_in_minima_that_are_listed(shape):
 def test_the_minima_in_cells_survive_perturbations(shape):
     n, d, width = shape
     x, y = draw(6, n, d)
-    found = landscape(x, y, width)
-    for minimum in found.differentiable_minima:
-        survives(x, y, minimum, count=5000)
+    all_survive(x, y, landscape(x, y, width).differentiable_minima)

@@ -47,7 +47,7 @@ def check_inside(x, y, saddle):
     assert np.min(np.abs(w @ x[lengths > 0].T) / lengths[lengths > 0]) >= 0.999 * saddle.radius > 0
     heights = np.maximum(x @ w.T, 0)
     e = heights @ z - y
-    size = np.linalg.norm(x) * np.linalg.norm(y)
+    size = float(np.linalg.norm(x) * np.linalg.norm(y))
     np.testing.assert_allclose(e @ heights, 0, atol=1e-10 * size)
     gradients = ((e[:, None] * (heights > 0)).T @ x) * z[:, None]
     np.testing.assert_allclose(gradients, 0, atol=1e-10 * size)
