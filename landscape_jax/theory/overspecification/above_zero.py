@@ -14,6 +14,7 @@ from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 _BATCH = 1024
 
 
+@eqx.filter_jit
 def sphere_network(
     key: Key[Array, ""],
     sizes: Sequence[int],

@@ -99,9 +99,9 @@ def clustered_data(
 
     ```python
     >>> import jax
-    >>> data = clustered_data(jax.random.key(0), 2, 4, 10)
-    >>> data.x.shape, data.centres.shape, data.cluster.tolist() == [0] * 10 + [1] * 10
-    ((20, 4), (2, 4), True)
+    >>> data = clustered_data(jax.random.key(1), 3, 5, 20)
+    >>> data.x.shape, data.y.shape, data.centres.shape
+    ((60, 5), (60,), (3, 5))
 
     ```
     """
@@ -113,17 +113,16 @@ def clustered_data(
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
     k, d = clusters, inputs
     many = k * per_cluster
-    first, second, third = jax.random.split(key, 3)
-    rows = jax.random.normal(first, (2 * k + many, d), kind)
+    first, second = jax.random.split(key)
+    normal = jax.random.normal(first, ((2 * k + many) * d + k,), kind)
+    rows, labels = normal[:-k].reshape(-1, d), normal[-k:]
     rows /= jnp.linalg.norm(rows, axis=1, keepdims=True)
     centres, ways, sides = jnp.split(rows, [k, 2 * k])
     cluster = jnp.repeat(jnp.arange(k), per_cluster)
     delta = jnp.asarray(largest_ratio(d) if ratio is None else ratio, kind)
     offset = delta * jax.random.uniform(second, (many, 1), kind) ** (1 / d) * sides
     rise = jnp.asarray(lipschitz, kind)
-    y = jax.random.normal(third, (k,), kind)[cluster] + rise * jnp.sum(
-        ways[cluster] * offset, axis=1
-    )
+    y = labels[cluster] + rise * jnp.sum(ways[cluster] * offset, axis=1)
     return ClusteredData(centres[cluster] + offset, y, cluster, centres, delta, rise)
 
 
@@ -214,7 +213,7 @@ def theorem_8_level(
 
     ```python
     >>> import jax
-    >>> data = clustered_data(jax.random.key(0), 2, 4, 10, ratio=0.001)
+    >>> data = clustered_data(jax.random.key(1), 3, 5, 20)
     >>> bool(theorem_8_level(data, 5) < theorem_8_level(data, 5, printed=True))
     True
 

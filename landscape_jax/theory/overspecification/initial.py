@@ -37,9 +37,10 @@ def initial_weights(
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
 
     def one(i: Array) -> tuple[Array, Array]:
-        first, last = jax.random.split(jax.random.fold_in(key, i))
-        normal = jax.random.normal(first, (width, inputs), kind)
-        W = normal / jnp.linalg.norm(normal, axis=1, keepdims=True)
-        return W, jax.random.rademacher(last, (width,), kind)
+        normal = jax.random.normal(jax.random.fold_in(key, i), (width, inputs + 1), kind)
+        W, last = normal[:, :-1], normal[:, -1]
+        return W / jnp.linalg.norm(W, axis=1, keepdims=True), jnp.where(last < 0, -1, 1).astype(
+            kind
+        )
 
     return jax.vmap(one)(jnp.arange(starts))

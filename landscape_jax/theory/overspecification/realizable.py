@@ -54,9 +54,9 @@ def realizable_data(
 
     ```python
     >>> import jax
-    >>> data = realizable_data(jax.random.key(0), 50, 6, 2, rank=3)
+    >>> data = realizable_data(jax.random.key(3), 30, 5, 2, rank=2)
     >>> data.x.shape, intrinsic_dimension(data.x)
-    ((50, 6), 3)
+    ((30, 5), 2)
 
     ```
     """
@@ -67,9 +67,10 @@ def realizable_data(
             "least 1, and a rank of at most inputs"
         )
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
-    first, second, third = jax.random.split(key, 3)
-    normal = jax.random.normal(first, (samples * k + inputs * k + width * inputs,), kind)
-    points, frame, teacher = jnp.split(normal, [samples * k, samples * k + inputs * k])
+    first, second = jax.random.split(key)
+    ends = np.cumsum([samples * k, inputs * k, width * inputs])
+    normal = jax.random.normal(first, (int(ends[-1]) + width,), kind)
+    points, frame, teacher, signs = jnp.split(normal, ends)
     rows = points.reshape(samples, k)
     radius = jax.random.uniform(second, (samples, 1), kind) ** (1 / k)
     rows = radius * rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
@@ -77,7 +78,7 @@ def realizable_data(
         rows = rows @ jnp.linalg.qr(frame.reshape(inputs, k))[0].T
     W = teacher.reshape(width, inputs)
     W = bound * W / jnp.linalg.norm(W, axis=1, keepdims=True)
-    v = jax.random.rademacher(third, (width,), kind)
+    v = jnp.where(signs < 0, -1, 1).astype(kind)
     return RealizableData(rows, jax.nn.relu(rows @ W.T) @ v, W, v)
 
 

@@ -44,9 +44,9 @@ def singleton_data(
 
     ```python
     >>> import jax
-    >>> x, y = singleton_data(jax.random.key(0), 3, 2)
-    >>> x.shape, (x != 0).sum(1).tolist() == [1] * 12
-    ((12, 3), True)
+    >>> x, y = singleton_data(jax.random.key(0), 4, 3)
+    >>> x.shape, y.shape
+    ((24, 4), (24,))
 
     ```
     """
@@ -56,10 +56,10 @@ def singleton_data(
             "a noise of at least 0"
         )
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
-    place, slope, rest = jax.random.split(key, 3)
-    size = jax.random.uniform(place, (dim, 2, per_side), kind, 0.5, 1.0)
-    y = jax.random.normal(slope, (dim, 2, 1), kind) * size
-    y = y + noise * jax.random.normal(rest, size.shape, kind)
+    first, second = jax.random.split(key)
+    size = jax.random.uniform(first, (dim, 2, per_side), kind, 0.5, 1.0)
+    normal = jax.random.normal(second, (dim, 2, per_side + 1), kind)
+    y = normal[..., :1] * size + noise * normal[..., 1:]
     side = jnp.array([1.0, -1.0], kind)[None, :, None]
     x = (side * size)[..., None] * jnp.eye(dim, dtype=kind)[:, None, None, :]
     return x.reshape(-1, dim), y.ravel()

@@ -59,6 +59,7 @@ def test_a_relu_at_the_output_breaks_the_theorem():
     assert not bool(jax.vmap(loss_is_above)(keys).any())
 
 
+@pytest.mark.slow
 def test_weights_are_on_the_spheres():
     rows = sphere_network(jax.random.key(1), (3, 4, 2, 1), whole=True)
     assert sum(float(jnp.sum(leaf**2)) for leaf in jax.tree.leaves(rows)) == pytest.approx(1)

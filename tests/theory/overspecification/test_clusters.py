@@ -54,17 +54,16 @@ def test_covered_starts_keep_the_mended_promise_in_their_regions():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize(("k", "d", "n"), [(1, 2, 6), (2, 2, 12), (4, 6, 20)])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("k", "d", "n"), [(2, 2, 12), (4, 6, 20)])
 def test_promise_on_other_data(seed, k, d, n):
     data = clustered_data(jax.random.key(seed), k, d, 10, ratio=1e-3, lipschitz=3.0)
     assert_promise(data, n)
-    if n > 1:
-        assert theorem_8_level(data, n) <= theorem_8_level(data, n, printed=True)
+    assert theorem_8_level(data, n) <= theorem_8_level(data, n, printed=True)
 
 
 def test_data_are_in_their_balls_and_lipschitz():
-    data = clustered_data(jax.random.key(1), 3, 5, 20, lipschitz=2.0)
+    data = clustered_data(jax.random.key(1), 3, 5, 20)
     x, y, C = (np.asarray(a) for a in (data.x, data.y, data.centres))
     j = np.asarray(data.cluster)
     assert np.linalg.norm(x - C[j], axis=1).max() <= float(data.radius) * (1 + 1e-12)
@@ -72,9 +71,9 @@ def test_data_are_in_their_balls_and_lipschitz():
     for a in range(3):
         gaps = np.abs(y[j == a][:, None] - y[j == a])
         away = np.linalg.norm(x[j == a][:, None] - x[j == a], axis=2)
-        assert np.all(gaps <= 2 * away + 1e-12)
+        assert np.all(gaps <= away + 1e-12)
         middle = float(centre_labels(data)[a])
-        assert np.abs(y[j == a] - middle).max() <= 2 * float(data.radius)
+        assert np.abs(y[j == a] - middle).max() <= float(data.radius)
 
 
 def test_a_start_is_noisy_in_at_most_the_stated_share():
@@ -94,7 +93,7 @@ def test_lemma_6_is_false():
 
 def test_printed_centre_labels_are_wrong_for_negative_labels():
     data = clustered_data(jax.random.key(1), 3, 5, 20)
-    negative = data._replace(y=-jnp.abs(data.y) - 1)
+    negative = data._replace(y=data.y - 10)
     y, j = np.asarray(negative.y), np.asarray(negative.cluster)
     middle = np.asarray(centre_labels(negative))
     assert np.abs(y - middle[j]).max() <= float(data.radius)

@@ -87,6 +87,7 @@ def test_exact_event_is_above_the_bound():
     assert np.allclose(orthogonal_event_probability(n, 1, 0), 1 - 0.75**n, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_single_precision_and_one_start():
     x, y = np.eye(2, 3, dtype=np.float32), np.ones(2, np.float32)
     found = zero_error_weights(x, y, np.ones((1, 3), np.float32), np.ones(1, np.float32))

@@ -102,10 +102,10 @@ def test_matching_neurons_have_the_exact_probability_and_a_small_loss():
 
 
 def test_data_are_the_teachers_in_a_ball_of_the_given_rank():
-    data = realizable_data(jax.random.key(3), 30, 5, 2, rank=2, bound=2.0)
+    data = realizable_data(jax.random.key(3), 30, 5, 2, rank=2)
     assert intrinsic_dimension(data.x) == 2
-    assert float(jnp.linalg.norm(data.x, axis=1).max()) <= 1 + 1e-12
-    assert np.allclose(jnp.linalg.norm(data.W, axis=1), 2)
+    assert np.linalg.norm(data.x, axis=1).max() <= 1 + 1e-12
+    assert np.allclose(np.linalg.norm(data.W, axis=1), 1)
     outputs = np.maximum(np.asarray(data.x) @ np.asarray(data.W).T, 0) @ np.asarray(data.v)
     assert np.allclose(outputs, data.y, atol=1e-14)
     assert intrinsic_dimension(np.zeros((3, 2))) == 0

@@ -110,6 +110,7 @@ def test_basin_values_are_those_of_every_sign_by_least_squares():
         assert float(singleton_basin_values(x, y, W, v)) == pytest.approx(left / len(y), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_single_precision_stays_single():
     x, W = np.eye(2, dtype=np.float32), np.ones((3, 2, 2), np.float32)
     values = singleton_basin_values(x, x[0], W, np.ones((3, 2), np.float32))
