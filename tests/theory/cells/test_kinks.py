@@ -1,10 +1,8 @@
 """Minima at kinks are minima, all are found, and theorem 3 holds where it is meant to."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import landscape_jax as lj
 from landscape_jax.theory.cells import genuine_minima, nondifferentiable_minima
 from tests.theory.cells.landscapes import DEGENERATE, SHAPES, all_survive, draw, parts, survives
 
@@ -78,7 +76,7 @@ def circle_agrees(seed):
 
 
 def test_one_neuron_in_the_plane_has_the_strict_minima_that_a_fine_grid_finds():
-    assert sum(circle_agrees(seed) for seed in range(2, 5)) > 0
+    assert sum(circle_agrees(seed) for seed in range(3, 5)) > 0
 
 
 def test_every_minimum_on_kinks_survives_perturbations():
@@ -89,6 +87,13 @@ def test_every_minimum_on_kinks_survives_perturbations():
     assert len(signs) == len(found)
     for minimum in found:
         check(x, y, minimum)
+    all_survive(x, y, found)
+
+
+@pytest.mark.slow
+def test_minima_on_kinks_survive_adversarial_perturbations():
+    x, y = draw(0, 7, 2)
+    for minimum in nondifferentiable_minima(x, y, 2):
         survives(x, y, minimum)
 
 
@@ -144,8 +149,7 @@ def test_a_minimum_whose_gradient_is_0_on_one_side_is_not_of_lemma_2():
     (minimum,) = nondifferentiable_minima([[1]], [-1], 1)
     assert (minimum.loss, minimum.signs, minimum.sharp) == (1, (1,), False)
     assert minimum.multipliers == ({0: 0.0},)
-    risk = lj.EmpiricalRisk(jnp.ones((1, 1)), -jnp.ones(1))
-    at = lambda w: float(risk(lj.TwoLayer(jnp.array([[w]]), minimum.network.W2)))
+    at = lambda w: (1 + float(minimum.network.W2[0, 0]) * max(w, 0)) ** 2
     assert at(-0.1) == at(0.0) == 1 < at(1e-3)
 
 
