@@ -1,21 +1,21 @@
 """The commands.  They read, call, print and write; what they import is imported when they run."""
 
 import math
-import os
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
 from landscape_jax.cli import figures, inputs
+from landscape_jax.cli.basins import basins
 from landscape_jax.cli.cells import cells
 from landscape_jax.cli.construct import construct
 from landscape_jax.cli.setting import prepare_jax
+from landscape_jax.cli.waiting import interruptible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from landscape_jax.studies.ss18 import Table
     from landscape_jax.studies.ss18.runs import Progress, Size
 
-Result = TypeVar("Result")
 _SUFFIXES = (".png", ".pdf", ".svg")
 # What `prove --json` says of each point, before the certificate's path.
 _PROOF = "proven kind reason moved value_lower value_upper min_eigenvalue_lower radius "
@@ -104,7 +103,7 @@ def table(
 
     pairs = pairs or list(ss18.SIZES)
     with _progress(pairs, restarts) as report:
-        found = _interruptible(
+        found = interruptible(
             lambda: ss18.table(pairs, restarts, seed, out=out, progress=report, processes=place),
             "with --out DIR it could be resumed" if out is None else "repeat the command to resume",
         )
@@ -230,7 +229,7 @@ def figure(
 
     pairs = pairs or list(ss18.FIGURE_1_SIZES)
     with _progress(pairs, restarts) as report:
-        values = _interruptible(
+        values = interruptible(
             lambda: ss18.figure_1(pairs, restarts, seed, out=runs, progress=report),
             "with --runs DIR it could be resumed" if runs is None else "repeat it to resume",
         )
@@ -242,6 +241,7 @@ def figure(
 
 app.command()(construct)
 app.command()(cells)
+app.command()(basins)
 
 
 def _join(distributed: bool, out: Path | None, given: tuple) -> "Processes":
@@ -264,25 +264,6 @@ def _join(distributed: bool, out: Path | None, given: tuple) -> "Processes":
         return join(*given)
     except ValueError as error:
         inputs.refuse(str(error))
-
-
-def _interruptible(work: Callable[[], Result], hint: str) -> Result:
-    """Do the work in a thread: compiled code does not listen to Ctrl-C, the main thread does.
-
-    What is on disk is whole at any moment, so the process may end at once.
-    """
-    from landscape_jax.proofs import CertificateError
-    from landscape_jax.storage import StorageError
-
-    try:
-        return ThreadPoolExecutor(1).submit(work).result()
-    except KeyboardInterrupt:
-        typer.echo(f"\ninterrupted: {hint}", err=True)
-        os._exit(130)
-    except (StorageError, CertificateError) as error:
-        inputs.refuse(str(error))
-    except OSError as error:
-        inputs.refuse(f"{error.filename}: {error.strerror}")
 
 
 @contextmanager

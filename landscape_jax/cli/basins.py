@@ -1,0 +1,160 @@
+"""The command that says how good the basins are that random starts lie in."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from landscape_jax.cli import inputs
+from landscape_jax.cli.data import Table, read_table
+from landscape_jax.cli.setting import prepare_jax
+from landscape_jax.cli.waiting import interruptible
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from landscape_jax.studies.ss16.distribution import Progress
+
+
+def basins(
+    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="With a header row.")],
+    target: Annotated[
+        str, typer.Option(metavar="COLUMN", help="The label; all other columns are inputs.")
+    ],
+    widths: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of hidden neurons.")],
+    starts: Annotated[int, typer.Option(min=1, help="Random starts of each width.")] = 1000,
+    eps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="E,E,...", help="Levels; 0.01, 0.1 and 0.5 of (1/m) sum y^2 where left out."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The seed of all starts.")] = 0,
+    no_bias: Annotated[
+        bool, typer.Option("--no-bias", help="Neurons w.x; else w.x + b, b the last weight.")
+    ] = False,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")
+    ] = None,
+) -> None:
+    """Say how often a wide ReLU network starts in a good basin of a data set's loss.
+
+    The loss is the mean square of the errors.  At a start each neuron is uniform on the unit
+    sphere, and output weights are 1 or -1 and stay so.  While no neuron changes its sign on any
+    sample the loss is convex: its least value there is the basin value, and found with a bound of
+    the error.  Shares come with 95 % intervals.  Columns of very different sizes make most neurons
+    alike: scale them first.
+
+    Example: landscape-jax basins data.csv --target price --widths 2,4,8,16 --json basins.json
+    """
+    sizes = _list("--widths", widths, int, "whole numbers of at least 1, such as 2,4,8")
+    levels = None if eps is None else _list("--eps", eps, float, "numbers of at least 0")
+    inputs.check_target(json)
+    table = read_table(data, target)
+    prepare_jax()
+    from landscape_jax.studies import ss16
+
+    x, y = _arrays(data, table, no_bias)
+
+    def work(report: "Progress") -> "xr.Dataset":
+        return ss16.distribution(x, y, sizes, starts, seed=seed, eps=levels, progress=report)
+
+    with _progress(sizes, starts) as report:
+        try:
+            found = interruptible(lambda: work(report), "nothing is kept; repeat the command")
+        except ValueError as error:
+            inputs.refuse(f"{data}: {error}")
+    names = (",".join(map(str, found.eps.values.tolist())) if eps is None else eps).split(",")
+    names = [name.strip() for name in names]
+    if json is not None:
+        from landscape_jax.storage import write_json
+
+        write_json(json, ss16.to_json(found, eps_names=names))
+    inputs_ = "1 input" if len(table.names) == 1 else f"{len(table.names)} inputs"
+    bias = "" if no_bias else " and a bias"
+    typer.echo(f"{len(y)} samples of {inputs_}{bias}, {starts} starts of each width, seed {seed}")
+    for line in _lines(found, names, default=eps is None):
+        typer.echo(line)
+
+
+def _lines(found: "xr.Dataset", names: list[str], *, default: bool) -> Iterator[str]:
+    """Say the values, the shares, and what the bounds leave open."""
+    top = found.attrs["at_zero"]
+    yield f"no basin value exceeds (1/m) sum y^2 = {top:.6g}, that of all weights 0"
+    yield "\nbasin values, at most the worst gap too high"
+    heads = ("width", "least", "10 %", "median", "90 %", "largest", "worst gap")
+    yield "".join(f"{head:>{6 if head == 'width' else 12}}" for head in heads)
+    for width in found.width.values.tolist():
+        row = found.sel(width=width)
+        values = [*row.quantiles.values.tolist(), float(row.worst_gap)]
+        yield f"{width:>6}" + "".join(f"{value:>12.4g}" for value in values)
+    yield "\nshare of starts whose basin value is at most eps, with its 95 % interval"
+    yield " width" + "".join(f"{'eps ' + name:>27}" for name in names)
+    for width in found.width.values.tolist():
+        row = found.sel(width=width)
+        table = zip(row.share.values, row.share_low.values, row.share_high.values, strict=True)
+        shares = (f"{share:.1%} ({low:.1%} to {high:.1%})" for share, low, high in table)
+        yield f"{width:>6}" + "".join(f"{share:>27}" for share in shares)
+    if default:
+        yield "eps: about 0.01, 0.1 and 0.5 of (1/m) sum y^2; choose others by --eps"
+    open_, unsolved = int(found.undecided.sum()), int((~found.solved).sum())
+    if unsolved:
+        yield f"{unsolved} starts have a gap above 1e-8 of (1/m) sum y^2"
+    if open_:
+        yield f"{open_} times a gap leaves a start's side of eps open: see the interval"
+
+
+def _list(name: str, text: str, read: Callable, what: str) -> list:
+    """Read numbers with commas between them."""
+    try:
+        found = [read(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    least = 1 if read is int else 0
+    if not found or not all(math.isfinite(n) and n >= least for n in found):
+        inputs.refuse(f"{name} is {text!r}; give {what}")
+    if len(set(found)) < len(found):
+        inputs.refuse(f"{name} is {text!r}; give each number once")
+    return found
+
+
+def _arrays(path: Path, table: Table, no_bias: bool) -> "tuple[np.ndarray, np.ndarray]":
+    """Give the samples in float64, with a column of ones for the bias."""
+    import numpy as np
+
+    if not table.y:
+        inputs.refuse(f"{path} has no samples; give a row for each")
+    rows = [row if no_bias else [*row, 1] for row in table.x]
+    try:
+        return np.array(rows, np.float64), np.array(table.y, np.float64)
+    except OverflowError:
+        inputs.refuse(f"{path} has a number beyond float64; scale the column")
+
+
+@contextmanager
+def _progress(widths: list[int], starts: int) -> "Iterator[Progress]":
+    """Show a progress bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    done = dict.fromkeys(widths, 0)
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(f"width {widths[0]}", total=len(widths) * starts)
+
+        def report(width: int, ended: int, total: int) -> None:
+            done[width] = ended
+            bar.update(task, description=f"width {width}", completed=sum(done.values()))
+
+        yield report

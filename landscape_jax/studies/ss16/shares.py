@@ -1,0 +1,61 @@
+"""Which share of values is at most a level, where each value is known between two bounds only."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from landscape_jax.theory.overspecification import Share, clopper_pearson
+
+
+class DecidedShare(NamedTuple):
+    """The share of values at most a level, with an interval that undecided values widen.
+
+    - `share`: an estimate and its interval: the estimate counts the values that are at most the
+      level for certain; the interval's lower end takes all undecided ones as above, its upper end
+      all of them as at most the level.
+    - `below`, `undecided`: how many are at most the level for certain, and how many may be.
+    """
+
+    share: Share
+    below: int
+    undecided: int
+
+
+def share_at_most(
+    value: Float[np.ndarray, " starts"],
+    gap: Float[np.ndarray, " starts"],
+    level: float,
+    *,
+    confidence: float = 0.95,
+) -> DecidedShare:
+    """Give the share of values at most a level, with its Clopper–Pearson interval.
+
+    A value is known to be between value − gap and value.  It counts where value ≤ level, it does
+    not where value − gap > level, and else it is undecided: whatever it is, the interval covers
+    the probability as often as the confidence says.
+
+    **Arguments:** `value`, upper bounds, and `gap` ≥ 0, both (starts,); `level`, finite;
+    `confidence`, between 0 and 1.
+
+    **Returns:** a `DecidedShare`.
+
+    **Raises:** `ValueError` where there are no values, or bounds or level are NaN.
+
+    Source: SS16, F_n of definition 9; Clopper and Pearson 1934.
+
+    ```python
+    >>> import numpy as np
+    >>> found = share_at_most(np.array([0.1, 0.3, 0.5]), np.array([0.0, 0.2, 0.1]), 0.2)
+    >>> found.below, found.undecided, [round(float(end), 3) for end in found.share]
+    (1, 1, [0.333, 0.008, 0.992])
+
+    ```
+    """
+    if np.isnan(value).any() or np.isnan(gap).any() or np.isnan(level):
+        raise ValueError("value, gap or level has NaN; give bounds that hold")
+    below = int(np.count_nonzero(value <= level))
+    undecided = int(np.count_nonzero(value - gap <= level)) - below
+    least = clopper_pearson(below, len(value), confidence=confidence)
+    most = clopper_pearson(below + undecided, len(value), confidence=confidence)
+    return DecidedShare(Share(least.estimate, least.low, most.high), below, undecided)
