@@ -11,7 +11,8 @@ from typing import Any
 
 import jax
 
-_PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "python-flint", "torch")
+_PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "scipy", "python-flint")
+_PACKAGES += ("torch", "clarabel", "qpax")
 
 
 def write(path: Path, doc: str | None, results: dict[str, Any]) -> None:

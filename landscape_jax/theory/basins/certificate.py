@@ -22,8 +22,8 @@ reach.  Two cases, neuron by neuron, with ρ a bound on the error of the compute
 
 Case 2 is met where the minimisers are unbounded, say where two neurons of opposite signs share a
 face of their regions: moving both along it changes nothing, so exact multipliers are 0 there, and
-no float near 0 has room.  Then R = `reach` is 100 times as large as the labels and the heights
-found; else `reach` is infinite.  Scaling (r, λ) by τ = max(0, −r·y) / ‖r‖² makes the bound best.
+no float near 0 has room.  Then R = `reach` is 10 times as large as ‖y‖ and the ‖X wᵢ‖ found; else
+`reach` is infinite.  Scaling (r, λ) by τ = max(0, −r·y) / ‖r‖² makes the bound best.
 
 ρ = (m + p + 4) ε κ ‖|a r| + λ‖ with κ the condition number of X: the left singular vectors, and Π,
 are known to about εκ.  Singular values below `rank_tolerance` count as 0, as for cells: for data
@@ -37,7 +37,7 @@ from jaxtyping import Array, Float
 
 from landscape_jax.theory.basins.heights import Basis, heights, pulled
 
-_REACH = 100
+_REACH = 10
 
 
 class Upper(NamedTuple):
@@ -54,7 +54,7 @@ class Lower(NamedTuple):
     value: Float[Array, " lanes"]
     errors: Float[Array, "samples lanes"]
     multipliers: Float[Array, "samples neurons lanes"]
-    reach: Float[Array, " lanes"]
+    reach: Float[Array, "neurons lanes"]
 
 
 def upper_bound(
@@ -98,12 +98,17 @@ def lower_bound(
     """
     y = basis.y[:, None]
     count, eps = len(y), float(jnp.finfo(y.dtype).eps)
-    far = _REACH * jnp.maximum(jnp.max(sizes, axis=0, initial=0), jnp.sqrt(jnp.sum(y**2)))
+    far = _REACH * jnp.maximum(sizes, jnp.sqrt(jnp.sum(y**2)))
     lost = _lost(basis, a, b, errors, multipliers)
     along, squares = -jnp.sum(y * errors, axis=0), jnp.sum(errors**2, axis=0)
     scale = jnp.maximum(along, 0) / jnp.where(squares > 0, squares, 1)
     noise = 2 * jnp.sum(jnp.abs(y * errors), axis=0) + scale * squares
-    worth = 2 * along - scale * squares - 2 * lost * far - 2 * (count + 4) * eps * noise
+    worth = (
+        2 * along
+        - scale * squares
+        - 2 * jnp.sum(lost * far, axis=0)
+        - 2 * (count + 4) * eps * noise
+    )
     value = scale * worth / count
     # 0 bounds every loss, whatever W is.
     reach = jnp.where((lost == 0) | (value <= 0), jnp.inf, far)
@@ -127,12 +132,12 @@ def _inside(basis: Basis, b: Array, w: Array, deep: Array) -> Float[Array, "inpu
 
 def _lost(
     basis: Basis, a: Array, b: Array, errors: Array, multipliers: Array
-) -> Float[Array, " lanes"]:
-    """Give Σ (‖ζᵢ‖ + ρ) over the neurons of case 2."""
+) -> Float[Array, "neurons lanes"]:
+    """Give ‖ζᵢ‖ + ρ for the neurons of case 2, else 0."""
     u = basis.left
     zeta = heights(u, pulled(u, a * errors[:, None] - b * multipliers))
     share = (sum(u.shape) + 4) * float(jnp.finfo(u.dtype).eps) * basis.condition
     terms = jnp.abs(a * errors[:, None]) + multipliers
     rounding = share * jnp.sqrt(jnp.sum(terms**2, axis=0))
     absorbed = jnp.all((b == 0) | (multipliers >= jnp.abs(zeta) + rounding), axis=0)
-    return jnp.sum(jnp.where(absorbed, 0, jnp.sqrt(jnp.sum(zeta**2, axis=0)) + rounding), axis=0)
+    return jnp.where(absorbed, 0, jnp.sqrt(jnp.sum(zeta**2, axis=0)) + rounding)

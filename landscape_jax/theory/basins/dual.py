@@ -1,5 +1,6 @@
 """Dual points so close to feasible that only rounding is left."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -23,12 +24,14 @@ def feasible_dual(
     solution exists, since the residual is in the range of H.
     """
     u, _, a, b = problems
-    multipliers = jnp.where(kept, multipliers, 0)
-    weights = multipliers
+    weights = multipliers = jnp.where(kept, multipliers, 0)
     system = factored(problems, gram, weights)
-    for _ in range(_ROUNDS):
+
+    def closer(_: Array, point: tuple[Array, Array]) -> tuple[Array, Array]:
+        errors, multipliers = point
         z = solved(system, pulled(u, b * multipliers - a * errors[:, None]))
         h = heights(u, z)
         errors = errors + jnp.sum(a * h, axis=1)
-        multipliers = jnp.maximum(multipliers - weights * b * h, 0)
-    return errors, multipliers
+        return errors, jnp.maximum(multipliers - weights * b * h, 0)
+
+    return jax.lax.fori_loop(0, _ROUNDS, closer, (errors, multipliers))

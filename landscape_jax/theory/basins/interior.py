@@ -17,7 +17,7 @@ for both, in lockstep over the lanes.  A lane that stops is frozen, and keeps it
   do not: that is a proximal term around the current iterate, which changes no fixed point.  It
   also bounds the drift along rays on which nothing changes.
 - *Large weights.*  λ/s spans 24 digits at the end; its rounding gets its own share of identity.
-- *No overshooting.*  The complementarity is not pushed below what the tolerance asks for: the
+- *No overshooting.*  The complementarity is not pushed below what the last digits ask for: the
   multipliers of slack constraints then keep room to absorb residuals (see `certificate`).
 - *Size.*  The system is of n p unknowns, or by Woodbury's formula n of p and one of m.
 """
@@ -31,6 +31,8 @@ from jaxtyping import Array, Bool, Float, Int
 from landscape_jax.theory.basins.heights import heights, pulled
 from landscape_jax.theory.basins.systems import Problems, factored, solved
 
+# The power of the rounding unit to which gaps can be brought, with residuals well below.
+_CLOSE = 0.64
 # A lane that has not come closer for as many steps will not.
 _PATIENCE = 15
 _MAX_STEPS = 100
@@ -80,8 +82,9 @@ class _Residuals(NamedTuple):
     merit: Float[Array, " lanes"]
 
 
-def interior_point(problems: Problems, gram: Array | None, *, tolerance: float) -> Ends:
-    """Solve all problems to a gap of about `tolerance`, relative to ‖y‖² = 1."""
+def interior_point(problems: Problems, gram: Array | None) -> Ends:
+    """Solve all problems to gaps of about 1e-10 in float64 and 4e-5 in float32, for ‖y‖ = 1."""
+    tolerance = float(jnp.finfo(problems.u.dtype).eps) ** _CLOSE
     n, lanes = problems.a.shape[1:]
     p = problems.u.shape[1]
 

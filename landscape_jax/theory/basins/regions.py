@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 def region_patterns(
     x: Float[Array | np.ndarray, "samples inputs"],
-    W: Float[Array | np.ndarray, "*starts neurons inputs"],
+    W: Float[Array | np.ndarray, "*starts neurons coordinates"],
 ) -> Bool[Array, "*starts samples neurons"]:
     """Give the region combination of each start: whether wᵢ·x_t > 0.
 

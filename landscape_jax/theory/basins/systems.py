@@ -56,8 +56,8 @@ def factored(
     shift = eps**0.7 + 8 * eps * jnp.trace(blocks)
     blocks = blocks + shift * jnp.eye(p, dtype=u.dtype)[:, :, None, None]
     if gram is not None:
-        each = jnp.arange(n)
-        H = gram.at[:, each, :, each].add(jnp.moveaxis(blocks, 2, 0))
+        same = jnp.eye(n, dtype=u.dtype)[:, None, :, None]
+        H = gram + same * jnp.moveaxis(blocks, 2, 1)[:, :, :, None]
         return System(factor(H.reshape(n * p, n * p, lanes)))
     L = factor(blocks)
     scaled = forward(L, jnp.broadcast_to(u.T[:, :, None, None], (p, m, n, lanes))) * a

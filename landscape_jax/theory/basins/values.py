@@ -16,7 +16,7 @@ from landscape_jax.theory.basins.systems import Problems, gram
 
 Table = Array | np.ndarray
 # So many lanes of some kilobytes each stay in the cache.
-_LANES = 128
+_LANES = 64
 
 
 class BasinValues(NamedTuple):
@@ -26,8 +26,8 @@ class BasinValues(NamedTuple):
     - `solved`: whether gap ≤ tolerance · (1/m) Σ y², the value of W = 0.
     - `W`: (problems, n, d), in the closed regions exactly.
     - `errors`, (problems, m), and `multipliers`, (problems, m, n): the r and λ of the lower bound.
-    - `reach`: ∞ where the bound is for all W in the regions; else it is for those with
-      ‖X wᵢ‖ ≤ reach, see `certificate`.
+    - `reach`: (problems, n); the lower bound is for all W in the regions with ‖X wᵢ‖ ≤ reachᵢ,
+      which is ∞ but for neurons whose minimisers are unbounded, see `certificate`.
     - `steps`: Newton steps.
     """
 
@@ -37,7 +37,7 @@ class BasinValues(NamedTuple):
     W: Float[Array, "problems neurons inputs"]
     errors: Float[Array, "problems samples"]
     multipliers: Float[Array, "problems samples neurons"]
-    reach: Float[Array, " problems"]
+    reach: Float[Array, "problems neurons"]
     steps: Int[Array, " problems"]
 
 
@@ -45,7 +45,7 @@ def basin_values(
     x: Float[Table, "samples inputs"],
     y: Float[Table, " labels"],
     patterns: Bool[Table, "problems rows neurons"],
-    v: Float[Table, "*problems neurons"],
+    v: Float[Table, "*_ signs"],
     *,
     tolerance: float | None = None,
 ) -> BasinValues:
@@ -60,7 +60,8 @@ def basin_values(
 
     **Arguments:** `x`, (m, d), one sample a row, a bias as a column of ones; `y`, (m,); `patterns`,
     (problems, m, n), from `region_patterns`; `v`, ±1, (n,) or (problems, n); `tolerance`, on the
-    relative gap: 1e-8 where left out, in single precision 1e-3.
+    relative gap, up to which a problem counts as solved: 1e-8 where left out, in single
+    precision 1e-3.
 
     **Returns:** a `BasinValues`.
 
@@ -98,14 +99,15 @@ def basin_values(
     if not tolerance > 0:
         raise ValueError(f"tolerance is {tolerance}; give a positive share of the value at W = 0")
     signs = jnp.broadcast_to(jnp.asarray(v, data.dtype), (count, neurons))
-    return _solve(data, jnp.asarray(y, data.dtype), jnp.asarray(patterns), signs, float(tolerance))
+    labels, share = jnp.asarray(y, data.dtype), jnp.asarray(tolerance, data.dtype)
+    return _solve(data, labels, jnp.asarray(patterns), signs, share)
 
 
 @eqx.filter_jit
-def _solve(x: Array, y: Array, patterns: Array, v: Array, tolerance: float) -> BasinValues:
-    count, lanes = len(v), min(len(v), _LANES)
+def _solve(x: Array, y: Array, patterns: Array, v: Array, tolerance: Array) -> BasinValues:
+    count, lanes = len(v), max(1, min(len(v), _LANES))
     coordinates = basis(x, y)
-    blocks = -(-count // lanes) if lanes else 0
+    blocks = -(-count // lanes)
     extra = blocks * lanes - count
 
     def split(table: Array) -> Array:
@@ -117,12 +119,12 @@ def _solve(x: Array, y: Array, patterns: Array, v: Array, tolerance: float) -> B
     )
 
     def join(table: Array) -> Array:
-        return jnp.moveaxis(table, -1, 1).reshape(-1, *table.shape[1:-1])[:count]
+        return jnp.moveaxis(table, -1, 1).reshape(blocks * lanes, *table.shape[1:-1])[:count]
 
     return BasinValues(*map(join, found))
 
 
-def _block(coordinates: Basis, patterns: Array, v: Array, tolerance: float) -> BasinValues:
+def _block(coordinates: Basis, patterns: Array, v: Array, tolerance: Array) -> BasinValues:
     """Solve and certify one block of lanes."""
     lengths = coordinates.lengths[:, None, None]
     size = jnp.sqrt(jnp.sum(coordinates.y**2))
@@ -133,7 +135,7 @@ def _block(coordinates: Basis, patterns: Array, v: Array, tolerance: float) -> B
     unit = coordinates.y / jnp.where(size > 0, size, 1)
     problems = Problems(coordinates.rows, unit, lengths * a, b)
     table = gram(problems)
-    ends = interior_point(problems, table, tolerance=tolerance / 100)
+    ends = interior_point(problems, table)
     w, deep = (heights(coordinates.right, size * z) for z in (ends.z, ends.deep))
     above = upper_bound(coordinates, a, b, w, deep)
     h = heights(problems.u, ends.z)
@@ -146,7 +148,8 @@ def _block(coordinates: Basis, patterns: Array, v: Array, tolerance: float) -> B
 
     # With all multipliers, and without those of slack constraints, which may have to be exactly 0.
     both = jax.lax.map(below_with, jnp.stack([b != 0, ends.multipliers > b * h]))
-    use = (both.reach[0] == jnp.inf) | (both.value[0] >= both.value[1])
+    everywhere = jnp.all(both.reach[0] == jnp.inf, axis=0)
+    use = everywhere | (both.value[0] >= both.value[1])
     below = Lower(*(jnp.where(use, *pair) for pair in both))
     gap = above.value - below.value
     return BasinValues(
