@@ -146,15 +146,15 @@ def test_a_minimum_is_looked_at_by_the_objective():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SHAPES[:2])
 def test_listed_points_of_all_sizes_are_what_they_are_listed_as(shape):
     n, d, width = shape
     x, y = draw(3, n, d)
-    agree(x, y, width, most=20)
+    agree(x, y, width, most=8)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DEGENERATE)
 def test_listed_points_of_degenerate_data_are_what_they_are_listed_as(name):
     x, y = (np.array(a, float) for a in DEGENERATE[name])
-    agree(x, y, 2, most=20)
+    agree(x, y, 1, most=6)

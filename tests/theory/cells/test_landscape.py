@@ -135,13 +135,13 @@ def test_too_many_combinations_are_refused_with_their_number():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [(7, 3, 1), (7, 2, 2), (4, 2, 3)])
+@pytest.mark.parametrize("shape", [(7, 3, 1), (7, 2, 2)])
 def test_descents_end_in_minima_that_are_listed(shape):
     n, d, width = shape
     x, y = draw(5, n, d)
     found = landscape(x, y, width)
     rng = np.random.default_rng(0)
-    z, w = rng.normal(size=(60, width)), rng.normal(size=(60, width, d))
+    z, w = rng.normal(size=(40, width)), rng.normal(size=(40, width, d))
     ends = descend_exactly(x, y, z, w)
     listed = np.array(
         [m.loss for m in (*found.differentiable_minima, *found.nondifferentiable_minima)]
@@ -153,7 +153,7 @@ def test_descents_end_in_minima_that_are_listed(shape):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", SHAPES[:2])
 def test_the_minima_in_cells_survive_perturbations(shape):
     n, d, width = shape
     x, y = draw(6, n, d)

