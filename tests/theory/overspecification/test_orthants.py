@@ -63,7 +63,8 @@ def test_relu_minima_and_values_are_exact(root):
                 rise = exact_loss(epsilon, root, point + h) - exact_loss(epsilon, root, point)
                 assert rise == curvature * h * h / 2
     pair = relu_pair(float(epsilon))
-    assert (pair.good, pair.bad_value, pair.good_curvature) == (-1, 0.5, 1)
+    assert (pair.good, pair.bad_value) == (-1, 0.5)
+    assert (pair.good_curvature, pair.bad_curvature) == (1, 0.25)
     assert pair.bad_bounds[0] < bad < pair.bad_bounds[1]
     assert float(neuron_loss(pair, 0.0)) == pytest.approx(float(epsilon) + 0.5, rel=1e-15)
 
