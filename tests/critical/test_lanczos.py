@@ -57,11 +57,9 @@ def _problem(name: str, large: bool):
     ("name", "large"),
     [
         ("population", False),
-        ("mlp", False),
-        *(
-            pytest.param(name, True, marks=pytest.mark.slow)
-            for name in ("population", "mlp", "linear")
-        ),
+        pytest.param("population", True, marks=pytest.mark.slow),
+        *(pytest.param("mlp", large, marks=pytest.mark.slow) for large in (False, True)),
+        pytest.param("linear", True, marks=pytest.mark.slow),
     ],
 )
 def test_extremes_agree_with_dense_eigenvalues_to_the_stated_bound(name, large):

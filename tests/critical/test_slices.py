@@ -44,6 +44,7 @@ def test_the_curvature_along_an_eigenvector_is_its_eigenvalue():
     assert slices.along(risk, network, first, second, points=4).value.shape == (4, 4)
 
 
+@pytest.mark.slow
 def test_a_slice_keeps_the_precision_of_its_points():
     risk = lj.PopulationRisk(jnp.eye(3, dtype=jnp.float32))
     cut = slices.line(risk, A.astype(jnp.float32), B.astype(jnp.float32), points=4)

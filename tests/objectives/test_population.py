@@ -216,7 +216,9 @@ def _other(activation, **options):
     return lj.PopulationRisk(V, activation=activation, **weights, **options), jnp.asarray(W)
 
 
-@pytest.mark.parametrize("activation", ["leaky", "step", "tanh"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", *(pytest.param(a, marks=pytest.mark.slow) for a in ("leaky", "step"))]
+)
 def test_the_risk_of_any_activation_is_that_of_samples(activation):
     risk, W = _other(activation)
     sampled = lj.MonteCarloRisk(
@@ -273,6 +275,7 @@ def test_other_activations_descend_and_curve_by_their_own_gradient():
     np.testing.assert_allclose(ours.ravel(), theirs, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_quadrature_error_bounds_the_error_and_is_0_for_closed_forms():
     closed, W = _other("sine")
     assert float(closed.quadrature_error(W)) == 0.0

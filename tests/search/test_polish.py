@@ -50,6 +50,7 @@ def test_a_long_valley_is_walked_in_leaps():
     assert fast.steps.max() < 10_000
 
 
+@pytest.mark.slow
 def test_an_optimizer_with_a_memory_walks_the_valley_itself():
     starts = jnp.array([[2.8, 7.9]])
     plain, heavy = (

@@ -218,6 +218,7 @@ def test_a_saddle_is_never_polished():
     np.testing.assert_allclose(abs(runs.params[:, 1]), np.sqrt(0.5), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_restart_is_pure_under_jit():
     risk = _six()
     direct = _search(8, risk)
