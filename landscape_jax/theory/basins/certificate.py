@@ -3,9 +3,9 @@
 The problem is: minimise ‖q − y‖², q_t = Σᵢ a_ti hᵢt, over heights hᵢ = X wᵢ with b_ti hᵢt ≥ 0.
 
 *From above.*  The W itself.  Its heights are computed with an error of at most γ Σ_k |x_tk w_ik|,
-γ = 2(d + 2)ε.  Where a height does not exceed that, a multiple of a weight deep inside the region
-is added; a neuron for which this fails is set to 0.  So the returned floats lie in the closed
-cones exactly, there q is the network's output, and the loss is given with all errors rounded up.
+γ = 2(d + 2)ε.  Where a height does not exceed that, the weight is moved towards one deep inside the
+region; a neuron for which this fails is set to 0.  So the returned floats lie in the closed cones
+exactly, there q is the network's output, and the loss is given with all errors rounded up.
 
 *From below.*  For any r and λ ≥ 0 let cᵢt = a_ti r_t − b_ti λ_ti.  For every W in the cones
 
@@ -120,13 +120,17 @@ def _inside(basis: Basis, b: Array, w: Array, deep: Array) -> Float[Array, "inpu
     x = basis.x
     gamma = 2 * (x.shape[1] + 2) * float(jnp.finfo(x.dtype).eps)
 
-    def room(w: Array) -> Array:
-        return b * heights(x, w) - gamma * jnp.abs(b) * heights(jnp.abs(x), jnp.abs(w))
+    def room(w: Array, times: int) -> Array:
+        rounding = gamma * heights(jnp.abs(x), jnp.abs(w))
+        return b * heights(x, w) - times * jnp.abs(b) * rounding
 
-    depth = room(deep)
-    share = jnp.where((b != 0) & (depth > 0), -2 * room(w) / jnp.where(depth > 0, depth, 1), 0)
-    moved = w + jnp.maximum(jnp.max(share, axis=0, initial=0), 0) * deep
-    fits = jnp.all(room(moved) >= 0, axis=0)
+    # Twice as much as is asked for below, where the same height may come out otherwise.
+    here, there = room(w, 2), room(deep, 2)
+    outside = (b != 0) & (here < 0) & (there > 0)
+    share = jnp.where(outside, -2 * here / jnp.where(outside, there - here, 1), 0)
+    share = jnp.minimum(jnp.max(share, axis=0, initial=0), 1)
+    moved = w + share * (deep - w)
+    fits = jnp.all(room(moved, 1) >= 0, axis=0)
     return jnp.where(fits | jnp.isnan(moved), moved, 0)
 
 

@@ -151,7 +151,9 @@ def _block(coordinates: Basis, patterns: Array, v: Array, tolerance: Array) -> B
     everywhere = jnp.all(both.reach[0] == jnp.inf, axis=0)
     use = everywhere | (both.value[0] >= both.value[1])
     below = Lower(*(jnp.where(use, *pair) for pair in both))
-    gap = above.value - below.value
+    # Rounded up; exact where the lower bound is 0.
+    up = 1 + 2 * float(jnp.finfo(v.dtype).eps)
+    gap = jnp.where(below.value > 0, up * (above.value - below.value), above.value)
     return BasinValues(
         value=above.value,
         gap=gap,

@@ -1,5 +1,6 @@
 """Basin values: bounds that hold in exact arithmetic, and problems that do not touch each other."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from flint import fmpq
 
 from landscape_jax.proofs.rationals import matrix, rational, squares
 from landscape_jax.theory.basins import BasinValues, basin_values, region_patterns, values
+from landscape_jax.theory.basins.certificate import lower_bound, upper_bound
+from landscape_jax.theory.basins.heights import basis
 from tests.theory.basins.exact import exact_minimum, near_minimum
 
 # One shape for all quick tests, so that they compile once.
@@ -71,6 +74,32 @@ def test_the_dual_point_shows_the_lower_bound():
     assert np.abs(np.einsum("ktn,td->knd", c, x)).max() < 1e-13 * np.linalg.norm(y)
     bound = (-2 * r @ y - np.sum(r**2, axis=1)) / SAMPLES
     np.testing.assert_allclose(found.value - found.gap, np.maximum(bound, 0), atol=1e-9)
+
+
+def test_the_bounds_hold_for_any_primal_and_dual_point():
+    """Points spoilt a little or much: the bounds get worse, but stay bounds."""
+    x, y, patterns, v = _case(1)
+    found = basin_values(x, y, patterns, v)
+    random = np.random.default_rng(0)
+    spoilt = 10.0 ** -random.integers(0, 13, PROBLEMS)
+    noise = spoilt * random.standard_normal((SAMPLES, PROBLEMS))
+    shifts = spoilt * random.standard_normal((SAMPLES, NEURONS, PROBLEMS))
+    there = np.any(patterns, axis=1)[:, None] & np.any(x != 0, axis=1)[:, None]
+    b = np.where(there, np.where(patterns, 1.0, -1.0), 0.0).transpose(1, 2, 0)
+    a = np.where(there & patterns, v[:, None], 0.0).transpose(1, 2, 0)
+    W = np.asarray(found.W).transpose(2, 1, 0)
+    pushed = spoilt * random.standard_normal(W.shape)
+    data = basis(jnp.asarray(x), jnp.asarray(y))
+    cones = jnp.asarray(a), jnp.asarray(b)
+    above = jax.jit(upper_bound)(data, *cones, jnp.asarray(W + pushed), jnp.asarray(W))
+    multipliers = np.abs(np.asarray(found.multipliers).transpose(1, 2, 0) + shifts) * np.abs(b)
+    errors = np.asarray(found.errors).T + noise
+    dual = jnp.asarray(errors), jnp.asarray(multipliers)
+    below = jax.jit(lower_bound)(data, *cones, above.sizes, *dual)
+    for k in range(PROBLEMS):
+        exact = exact_minimum(x, y, patterns[k], v[k])
+        assert rational(float(below.value[k])) <= exact <= rational(float(above.value[k]))
+    assert np.any(np.asarray(below.value) > 0)
 
 
 def test_labels_zero_have_value_zero():
