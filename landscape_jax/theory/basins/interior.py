@@ -1,12 +1,13 @@
 """A primal-dual interior-point method for the cone-constrained least squares of many basins.
 
 Why one of our own: the problems are small, thousands, degenerate, and share their data.  Measured
-on 1000 problems of 20 samples, 5 inputs and 4 neurons (`benchmarks/basins.py` has the machine):
+on problems of 20 samples, 5 inputs and 4 neurons, by `benchmarks/basins.py`:
 
-- qpax 0.1.4 under `vmap`, the nearest library, is as slow as Clarabel in a loop; at a tolerance of
-  1e-10 it calls 3 % solved after its 30 steps, gives NaN in some lanes, and reports no bound;
-- jaxopt's OSQP is a first-order method, which stops at about 1e-3 to 1e-6;
-- Clarabel, called one by one, is the reference that `benchmarks/basins.py` and the tests use.
+- qpax 0.1.4 under `vmap`, the nearest library, is six to nine times slower; at a tolerance of 1e-10
+  a fifth of its lanes end in NaN, as many as it calls converged, and it reports no bound;
+- Clarabel, called one by one, is eight to thirteen times slower; it is the reference of accuracy.
+
+jaxopt's OSQP, a first-order method, aims at lower accuracy (its default is 1e-3).
 
 The method: Mehrotra's predictor and corrector from an infeasible start, the same Newton system
 for both, in lockstep over the lanes.  A lane that stops is frozen, and keeps its best iterate.
