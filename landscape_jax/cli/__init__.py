@@ -15,7 +15,7 @@ from landscape_jax.cli.basins import basins
 from landscape_jax.cli.cells import cells
 from landscape_jax.cli.construct import construct
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible
+from landscape_jax.cli.waiting import interruptible, progress_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -223,7 +223,7 @@ def figure(
     inputs.check_target(out)
     prepare_jax()
     if name != "ss18-1":
-        figures.draw(name, out, figures.Choices(samples, seed, normals))
+        figures.draw(name, out, figures.Choices(restarts, samples, seed, normals))
         return
     from landscape_jax.studies import ss18
 
@@ -268,30 +268,14 @@ def _join(distributed: bool, out: Path | None, given: tuple) -> "Processes":
 
 @contextmanager
 def _progress(sizes: list["Size"], restarts: int) -> "Iterator[Progress]":
-    """Show a progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    """Show how many runs of all sizes are done."""
     ended = dict.fromkeys(sizes, 0)
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("starting", total=len(ended) * restarts)
+    with progress_bar(len(ended) * restarts) as show:
 
         def report(size: "Size", what: str, done: int, total: int) -> None:
             ended[size] = done if what == "descending" else restarts
             count = f" {done + 1} of {total}" if what == "proving" else ""
-            bar.update(
-                task,
-                description=f"{size[0]}:{size[1]} {what}{count}",
-                completed=sum(ended.values()),
-            )
+            show(f"{size[0]}:{size[1]} {what}{count}", sum(ended.values()))
 
         yield report
 

@@ -11,7 +11,7 @@ import typer
 from landscape_jax.cli import inputs
 from landscape_jax.cli.data import Table, read_table
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible
+from landscape_jax.cli.waiting import interruptible, progress_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,24 +137,12 @@ def _arrays(path: Path, table: Table, no_bias: bool) -> "tuple[np.ndarray, np.nd
 
 @contextmanager
 def _progress(widths: list[int], starts: int) -> "Iterator[Progress]":
-    """Show a progress bar on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    """Show how many starts of all widths are done."""
     done = dict.fromkeys(widths, 0)
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task(f"width {widths[0]}", total=len(widths) * starts)
+    with progress_bar(len(widths) * starts) as show:
 
         def report(width: int, ended: int, total: int) -> None:
             done[width] = ended
-            bar.update(task, description=f"width {width}", completed=sum(done.values()))
+            show(f"width {width}", sum(done.values()))
 
         yield report

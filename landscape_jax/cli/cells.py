@@ -1,6 +1,7 @@
 """The command that lists the whole landscape of a network of ReLUs on a small data set."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 from landscape_jax.cli import inputs
 from landscape_jax.cli.data import read_table
 from landscape_jax.cli.setting import prepare_jax
+from landscape_jax.cli.waiting import progress_bar
 
 if TYPE_CHECKING:
     from landscape_jax.theory.cells import GenuineMinimum, KinkMinimum, Saddle
@@ -49,12 +51,14 @@ def cells(
     if not table.y:
         inputs.refuse(f"{data} has no samples; give a row for each")
     rows = [row if no_bias else [*row, 1] for row in table.x]
-    try:
-        found = landscape(rows, table.y, width)
-    except ValueError as error:
-        inputs.refuse(f"{data}: {error}")
+    with progress_bar() as show:
+        try:
+            found = landscape(rows, table.y, width, progress=partial(show, "combinations"))
+        except ValueError as error:
+            inputs.refuse(f"{data}: {error}")
     kinds = {
-        "differentiable_minima": found.differentiable_minima,
+        # The loss has a gradient at these kinks.
+        "differentiable_minima": (*found.differentiable_minima, *found.smooth_kinks),
         "saddles": found.saddles,
         "nondifferentiable_minima": found.nondifferentiable_minima,
     }

@@ -1,6 +1,6 @@
 """The whole landscape of a ReLU network on a small data set, in one call."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from landscape_jax.objectives import EmpiricalRisk
@@ -39,7 +39,14 @@ class Landscape(NamedTuple):
     smooth_kinks: tuple[KinkMinimum, ...]
 
 
-def landscape(x: Any, y: Any, width: int, *, limit: int = 1_000_000) -> Landscape:
+def landscape(
+    x: Any,
+    y: Any,
+    width: int,
+    *,
+    limit: int = 1_000_000,
+    progress: Callable[[int, int], None] | None = None,
+) -> Landscape:
     """List the whole landscape of L(z, w) = (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)².
 
     Every point (z, w) has each w_j in exactly one face, and all local minima of a combination of
@@ -53,7 +60,8 @@ def landscape(x: Any, y: Any, width: int, *, limit: int = 1_000_000) -> Landscap
 
     **Arguments:** `x`, (N, d), a bias as a column of ones, and `y`, (N,), numbers as in
     `exact_samples`; `width`, the number K of neurons; `limit`, the largest number of face
-    combinations that is taken on: `face_combinations` of samples in general position.
+    combinations that is taken on: `face_combinations` of samples in general position; `progress`,
+    told how many combinations have been looked at, and how many there are to look at.
 
     **Returns:** a `Landscape`.
 
@@ -75,11 +83,22 @@ def landscape(x: Any, y: Any, width: int, *, limit: int = 1_000_000) -> Landscap
     ```
     """
     given = problem(x, y, width, limit=limit)
-    inside = list(face_minima(given, range(given.cells), width, kinked=False))
+    counts = [combination_count(n, width) for n in (given.cells, len(given.fans))]
+    total, done = counts[0] + 2 * counts[1], 0
+
+    def told(more: int) -> None:
+        nonlocal done
+        done += more
+        if progress is not None:
+            progress(done, total)
+
+    inside = list(face_minima(given, range(given.cells), width, kinked=False, progress=told))
     every = range(len(given.fans))
-    bent = list(face_minima(given, every, width, kinked=True))
+    bent = list(face_minima(given, every, width, kinked=True, progress=told))
     least = min((squares(minimum.errors) for minimum in [*inside, *bent]), default=None)
-    beneath = list(face_minima(given, every, width, kinked=False, below=least))
+    beneath = list(face_minima(given, every, width, kinked=False, below=least, progress=told))
+    # Below 0 there was nothing to look at.
+    told(total - done)
     lower = min(beneath, key=lambda minimum: squares(minimum.errors), default=None)
     if lower is not None:
         least = squares(lower.errors)
@@ -89,9 +108,9 @@ def landscape(x: Any, y: Any, width: int, *, limit: int = 1_000_000) -> Landscap
         )
     return Landscape(
         cells=given.cells,
-        combinations=combination_count(given.cells, width),
+        combinations=counts[0],
         faces=len(given.fans),
-        face_combinations=combination_count(len(given.fans), width),
+        face_combinations=counts[1],
         global_loss=nearest(least / len(given.rows)),
         differentiable_minima=_lowest_first(_genuine(given, inside)),
         saddles=_lowest_first(all_saddles(given, width, kinks=False)),

@@ -1,7 +1,7 @@
 """All combinations of faces that hold a local minimum, found in floats and proven in rationals."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -60,6 +60,7 @@ def face_minima(
     *,
     kinked: bool,
     below: fmpq | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Iterator[FaceMinimum]:
     """Give one local minimum of each combination of faces that holds some.
 
@@ -85,7 +86,8 @@ def face_minima(
 
     **Arguments:** `given`, from `problem`; `places`, the faces that are taken; `width`, the number
     K of neurons, which may be 0; `kinked`, whether to give just those where L has no gradient;
-    `below`, just those with a smaller ‖e‖².
+    `below`, just those with a smaller ‖e‖²; `progress`, told of how many more combinations have
+    been looked at.
 
     **Returns:** an iterator, in the order of `itertools.combinations_with_replacement`; each with
     z_j ≠ 0 for as many neurons as can be.
@@ -104,10 +106,15 @@ def face_minima(
     while block := list(itertools.islice(every, _BLOCK)):
         combinations = np.array(block)
         possible = _possible(given, known, combinations, kinked, below)
-        for at in np.flatnonzero(possible).tolist():
-            found = _proven(given, [fans[j] for j in block[at]], kinked, below)
-            if found is not None:
-                yield found._replace(chosen=tuple(places[j] for j in block[at]))
+        seen = 0
+        for at in [*np.flatnonzero(possible).tolist(), len(block)]:
+            if progress is not None:
+                progress(at - seen)
+            seen = at
+            if at < len(block):
+                found = _proven(given, [fans[j] for j in block[at]], kinked, below)
+                if found is not None:
+                    yield found._replace(chosen=tuple(places[j] for j in block[at]))
 
 
 def _possible(

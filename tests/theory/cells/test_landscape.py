@@ -158,3 +158,11 @@ def test_the_minima_in_cells_survive_perturbations(shape):
     n, d, width = shape
     x, y = draw(6, n, d)
     all_survive(x, y, landscape(x, y, width).differentiable_minima)
+
+
+def test_progress_is_told_of_all_combinations():
+    told = []
+    landscape(np.eye(2), np.array([1.0, -1.0]), 2, progress=lambda *now: told.append(now))
+    # 10 combinations of 4 cells, twice 45 of 9 faces.
+    assert told[-1] == (100, 100)
+    assert [now[0] for now in told] == sorted(now[0] for now in told)
