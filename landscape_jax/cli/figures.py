@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 
 from landscape_jax.cli import inputs
+from landscape_jax.cli.waiting import interruptible
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
 
 FIGURES = {
     "ss18-1": "SS18, figure 1: at which values descent ends, for several sizes",
+    "ss16-1": "SS16, figure 1: three samples, the regions of weights, and three neurons",
+    "ss16-2": "SS16, figure 2: the regions of two samples and of clusters, with the noisy ones",
+    "ss16-3": "SS16, figure 3: a ReLU neuron's good and bad minimum",
+    "ss16-4": "SS16, figure 4: the same in two dimensions, with four minima",
+    "ss16-5": "SS16, figure 5: a sigmoid neuron's second loss and its surrogate",
+    "ss16-6": "SS16, figure 6: a sigmoid neuron's good and bad minimum",
+    "ss16-f": "SS16, theorems 2 and 7: how often wide networks start in a good basin",
     "kk20-1": "KK20, figure 1: a bad local minimum, and the valley that an added neuron leaves",
     "liu-2": "LIU, figure 2: the landscape of one neuron on two samples, and its minima",
     "liu-4a": "LIU, figure 4(a): the empirical loss where one of two weights moves",
@@ -25,16 +32,17 @@ FIGURES = {
 
 
 class Choices(NamedTuple):
-    """The options of the figures of LIU."""
+    """The options: the starts of SS16's theorems, the samples and normals of LIU, and the seed."""
 
+    starts: int
     samples: int
     seed: int
     normals: str
 
 
 class _Drawing(NamedTuple):
-    data: "xr.Dataset"
-    draw: "Callable[[xr.Dataset, Axes], Axes]"
+    data: Any
+    draw: "Callable[[Any, Axes], Axes]"
     said: str
     width: float = 6.0
 
@@ -43,7 +51,12 @@ def draw(name: str, out: Path, choices: Choices) -> None:
     """Draw a figure that needs no descents."""
     from landscape_jax.plots import save
 
-    made = _kk20() if name == "kk20-1" else _liu20(name.removeprefix("liu-"), choices)
+    if name == "kk20-1":
+        made = _kk20()
+    elif name.startswith("ss16-"):
+        made = _ss16(name.removeprefix("ss16-"), choices)
+    else:
+        made = _liu20(name.removeprefix("liu-"), choices)
     save(out, lambda axes: made.draw(made.data, axes), width=made.width)
     typer.echo(f"{out}: {made.said}")
 
@@ -53,6 +66,30 @@ def _kk20() -> _Drawing:
     from landscape_jax.studies import kk20
 
     return _Drawing(kk20.figure_1(), augmented_valley, "example 1 with λ = 1", 9.0)
+
+
+def _ss16(name: str, choices: Choices) -> _Drawing:
+    from landscape_jax import plots
+    from landscape_jax.studies import ss16
+
+    if name == "f":
+        said = f"{choices.starts} starts of each width, seed {choices.seed}"
+        data = interruptible(
+            lambda: ss16.figure_f(choices.starts, seed=choices.seed), "repeat the command"
+        )
+        return _Drawing(data, plots.basin_shares, said, 9.0)
+    if name == "1":
+        return _Drawing(ss16.figure_1(), plots.region_partition, "three samples, three neurons")
+    if name == "2":
+        said = "the paper says neither the radius nor the samples: here radius 0.25 times the norm"
+        return _Drawing(ss16.figure_2(), plots.noisy_regions, said, 9.0)
+    if name == "3":
+        return _Drawing(ss16.figure_3(), plots.neuron_minima, "section 8.1, ε = 0.1")
+    if name == "4":
+        return _Drawing(ss16.figure_4(), plots.four_minima, "section 8.1, ε = 0.1", 9.0)
+    if name == "5":
+        return _Drawing(ss16.figure_5(), plots.surrogate, "section 8.2, ε = 0.05 and 0.025", 9.0)
+    return _Drawing(ss16.figure_6(), plots.neuron_minima, "section 8.2, ε = 0.025")
 
 
 def _liu20(name: str, choices: Choices) -> _Drawing:
