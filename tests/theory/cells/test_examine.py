@@ -53,6 +53,7 @@ def test_listed_points_are_what_they_are_listed_as():
     agree(*draw(0, 7, 2), 1)
 
 
+@pytest.mark.slow
 def test_random_points_go_down_by_the_slope_that_is_said():
     x, y = draw(1, 6, 3)
     rng = np.random.default_rng(0)

@@ -122,6 +122,7 @@ def linear_system(x, y, w, m, n):
     return D, right, on
 
 
+@pytest.mark.slow
 def test_sharp_minima_of_one_kink_are_those_of_theorem_3():
     seen, misprinted = 0, 0
     for seed, n, d, width in [(0, 7, 3, 1), (0, 7, 2, 2), (18, 7, 2, 2)]:

@@ -105,6 +105,7 @@ def test_degenerate_data_have_a_landscape(name):
             np.testing.assert_allclose(point.loss, loss, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [1, 1e-4, 1e-7])
 def test_what_is_left_out_in_floats_is_no_minimum(monkeypatch, spread):
     # Samples that are nearly on one line make tables of large condition numbers.

@@ -87,6 +87,7 @@ def test_one_neuron_at_rest_is_a_saddle_in_every_cell_that_its_gradient_crosses(
         check_inside(x, y, saddle)
 
 
+@pytest.mark.slow
 def test_saddles_on_kinks_have_their_curvature_on_one_side():
     x, y = draw(0, 7, 2)
     found = list(saddles(x, y, 2, kinks=True))

@@ -51,6 +51,7 @@ def test_weights_on_a_hyperplane_to_rounding_are_dropped():
     assert len(near.cells) == 4
 
 
+@pytest.mark.slow
 def test_combinations_are_distinct_and_follow_their_shares():
     x = np.random.default_rng(3).normal(size=(5, 2))
     listed = list(cells(x))

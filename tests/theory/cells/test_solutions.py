@@ -136,6 +136,7 @@ def test_many_patterns_are_solved_as_few_are():
         np.testing.assert_allclose(a, np.concatenate(b), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_thousands_of_patterns_take_one_call_in_single_precision_too():
     x, y, patterns = problem(4, (12, 2, 2), count=2048)
     found = cell_solutions(x.astype(np.float32), y.astype(np.float32), patterns)

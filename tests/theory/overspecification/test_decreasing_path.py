@@ -57,6 +57,7 @@ def assert_decreasing(seed, sizes):
             assert np.allclose(p, q, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_loss_falls_from_a_bad_start_to_a_global_minimum():
     assert_decreasing(0, (2, 5, 4, 1))
 

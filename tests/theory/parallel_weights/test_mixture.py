@@ -57,6 +57,7 @@ def exact_minimum(h, n):
         return np.array([float(v) for v in mp.lu_solve(*exact_system(h, n))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("h", "n"),
     [FAR[1], *(pytest.param(*case, marks=pytest.mark.slow) for case in FAR[:1] + FAR[2:] + NEAR)],
