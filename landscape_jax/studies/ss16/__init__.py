@@ -3,6 +3,9 @@
 from landscape_jax.studies.ss16.basins import Basins as Basins
 from landscape_jax.studies.ss16.basins import basins_of_starts as basins_of_starts
 from landscape_jax.studies.ss16.basins import value_at_zero as value_at_zero
+from landscape_jax.studies.ss16.descents import Walk as Walk
+from landscape_jax.studies.ss16.descents import descended as descended
+from landscape_jax.studies.ss16.descents import walked as walked
 from landscape_jax.studies.ss16.distribution import default_levels as default_levels
 from landscape_jax.studies.ss16.distribution import distribution as distribution
 from landscape_jax.studies.ss16.distribution import to_json as to_json
