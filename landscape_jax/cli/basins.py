@@ -102,6 +102,9 @@ def _lines(found: "xr.Dataset", names: list[str], *, default: bool) -> Iterator[
     if default:
         yield "eps: about 0.01, 0.1 and 0.5 of (1/m) sum y^2; choose others by --eps"
     open_, unsolved = int(found.undecided.sum()), int((~found.solved).sum())
+    above = found.value > found.eps.min()
+    if limited := int((above & ~found.everywhere).sum()):
+        yield f"{limited} starts count as above an eps for bounded weights only"
     if unsolved:
         yield f"{unsolved} starts have a gap above 1e-8 of (1/m) sum y^2"
     if open_:

@@ -59,9 +59,8 @@ def halfplane_line(
     axes.plot(*ends.T, color=colour, linewidth=1.6 if arrow else 0.6, label=label)
     if arrow:
         foot = 1.75 * along if along[1] > 0 else -1.75 * along
-        axes.annotate(
-            "", foot + 0.35 * normal, foot, arrowprops={"arrowstyle": "->", "color": colour}
-        )
+        (x, y), (across, up) = foot.tolist(), (foot + 0.35 * normal).tolist()
+        axes.annotate("", (across, up), (x, y), arrowprops={"arrowstyle": "->", "color": colour})
 
 
 def frame(axes: Axes) -> None:

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from landscape_jax import plots
@@ -92,7 +93,7 @@ def test_a_figure_of_one_part_names_what_it_marks():
     ("draw", "data", "parts"),
     [
         (plots.noisy_regions, ss16.figure_2, 2),
-        (plots.four_minima, lambda: ss16.figure_4(points=9), 3),
+        pytest.param(plots.four_minima, lambda: ss16.figure_4(points=9), 3, marks=pytest.mark.slow),
         (plots.surrogate, lambda: ss16.figure_5(points=9), 2),
     ],
 )
@@ -120,11 +121,14 @@ def test_shares_are_drawn_with_their_intervals_and_bounds_where_they_say_somethi
     figure = Figure()
     plots.basin_shares([data], figure.add_subplot())
     part = figure.axes[1]
-    (bound,) = (line for line in part.get_lines() if line.get_label().startswith("the theorem"))
+    (bound,) = (
+        line for line in part.get_lines() if str(line.get_label()).startswith("the theorem")
+    )
     heights = np.asarray(bound.get_ydata())
     assert math.isnan(heights[0])
     assert heights[1] == 0.5
     (bars,) = part.containers
+    assert isinstance(bars, ErrorbarContainer)
     segments = bars.lines[2][0].get_segments()
     np.testing.assert_allclose([segment[:, 1] for segment in segments], [[0.1, 0.4], [0.6, 0.8]])
     assert "95 %" in part.get_legend_handles_labels()[1][-1]
