@@ -58,10 +58,7 @@ def exact_minimum(h, n):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("h", "n"),
-    [FAR[1], *(pytest.param(*case, marks=pytest.mark.slow) for case in FAR[:1] + FAR[2:] + NEAR)],
-)
+@pytest.mark.parametrize(("h", "n"), FAR + NEAR)
 def test_minima_are_those_of_high_precision_near_and_far_in_both_precisions(h, n):
     expected = exact_minimum(h, n)
     for dtype in (jnp.float64, jnp.float32):
