@@ -295,6 +295,7 @@ def test_programs_are_kept_in_the_users_cache_and_a_cache_that_cannot_be_is_no_e
         assert (home / "landscape-jax").exists() is kept
 
 
+@pytest.mark.slow
 def test_the_figure_of_kk20_is_listed_and_drawn(tmp_path):
     assert "kk20-1  KK20, figure 1" in call("figure", "--list").stdout
     result = call("figure", "kk20-1", "--out", tmp_path / "f.png")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from landscape_jax.cli import inputs
-from landscape_jax.cli.data import Table, read_table
+from landscape_jax.cli.data import Table, homogeneous, read_table
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, progress_bar
 
@@ -74,9 +74,8 @@ def basins(
         from landscape_jax.storage import write_json
 
         write_json(json, ss16.to_json(found, eps_names=names))
-    inputs_ = "1 input" if len(table.names) == 1 else f"{len(table.names)} inputs"
     bias = "" if no_bias else " and a bias"
-    typer.echo(f"{len(y)} samples of {inputs_}{bias}, {starts} starts of each width, seed {seed}")
+    typer.echo(f"{table}{bias}, {starts} starts of each width, seed {seed}")
     for line in _lines(found, names, default=eps is None):
         typer.echo(line)
 
@@ -129,9 +128,7 @@ def _arrays(path: Path, table: Table, no_bias: bool) -> "tuple[np.ndarray, np.nd
     """Give the samples in float64, with a column of ones for the bias."""
     import numpy as np
 
-    if not table.y:
-        inputs.refuse(f"{path} has no samples; give a row for each")
-    rows = [row if no_bias else [*row, 1] for row in table.x]
+    rows = homogeneous(path, table, no_bias)
     try:
         return np.array(rows, np.float64), np.array(table.y, np.float64)
     except OverflowError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from landscape_jax.cli import inputs
-from landscape_jax.cli.data import read_table
+from landscape_jax.cli.data import homogeneous, read_table
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import progress_bar
 
@@ -48,9 +48,7 @@ def cells(
     prepare_jax()
     from landscape_jax.theory.cells import landscape
 
-    if not table.y:
-        inputs.refuse(f"{data} has no samples; give a row for each")
-    rows = [row if no_bias else [*row, 1] for row in table.x]
+    rows = homogeneous(data, table, no_bias)
     with progress_bar() as show:
         try:
             found = landscape(rows, table.y, width, progress=partial(show, "combinations"))
@@ -67,9 +65,7 @@ def cells(
 
         head = {name: getattr(found, name) for name in ("cells", "combinations", "global_loss")}
         write_json(json, head | {kind: list(map(_entry, points)) for kind, points in kinds.items()})
-    bias = "" if no_bias else " and a bias"
-    inputs_ = "1 input" if len(table.names) == 1 else f"{len(table.names)} inputs"
-    typer.echo(f"{len(table.y)} samples of {inputs_}{bias}, width {width}")
+    typer.echo(f"{table}{'' if no_bias else ' and a bias'}, width {width}")
     typer.echo(f"{found.cells} cells, {found.combinations} combinations of them")
     typer.echo(f"global minimum            loss {found.global_loss:.10g}")
     for kind, points in kinds.items():

@@ -55,8 +55,7 @@ def construct(
         minimum = {"risk": float(found.minimum_risk), "parameters": _parameters(found.minimum)}
         lower = {"risk": better, "case": found.case, "parameters": _parameters(found.better)}
         write_json(json, {"least_squares_risk": risk, "minimum": minimum, "better": lower})
-    inputs_ = "1 input" if len(table.names) == 1 else f"{len(table.names)} inputs"
-    typer.echo(f"{len(table.y)} samples of {inputs_}, width {width}, activation {activation}")
+    typer.echo(f"{table}, width {width}, activation {activation}")
     typer.echo(f"least squares     risk {risk:.10g}")
     typer.echo(f"spurious minimum  risk {float(found.minimum_risk):.10g}, at any scale of layer 1")
     typer.echo(f"better network    risk {better:.10g}, lower by {gain:.3g} (case {found.case})")

@@ -19,6 +19,18 @@ class Table(NamedTuple):
     y: list[Fraction]
     names: list[str]
 
+    def __str__(self) -> str:
+        """Say how many samples and inputs there are."""
+        inputs = "1 input" if len(self.names) == 1 else f"{len(self.names)} inputs"
+        return f"{len(self.y)} samples of {inputs}"
+
+
+def homogeneous(path: Path, table: Table, no_bias: bool) -> list[list[Fraction]]:
+    """Give the inputs, with a last one of 1 for the bias, of at least one sample."""
+    if not table.y:
+        refuse(f"{path} has no samples; give a row for each")
+    return [row if no_bias else [*row, Fraction(1)] for row in table.x]
+
 
 def read_table(path: Path, target: str) -> Table:
     """Read a CSV file whose column `target` is the label and whose other columns are inputs.

@@ -169,7 +169,7 @@ def fresh_samples(risk: PopulationRisk, size: int) -> FreshSamples:
     ```python
     >>> import jax, jax.numpy as jnp
     >>> import landscape_jax as lj
-    >>> risk, start = lj.PopulationRisk(jnp.eye(3)), lj.starts.gaussian((3, 3))
+    >>> risk, start = lj.PopulationRisk(jnp.eye(2)), lj.starts.gaussian((2, 2))
     >>> batches = lj.fresh_samples(risk, 64)
     >>> runs = lj.restart(risk, start, 4, key=jax.random.key(0), batches=batches, max_steps=1000)
     >>> bool((runs.value < 0.05).all())

@@ -70,6 +70,7 @@ def test_it_integrates_to_one_over_the_grid_it_chooses():
     assert abs(np.trapezoid(found.density, found.grid) - 1) < 2e-6
 
 
+@pytest.mark.slow
 def test_the_grid_and_the_width_may_be_given():
     grid = np.linspace(0, 4, 7)
     found = _density(np.ones(5), grid=jnp.asarray(grid), width=0.5)

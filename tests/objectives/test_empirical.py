@@ -110,6 +110,7 @@ def test_chunks_change_neither_value_nor_derivatives(chunk):
     np.testing.assert_allclose(lj.hessian(parts, net), lj.hessian(whole, net), atol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_batch_of_ten_thousand_networks_is_the_loop():
     risk = _risk("cross_entropy")
     start = lj.starts.network(lj.TwoLayer, (INPUTS, 4, OUTPUTS), activation="tanh")

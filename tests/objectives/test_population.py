@@ -216,9 +216,8 @@ def _other(activation, **options):
     return lj.PopulationRisk(V, activation=activation, **weights, **options), jnp.asarray(W)
 
 
-@pytest.mark.parametrize(
-    "activation", ["tanh", *(pytest.param(a, marks=pytest.mark.slow) for a in ("leaky", "step"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["leaky", "step", "tanh"])
 def test_the_risk_of_any_activation_is_that_of_samples(activation):
     risk, W = _other(activation)
     sampled = lj.MonteCarloRisk(
@@ -233,6 +232,7 @@ def test_the_risk_of_any_activation_is_that_of_samples(activation):
     assert abs(value - risk(W)) <= 4 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["abs", "sigmoid"])
 def test_gradient_and_hessian_of_other_activations_agree_with_differences(activation):
     risk, W = _other(activation)
@@ -284,6 +284,7 @@ def test_the_quadrature_error_bounds_the_error_and_is_0_for_closed_forms():
     assert 1e-9 < error <= by_quadrature.quadrature_error(W)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "b", "a", "reachable"),
     [

@@ -29,6 +29,7 @@ def _largest_gap(ours, theirs) -> float:
     return max(float(jnp.max(jnp.abs(a - b))) for a, b in leaves)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_the_quadrature_is_within_four_standard_errors_of_monte_carlo(activation):
     x = np.random.default_rng(1).normal(size=(400_000, 4))
@@ -39,6 +40,7 @@ def test_the_quadrature_is_within_four_standard_errors_of_monte_carlo(activation
     assert bool(jnp.all(gap <= 4 * error))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_twice_the_order_changes_nothing_at_norms_up_to_3(activation):
     rows = jnp.concatenate([U, V, SPECIAL[:3]])
@@ -49,7 +51,8 @@ def test_twice_the_order_changes_nothing_at_norms_up_to_3(activation):
     assert float(quadrature_error(activation, rows, rows).max()) <= 4e-12
 
 
-@pytest.mark.parametrize("activation", [pytest.param("sigmoid", marks=pytest.mark.slow), "tanh"])
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_twice_the_order_changes_neither_gradient_nor_hessian(activation):
     once = _up_to_hessian(hermite_pairs(activation), SPECIAL)
     twice = _up_to_hessian(hermite_pairs(activation, 2 * default_order(activation)), SPECIAL)

@@ -61,6 +61,7 @@ def test_an_optimizer_with_a_memory_walks_the_valley_itself():
     assert heavy.steps[0] > 20_000 > 5 * plain.steps[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coupling", [0.0, 0.3, -0.3])
 def test_a_pass_is_left_to_the_side_that_descent_takes(coupling):
     rng = np.random.default_rng(0)

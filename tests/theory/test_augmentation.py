@@ -93,15 +93,14 @@ def suboptimal(criterion, labels) -> tuple[lj.NeuronAugmented, Network]:
     return lj.NeuronAugmented(risk), network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("criterion", "optimizer"),
     [
         pytest.param("squared", optax.adam(0.01), id="squared-adam"),
-        pytest.param("squared", None, id="squared-plain", marks=pytest.mark.slow),
-        pytest.param(
-            lj.criteria.hinge(3), optax.adam(0.01), id="hinge-adam", marks=pytest.mark.slow
-        ),
-        pytest.param(lj.criteria.hinge(3), None, id="hinge-plain", marks=pytest.mark.slow),
+        pytest.param("squared", None, id="squared-plain"),
+        pytest.param(lj.criteria.hinge(3), optax.adam(0.01), id="hinge-adam"),
+        pytest.param(lj.criteria.hinge(3), None, id="hinge-plain"),
     ],
 )
 def test_theorem_4_no_local_minimum_at_a_suboptimal_network_in_1000_starts(criterion, optimizer):
@@ -114,6 +113,7 @@ def test_theorem_4_no_local_minimum_at_a_suboptimal_network_in_1000_starts(crite
     assert not runs.is_converged.any()
 
 
+@pytest.mark.slow
 def test_theorem_4_neurons_that_add_too_little_to_be_felt_are_no_local_minimum():
     # With b = −25 the gradient is below the tolerance at once, at a network that is no minimum.
     objective, network = suboptimal("squared", XOR)
@@ -124,7 +124,7 @@ def test_theorem_4_neurons_that_add_too_little_to_be_felt_are_no_local_minimum()
     assert runs.summary() == {"escaping": 1}
 
 
-@pytest.mark.parametrize("finish", [True, False])
+@pytest.mark.parametrize("finish", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_example_3_far_out_has_no_gradient_and_a_positive_hessian_and_is_no_minimum(finish):
     path = added_neurons.example_3()
     b, x = 11.0, path.objective.risk.x

@@ -88,6 +88,7 @@ def test_the_saddle_of_a_deep_linear_network_at_zero_is_refuted_at_every_epsilon
         np.testing.assert_allclose(test.infimum, float(objective(least_squares()[1])), rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["squared", lj.criteria.hinge(2), "logistic"])
 def test_without_effect_of_the_neurons_the_bound_is_the_least_value_of_any_function(criterion):
     # The proof of theorem 1: with a = 0 the gradients span all functions of the distinct inputs.
