@@ -252,6 +252,7 @@ def test_figures_are_listed_and_others_refused(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_figure_is_drawn_from_the_runs_of_a_table(tmp_path):
     out, sweep = tmp_path / "f.png", tmp_path / "sweep"
     arguments = ["figure", "ss18-1", "--size", "8:8", "--restarts", "24", "--runs", sweep]

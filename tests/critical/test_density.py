@@ -78,6 +78,7 @@ def test_the_grid_and_the_width_may_be_given():
     np.testing.assert_allclose(found.standard_error, 0, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_hessian_that_is_zero_has_all_its_density_at_zero():
     found = _density(np.zeros(6), points=101)
     np.testing.assert_allclose(found.density, norm.pdf(np.asarray(found.grid)), atol=1e-13)

@@ -253,6 +253,7 @@ def test_relu_by_its_slopes_is_relu():
     assert float(twin(jnp.asarray(W))) == float(risk(jnp.asarray(W)))
 
 
+@pytest.mark.slow
 def test_other_activations_descend_and_curve_by_their_own_gradient():
     risk, W = _other("sine")
     rate, steps = jnp.asarray(0.1), jnp.asarray(2)

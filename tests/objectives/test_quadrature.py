@@ -117,6 +117,7 @@ def test_kinked_activations_are_finite_at_zero_and_tiny_rows():
         assert bool(jnp.isfinite(leaf).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [1, 2, 7])
 def test_an_order_counts_the_terms_kept(order):
     # E[φ(u·x)φ(v·x)] of a cubic has the four terms n = 0 … 3.

@@ -37,6 +37,7 @@ def _ends(objective, starts, **options):
     return lj.restart(objective, starts, len(starts), max_steps=3_000_000, **options)
 
 
+@pytest.mark.slow
 def test_a_long_valley_is_walked_in_leaps():
     u = jnp.linspace(0.3, 2.8, 6)
     starts = jnp.stack([u, u**2 + 0.1], axis=1)

@@ -244,6 +244,7 @@ def test_it_traces_and_compiles_once_for_a_shape():
     assert len(traces) == first
 
 
+@pytest.mark.slow
 def test_progress_is_told_of_every_run_and_absent_from_the_program_otherwise():
     told = []
     runs = _search(20, progress=lambda ended, total: told.append((ended, total)))

@@ -194,6 +194,7 @@ def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):
     assert only.traps[0].reason == "the certificate is not confirmed: it is forged."
 
 
+@pytest.mark.slow
 def test_with_too_few_students_the_minimum_is_not_called_spurious():
     only = ss18.table([(2, 1)], 12).rows[0]
     assert (only.spurious, only.proven, only.unproven) == (12, 0, 12)

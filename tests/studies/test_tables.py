@@ -37,6 +37,7 @@ def _example(size: tuple[int, int], restarts: list[int]) -> tuple[lj.Family, lj.
     return family, proof
 
 
+@pytest.mark.slow
 def test_example_1_comes_out_of_the_search():
     # Restart 1765 of 10,000, and its neighbours, which end in global minima.
     family, proof = _example((6, 6), [1764, 1765, 1766])

@@ -65,6 +65,7 @@ def test_at_a_global_minimum_of_a_deep_linear_network_the_bound_is_its_value():
     assert test.rank == 4
 
 
+@pytest.mark.slow
 def test_at_a_suboptimal_local_minimum_of_a_relu_network_the_bound_holds():
     # L = 2 where ½ can be had; the neuron is dead for the sample that it misses.
     objective, bad, _ = added_neurons.example_2()
@@ -103,6 +104,7 @@ def test_without_effect_of_the_neurons_the_bound_is_the_least_value_of_any_funct
     assert test.refuted
 
 
+@pytest.mark.slow
 def test_a_point_of_zero_gradient_that_is_no_minimum_is_refuted():
     # Example 4 with w = 0: both slopes cancel, though the network is not the best.
     path = added_neurons.example_4()
