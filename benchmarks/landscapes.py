@@ -98,7 +98,7 @@ def study(samples: int, inputs: int, width: int, seed: int) -> dict:
 
 def main() -> None:
     """Study all problems and write what was found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--sizes", nargs="+", default=SIZES, metavar="N:D:K:PROBLEMS")
     chosen = parser.parse_args()
