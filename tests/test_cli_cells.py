@@ -81,5 +81,11 @@ def test_what_cannot_be_listed_is_refused_in_one_line(table, text, width, messag
     assert message in refused("cells", table(text), "--target", "y", "--width", width)
 
 
+def test_more_combinations_than_the_limit_are_refused(table):
+    line = refused("cells", table(LINE), "--target", "y", "--width", 1, "--limit", 20)
+    assert "21 combinations of 21 faces" in line
+    assert "larger limit" in line
+
+
 def test_a_width_is_needed(table):
     assert "Missing option '--width'" in refused("cells", table(LINE), "--target", "y")

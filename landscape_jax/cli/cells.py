@@ -30,6 +30,9 @@ def cells(
     no_bias: Annotated[
         bool, typer.Option("--no-bias", help="Neurons w.x; else w.x + b, b the last weight.")
     ] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, help="The most combinations of faces to look at.")
+    ] = 1_000_000,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all points as JSON.")
     ] = None,
@@ -51,7 +54,9 @@ def cells(
     rows = homogeneous(data, table, no_bias)
     with progress_bar() as show:
         try:
-            found = landscape(rows, table.y, width, progress=partial(show, "combinations"))
+            found = landscape(
+                rows, table.y, width, limit=limit, progress=partial(show, "combinations")
+            )
         except ValueError as error:
             inputs.refuse(f"{data}: {error}")
     kinds = {
