@@ -53,6 +53,11 @@ class Runs(eqx.Module):
         rows = [np.isfinite(np.asarray(p)).reshape(len(self), -1).all(axis=1) for p in parts]
         return np.all(rows, axis=0)
 
+    @property
+    def status_names(self) -> np.ndarray:
+        """How each run ended, by name, an array of strings."""
+        return np.array(list(Status._name_to_item))[np.asarray(self.status._value)]
+
     def summary(self) -> dict[str, int]:
         """Count the runs by status.
 
@@ -64,6 +69,4 @@ class Runs(eqx.Module):
 
         ```
         """
-        names = list(Status._name_to_item)
-        counts = Counter(names[code] for code in np.asarray(self.status._value).tolist())
-        return dict(counts.most_common())
+        return dict(Counter(self.status_names.tolist()).most_common())

@@ -13,7 +13,6 @@ from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search import restart
-from landscape_jax.search.status import Status
 from landscape_jax.studies.ss16.basins import Table, basins_of_starts
 from landscape_jax.theory.basins import region_patterns
 
@@ -85,12 +84,11 @@ def descended(
         risk, nets, starts, optimizer=optax.sgd(step), gradient_tolerance=gradient_tolerance,
         below_value=None, max_steps=steps, finish=False,
     )  # fmt: skip
-    names = np.array(list(Status._name_to_item))
     columns = {
         "value": basins.value,
         "gap": basins.gap,
         "end": np.asarray(runs.value),
-        "status": names[np.asarray(runs.status._value)],
+        "status": runs.status_names,
         "left_at": np.asarray(walk.left_at),
         "lowest": np.asarray(walk.lowest),
     }
