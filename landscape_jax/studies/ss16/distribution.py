@@ -71,6 +71,10 @@ def distribution(
     - `quantiles` (width, quantile): of `value`, linear between neighbours; the basin values' own
       are lower by at most `worst_gap` (width).
 
+    Where `everywhere` is false, gap and interval are about the least value over weights of bounded
+    size, far beyond those found (see `theory.basins.BasinValues.reach`): that no larger weights are
+    better is not proven.
+
     **Raises:** `ValueError` on sizes, levels and data that are not so.
 
     Source: SS16, definitions 7–9, sections 4.2 and 5, eq. 3.
