@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Scalar
 
 from landscape_jax.networks.activations import Activation, Function, named
 from landscape_jax.networks.realisation import realise
-from landscape_jax.objectives import native
+from landscape_jax.objectives import relu_risk
 from landscape_jax.objectives.base import AbstractObjective, Known, Symmetry
 from landscape_jax.objectives.expectations import is_closed, pair_expectation
 from landscape_jax.objectives.gaussian import angle_coefficients, relu_expectation, relu_pull
@@ -148,7 +148,7 @@ class PopulationRisk(AbstractObjective):
 
         def in_kernel(W: Array, rate: Array, steps: Array) -> tuple[Array, Array, Array]:
             few = jnp.minimum(steps, most).astype(jnp.int32)
-            end, value, slope = native.descend(name, W, V, a, b, rate.astype(W.dtype), few)
+            end, value, slope = relu_risk.descend(name, W, V, a, b, rate.astype(W.dtype), few)
             return end, value + _teacher_value(V, b), slope
 
         return jax.lax.platform_dependent(params, rate, steps, cpu=in_kernel, default=in_xla)
@@ -163,7 +163,7 @@ class PopulationRisk(AbstractObjective):
             return super().curvature(params)
 
         def in_kernel(along: Array) -> Array:
-            return native.product(name, params, V, a, b, along)
+            return relu_risk.product(name, params, V, a, b, along)
 
         def in_xla(along: Array) -> Array:
             return jax.jvp(lambda W: _students_in_xla(W, V, a, b)[1], [params], [along])[1]
@@ -294,7 +294,7 @@ def _(primals, tangents):
 
 
 def _kernel(W: Array, V: Array) -> str | None:
-    return native.target(W.dtype, W.shape, V.shape, angle_coefficients(W.dtype))
+    return relu_risk.target(W.dtype, W.shape, V.shape, angle_coefficients(W.dtype))
 
 
 @jax.custom_jvp
@@ -304,7 +304,7 @@ def _students(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array]:
     if name is None:
         return _students_in_xla(W, V, a, b)
     return jax.lax.platform_dependent(
-        W, V, a, b, cpu=partial(native.students_part, name), default=_students_in_xla
+        W, V, a, b, cpu=partial(relu_risk.students_part, name), default=_students_in_xla
     )
 
 

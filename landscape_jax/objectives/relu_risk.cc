@@ -21,87 +21,28 @@
 // A register holds the same number of several students, so every operation below is that of one
 // student written once, and what a student gets does not depend on its neighbours.
 //
-// native.py compiles this file, with RELU_BITS, 32 or 64, and RELU_ANGLE, the coefficients of
+// native.py compiles this file, with REAL_BITS, 32 or 64, and RELU_ANGLE, the coefficients of
 // gaussian.py.
 
-#include <algorithm>
-#include <array>
-#include <atomic>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <iterator>
-#include <memory>
 #include <numeric>
-#include <thread>
 #include <type_traits>
-#include <vector>
 
-#if defined(__AVX__)
-#include <immintrin.h>
-#endif
-
-#include "xla/ffi/api/ffi.h"
+#include "native.h"
 
 namespace {
-
-namespace ffi = xla::ffi;
-
-#if RELU_BITS == 32
-using Real = float;
-constexpr auto kType = ffi::F32;
-constexpr Real kEpsilon = 0x1p-23;
-#else
-using Real = double;
-constexpr auto kType = ffi::F64;
-constexpr Real kEpsilon = 0x1p-52;
-#endif
 
 // θ / sin θ as a polynomial of y = 1 − cos θ on [0, 1].
 constexpr Real kAngle[] = {RELU_ANGLE};
 constexpr Real kPi = 3.14159265358979323846;
 constexpr Real kPerTurn = 0.15915494309189533577;
 
-// The bytes of a register, and tiles of rows and columns whose sums fit in the registers.
-#if defined(__AVX512F__)
-constexpr size_t kBytes = 64;
-constexpr int kRows = 4, kColumns = 4;
-#elif defined(__AVX__)
-constexpr size_t kBytes = 32;
-constexpr int kRows = 4, kColumns = 2;
-#else
-constexpr size_t kBytes = 16;
-constexpr int kRows = 4, kColumns = 4;
-#endif
-constexpr size_t kLanes = kBytes / sizeof(Real);
+// Tiles of rows and columns whose sums fit in the registers.
+constexpr int kRows = 4, kColumns = kBytes == 32 ? 2 : 4;
 
 // The nanoseconds of work that are worth waking another thread.
 constexpr size_t kPiece = 10000;
-
-// One number of each of several students.
-using Lanes [[gnu::vector_size(kBytes)]] = Real;
-
-using Mask = decltype(Lanes{} < Lanes{});
-
-struct Register {
-  Lanes lanes;
-};
-
-inline Lanes Root(Lanes x) {
-#if defined(__AVX512F__) && RELU_BITS == 32
-  return _mm512_sqrt_ps(x);
-#elif defined(__AVX512F__)
-  return _mm512_sqrt_pd(x);
-#elif defined(__AVX__) && RELU_BITS == 32
-  return _mm256_sqrt_ps(x);
-#elif defined(__AVX__)
-  return _mm256_sqrt_pd(x);
-#else
-  for (size_t l = 0; l < kLanes; ++l) x[l] = std::sqrt(x[l]);
-  return x;
-#endif
-}
 
 // sin θ and π − θ from cos θ.
 inline void SineAndSupplement(Lanes cosine, Lanes& sine, Lanes& supplement) {
@@ -445,26 +386,6 @@ class MovingGroup : Group {
   Lanes *direction_, *turn_, *growth_, *sines_, *turned_, *change_, *own_, *beside_;
 };
 
-// Pieces of work that threads take one by one.  The caller takes part, and waits only for pieces
-// that another thread has begun; a helper that comes too late finds none.
-template <typename F>
-void InPieces(ffi::ThreadPool& pool, size_t pieces, F piece) {
-  struct Counts {
-    std::atomic<size_t> taken{0}, done{0};
-  };
-  auto counts = std::make_shared<Counts>();
-  const auto take = [counts, pieces, piece] {
-    for (size_t p; (p = counts->taken.fetch_add(1)) < pieces;) {
-      piece(p);
-      counts->done.fetch_add(1, std::memory_order_release);
-    }
-  };
-  const size_t threads = std::max<int64_t>(1, pieces < 2 ? 1 : pool.num_threads());
-  for (size_t helper = 1; helper < std::min(pieces, threads); ++helper) pool.Schedule([take] { take(); });
-  take();
-  while (counts->done.load(std::memory_order_acquire) < pieces) std::this_thread::yield();
-}
-
 // The leading axes of an operand, which are a batch: all ones where the batch shares it.
 struct Batch {
   std::vector<int64_t> lead;
@@ -488,8 +409,6 @@ struct Batch {
   }
 };
 
-using Argument = ffi::Buffer<kType>;
-using Result = ffi::ResultBuffer<kType>;
 using Places = std::vector<size_t>;
 
 // The runs of a call: students, teachers and their weights, each with its batch.

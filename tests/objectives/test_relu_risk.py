@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import landscape_jax as lj
-from landscape_jax.objectives import native
+from landscape_jax import native
+from landscape_jax.objectives import relu_risk
 from landscape_jax.objectives.gaussian import angle_coefficients
 from landscape_jax.objectives.population import _students, _students_in_xla
 
@@ -32,9 +33,9 @@ def _problem(n, k, d, dtype, runs=11):
 
 def _both(W, V, a, b):
     """Value and slope of the students by the kernel and by XLA's code."""
-    name = native.target(W.dtype, W.shape[1:], V.shape, angle_coefficients(W.dtype))
+    name = relu_risk.target(W.dtype, W.shape[1:], V.shape, angle_coefficients(W.dtype))
     assert name is not None
-    kernel = jax.vmap(lambda w: native.students_part(name, w, V, a, b))
+    kernel = jax.vmap(lambda w: relu_risk.students_part(name, w, V, a, b))
     return jax.jit(kernel)(W), jax.jit(jax.vmap(lambda w: _students_in_xla(w, V, a, b)))(W)
 
 
@@ -114,8 +115,8 @@ def test_the_kernel_works_inside_shard_map():
 
 @needs_compiler
 def test_networks_too_large_for_the_cache_go_to_xla():
-    assert native.target(np.float64, (200, 200), (200, 200), ()) is None
-    assert native.target(np.float16, (6, 6), (6, 6), ()) is None
+    assert relu_risk.target(np.float64, (200, 200), (200, 200), ()) is None
+    assert relu_risk.target(np.float16, (6, 6), (6, 6), ()) is None
 
 
 def _in_a_process(**environment: str) -> subprocess.CompletedProcess:
@@ -135,7 +136,7 @@ def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
     usual = _in_a_process(LANDSCAPE_JAX_NATIVE="0")
     assert usual.stderr == ""
     failed = _in_a_process(CXX="false")
-    assert "the CPU kernel could not be made with false" in failed.stderr
+    assert "the CPU kernel relu_risk.cc could not be made with false" in failed.stderr
     np.testing.assert_allclose(
         np.array(eval(failed.stdout)), np.array(eval(usual.stdout)), rtol=1e-6
     )

@@ -1,0 +1,137 @@
+"""Kernels for CPUs in C++, compiled by the machine's own compiler at their first use.
+
+XLA's code for batches of small matrices leaves most of a CPU idle; loops whose every register holds
+the same number of several problems do not.  A library is made once for its source, this processor
+and jaxlib, and kept in the user's cache directory.  Where there is no compiler, or
+`LANDSCAPE_JAX_NATIVE=0` is set, XLA's code is used.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from landscape_jax.storage import cache_directory
+
+# What all kernels share: registers, threads, the types of operands.
+_HEADER = Path(__file__).with_name("native.h")
+# The first set that the compiler knows is taken.
+_TUNED = (["-march=native"], ["-mcpu=native"], [])
+_OPTIONS = ["-std=c++17", "-O2", "-fno-math-errno", "-fPIC", "-shared"]
+_lock = threading.Lock()
+
+
+def kernels(source: Path, names: tuple[str, ...], dtype, *defined: str) -> str | None:
+    """Give the prefix of a source's kernels, compiled and registered; `None` to use XLA's code.
+
+    **Arguments:** `source`, a C++ file that defines the handlers `names`; `dtype`, of their `Real`;
+    `defined`, macros as `NAME=value`.
+    """
+    if jax.default_backend() != "cpu" or jnp.dtype(dtype) not in (jnp.float32, jnp.float64):
+        return None
+    bits = 8 * jnp.dtype(dtype).itemsize
+    with _lock:
+        return _registered(source, names, (f"-DREAL_BITS={bits}", *(f"-D{d}" for d in defined)))
+
+
+def call(prefix: str, name: str, types, *operands: Array, **attributes):
+    """Call a kernel; under `vmap` it gets the batch as leading axes, of length 1 where shared."""
+    kernel = jax.ffi.ffi_call(f"{prefix}_{name}", types, vmap_method="expand_dims")
+    return kernel(*operands, **attributes)
+
+
+def result(shape: tuple[int, ...], dtype, *operands: Array) -> jax.ShapeDtypeStruct:
+    """Give the type of a result.
+
+    Inside `shard_map` it varies over every axis over which an operand does; this says so.
+    """
+
+    def like(*operands: Array) -> Array:
+        return jnp.zeros(shape, dtype) + sum(x.sum().astype(dtype) for x in operands)
+
+    return jax.eval_shape(like, *operands)
+
+
+@functools.cache
+def _registered(source: Path, names: tuple[str, ...], defined: tuple[str, ...]) -> str | None:
+    compiler = _compiler()
+    if compiler is None:
+        return None
+    try:
+        path = _library(compiler, source, defined)
+        library = ctypes.CDLL(str(path))
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        warnings.warn(
+            f"the CPU kernel {source.name} could not be made with {shlex.join(compiler)}; XLA's "
+            f"slower code is used (LANDSCAPE_JAX_NATIVE=0 silences this): {said.strip()[:500]}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    prefix = f"landscape_jax_{path.stem}"
+    for name in names:
+        entry = jax.ffi.pycapsule(library[name])
+        jax.ffi.register_ffi_target(f"{prefix}_{name}", entry, platform="cpu")
+    return prefix
+
+
+def _compiler() -> list[str] | None:
+    if os.environ.get("LANDSCAPE_JAX_NATIVE") == "0" or sys.platform == "win32":
+        return None
+    if chosen := os.environ.get("CXX"):
+        return shlex.split(chosen)
+    found = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+    return None if found is None else [found]
+
+
+def _library(compiler: list[str], source: Path, defined: tuple[str, ...]) -> Path:
+    """Give the compiled library, from the cache or made now."""
+    told = *compiler, *_OPTIONS, *defined, version("jaxlib"), _cpu()
+    parts = [source.read_bytes(), _HEADER.read_bytes(), *map(str.encode, told)]
+    digest = hashlib.sha256(bytes([0]).join(parts)).hexdigest()[:24]
+    folder = cache_directory() or Path(tempfile.mkdtemp(prefix="landscape-jax-"))
+    path = folder / f"{source.stem}-{digest}.so"
+    if not path.exists():
+        # Under another name first: two processes may be at it.
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            made = Path(place, path.name)
+            _compile([*compiler, *_OPTIONS, *defined], source, made)
+            os.replace(made, path)
+    return path
+
+
+def _compile(command: list[str], source: Path, to: Path) -> None:
+    include = ["-I", str(_HEADER.parent), "-isystem", jax.ffi.include_dir()]
+    for i, tuned in enumerate(_TUNED):
+        subprocess.run(
+            [*command, *tuned, *include, str(source), "-o", str(to)],
+            capture_output=True,
+            text=True,
+            check=i == len(_TUNED) - 1,
+        )
+        if to.exists():
+            return
+
+
+def _cpu() -> str:
+    """Tell processors apart: a cache directory may be shared by machines."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
