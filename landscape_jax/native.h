@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #if defined(__AVX__)
@@ -49,6 +50,9 @@ constexpr size_t kBytes = 16;
 #endif
 constexpr size_t kLanes = kBytes / sizeof(Real);
 
+// Tiles of rows and columns whose sums fit in the registers.
+constexpr int kRows = 4, kColumns = kBytes == 32 ? 2 : 4;
+
 // One number of each of several problems.
 using Lanes [[gnu::vector_size(kBytes)]] = Real;
 
@@ -72,6 +76,28 @@ inline Lanes Root(Lanes x) {
   for (size_t l = 0; l < kLanes; ++l) x[l] = std::sqrt(x[l]);
   return x;
 #endif
+}
+
+// Call f with tiles of N indices, then with smaller ones for what is left.
+template <int N, typename F>
+inline void Tiles(size_t begin, size_t end, F&& f) {
+  for (; begin + N <= end; begin += N) f(std::integral_constant<int, N>{}, begin);
+  if constexpr (N > 1) Tiles<N / 2>(begin, end, f);
+}
+
+// sum[i][q] = Σ_j p[i][j] y[j][q] for I rows of p, of length `count`, and Q columns of y.
+template <int I, int Q, typename Y>
+inline void Combine(const Lanes* p, const Y* y, size_t count, size_t d, Lanes (&sum)[I][Q]) {
+  for (int i = 0; i < I; ++i)
+    for (int q = 0; q < Q; ++q) sum[i][q] = Lanes{};
+  for (size_t j = 0; j < count; ++j) {
+#pragma GCC unroll 8
+    for (int q = 0; q < Q; ++q) {
+      const auto yq = y[j * d + q];
+#pragma GCC unroll 8
+      for (int i = 0; i < I; ++i) sum[i][q] += p[i * count + j] * yq;
+    }
+  }
 }
 
 // Pieces of work that threads take one by one.  The caller takes part, and waits only for pieces

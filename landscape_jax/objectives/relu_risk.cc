@@ -27,7 +27,6 @@
 #include <functional>
 #include <iterator>
 #include <numeric>
-#include <type_traits>
 
 #include "native.h"
 
@@ -37,9 +36,6 @@ namespace {
 constexpr Real kAngle[] = {RELU_ANGLE};
 constexpr Real kPi = 3.14159265358979323846;
 constexpr Real kPerTurn = 0.15915494309189533577;
-
-// Tiles of rows and columns whose sums fit in the registers.
-constexpr int kRows = 4, kColumns = kBytes == 32 ? 2 : 4;
 
 // The nanoseconds of work that are worth waking another thread.
 constexpr size_t kPiece = 10000;
@@ -58,13 +54,6 @@ inline void SineAndSupplement(Lanes cosine, Lanes& sine, Lanes& supplement) {
   supplement = cosine < 0 ? acute : kPi - acute;
 }
 
-// Call f with tiles of N indices, then with smaller ones for what is left.
-template <int N, typename F>
-inline void Tiles(size_t begin, size_t end, F&& f) {
-  for (; begin + N <= end; begin += N) f(std::integral_constant<int, N>{}, begin);
-  if constexpr (N > 1) Tiles<N / 2>(begin, end, f);
-}
-
 // out[i][j] = Σ_q x[i][q] y[j][q] for I rows x and J rows y of length d; `stride` is out's.
 template <int I, int J, typename Y>
 [[gnu::noinline]] void Dots(const Lanes* x, const Y* y, size_t d, Lanes* out, size_t stride) {
@@ -79,21 +68,6 @@ template <int I, int J, typename Y>
   }
   for (int i = 0; i < I; ++i)
     for (int j = 0; j < J; ++j) out[i * stride + j] = sum[i][j];
-}
-
-// sum[i][q] = Σ_j p[i][j] y[j][q] for I rows of p, of length `count`, and Q columns of y.
-template <int I, int Q, typename Y>
-inline void Combine(const Lanes* p, const Y* y, size_t count, size_t d, Lanes (&sum)[I][Q]) {
-  for (int i = 0; i < I; ++i)
-    for (int q = 0; q < Q; ++q) sum[i][q] = Lanes{};
-  for (size_t j = 0; j < count; ++j) {
-#pragma GCC unroll 8
-    for (int q = 0; q < Q; ++q) {
-      const auto yq = y[j * d + q];
-#pragma GCC unroll 8
-      for (int i = 0; i < I; ++i) sum[i][q] += p[i * count + j] * yq;
-    }
-  }
 }
 
 // The teacher as unit vectors, and b_j t_j.

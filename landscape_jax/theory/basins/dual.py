@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from landscape_jax.theory.basins.heights import heights, pulled
 from landscape_jax.theory.basins.systems import Problems, factored, solved
 
-_ROUNDS = 3
+ROUNDS = 3
 
 
 def feasible_dual(
@@ -34,4 +34,4 @@ def feasible_dual(
         errors = errors + jnp.sum(a * h, axis=1)
         return errors, jnp.maximum(multipliers - weights * b * h, 0)
 
-    return jax.lax.fori_loop(0, _ROUNDS, closer, (errors, multipliers))
+    return jax.lax.fori_loop(0, ROUNDS, closer, (errors, multipliers))

@@ -36,8 +36,13 @@ from landscape_jax.theory.basins.systems import Problems, factored, solved
 # The power of the rounding unit to which gaps can be brought, with residuals well below.
 _CLOSE = 0.64
 # A lane that has not come closer for as many steps will not.
-_PATIENCE = 15
-_MAX_STEPS = 100
+PATIENCE = 15
+MOST_STEPS = 100
+
+
+def closeness(dtype) -> float:
+    """Give the gap, with residuals well below, that is asked for where ‖y‖ = 1."""
+    return float(jnp.finfo(dtype).eps) ** _CLOSE
 
 
 class Point(NamedTuple):
@@ -86,7 +91,7 @@ class _Residuals(NamedTuple):
 
 def interior_point(problems: Problems, gram: Array | None) -> Ends:
     """Solve all problems to gaps of about 1e-10 in float64 and 4e-5 in float32, for ‖y‖ = 1."""
-    tolerance = float(jnp.finfo(problems.u.dtype).eps) ** _CLOSE
+    tolerance = closeness(problems.u.dtype)
     n, lanes = problems.a.shape[1:]
     p = problems.u.shape[1]
 
@@ -98,7 +103,7 @@ def interior_point(problems: Problems, gram: Array | None) -> Ends:
         stale = jnp.where(better, 0, state.stale + 1)
         # A merit that is not finite stays so.
         going = state.going & (there.merit > tolerance) & (there.merit < jnp.inf)
-        going &= (stale < _PATIENCE) & (state.steps < _MAX_STEPS)
+        going &= (stale < PATIENCE) & (state.steps < MOST_STEPS)
         new = _step(problems, gram, tolerance, state.point, there)
         return _State(
             point=_where(going, new, state.point),
@@ -112,7 +117,7 @@ def interior_point(problems: Problems, gram: Array | None) -> Ends:
         )
 
     on = jnp.abs(problems.b)
-    z, none = jnp.zeros((p, n, lanes), on.dtype), jnp.zeros(lanes, int)
+    z, none = jnp.zeros((p, n, lanes), on.dtype), jnp.zeros(lanes, jnp.int32)
     start = Point(z, jnp.ones_like(on), on)
     end = jax.lax.while_loop(
         lambda state: jnp.any(state.going),

@@ -10,7 +10,7 @@ from landscape_jax.theory.basins.definite import backward, factor, forward, solv
 from landscape_jax.theory.basins.heights import weighted_gram
 
 # Up to as many unknowns one system is faster than Woodbury's several.
-_DIRECT = 40
+DIRECT = 40
 
 
 class Problems(NamedTuple):
@@ -36,10 +36,15 @@ class System(NamedTuple):
     scaled: Float[Array, "rank samples neurons lanes"] | None = None
 
 
+def least_shift(dtype) -> float:
+    """Give the multiple of the identity that every block gets."""
+    return float(jnp.finfo(dtype).eps) ** 0.7
+
+
 def gram(problems: Problems) -> Float[Array, "rank neurons rank neurons lanes"] | None:
     """Give AᵀA, or nothing where Woodbury's formula is faster."""
     a = problems.a
-    if a.shape[1] * problems.u.shape[1] > max(len(a), _DIRECT):
+    if a.shape[1] * problems.u.shape[1] > max(len(a), DIRECT):
         return None
     return jnp.transpose(weighted_gram(problems.u, a[:, :, None] * a[:, None]), (0, 2, 1, 3, 4))
 
@@ -53,7 +58,7 @@ def factored(
     n, lanes = a.shape[1:]
     eps = float(jnp.finfo(u.dtype).eps)
     blocks = weighted_gram(u, weights)
-    shift = eps**0.7 + 8 * eps * jnp.trace(blocks)
+    shift = least_shift(u.dtype) + 8 * eps * jnp.trace(blocks)
     blocks = blocks + shift * jnp.eye(p, dtype=u.dtype)[:, :, None, None]
     if gram is not None:
         same = jnp.eye(n, dtype=u.dtype)[:, None, :, None]

@@ -1,6 +1,8 @@
 """Basin values: the least loss in the closed region combination of a start."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,10 +11,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from landscape_jax.theory.basins.certificate import Lower, lower_bound, upper_bound
-from landscape_jax.theory.basins.dual import feasible_dual
 from landscape_jax.theory.basins.heights import Basis, basis, heights
-from landscape_jax.theory.basins.interior import interior_point
-from landscape_jax.theory.basins.systems import Problems, gram
+from landscape_jax.theory.basins.primal_dual import Points, points, points_by_kernel, target
+from landscape_jax.theory.basins.systems import Problems
 
 Table = Array | np.ndarray
 # So many lanes of some kilobytes each stay in the cache.
@@ -105,54 +106,69 @@ def basin_values(
 
 @eqx.filter_jit
 def _solve(x: Array, y: Array, patterns: Array, v: Array, tolerance: Array) -> BasinValues:
-    count, lanes = len(v), max(1, min(len(v), _LANES))
     coordinates = basis(x, y)
+    size = jnp.sqrt(jnp.sum(y**2))
+    unit = y / jnp.where(size > 0, size, 1)
+    lengths = coordinates.lengths[:, None]
+    # What is active nowhere has no part in the loss, and rests at 0.
+    there = (lengths > 0) & jnp.any(patterns, axis=1, keepdims=True)
+    a = jnp.where(there & patterns, v[:, None], 0)
+    b = jnp.where(there, jnp.where(patterns, 1, -1), 0).astype(v.dtype)
+    certify = partial(_certify, coordinates, size, tolerance)
+
+    def in_xla(a: Array, b: Array) -> BasinValues:
+        def solve(a: Array, b: Array) -> BasinValues:
+            problems = Problems(coordinates.rows, unit, lengths[:, :, None] * a, b)
+            return certify(a, b, points(problems))
+
+        return _by_lanes(solve, a, b)
+
+    def in_kernel(prefix: str, a: Array, b: Array) -> BasinValues:
+        found = points_by_kernel(prefix, coordinates.rows, unit, lengths * a, b)
+        return _by_lanes(certify, a, b, found)
+
+    prefix = target(v.dtype)
+    if prefix is None:
+        return in_xla(a, b)
+    return jax.lax.platform_dependent(a, b, cpu=partial(in_kernel, prefix), default=in_xla)
+
+
+def _by_lanes(function: Callable[..., BasinValues], *tables: Any) -> BasinValues:
+    """Call a function of problems in the last axis on blocks of the leading one."""
+    count = len(tables[0])
+    lanes = max(1, min(count, _LANES))
     blocks = -(-count // lanes)
-    extra = blocks * lanes - count
 
     def split(table: Array) -> Array:
-        padded = jnp.concatenate([table, jnp.repeat(table[-1:], extra, axis=0)])
+        padded = jnp.concatenate([table, jnp.repeat(table[-1:], blocks * lanes - count, axis=0)])
         return jnp.moveaxis(padded.reshape(blocks, lanes, *table.shape[1:]), 1, -1)
-
-    found = jax.lax.map(
-        lambda case: _block(coordinates, case[0], case[1], tolerance), (split(patterns), split(v))
-    )
 
     def join(table: Array) -> Array:
         return jnp.moveaxis(table, -1, 1).reshape(blocks * lanes, *table.shape[1:-1])[:count]
 
-    return BasinValues(*map(join, found))
+    found = jax.lax.map(lambda block: function(*block), jax.tree.map(split, tables))
+    return jax.tree.map(join, found)
 
 
-def _block(coordinates: Basis, patterns: Array, v: Array, tolerance: Array) -> BasinValues:
-    """Solve and certify one block of lanes."""
-    lengths = coordinates.lengths[:, None, None]
-    size = jnp.sqrt(jnp.sum(coordinates.y**2))
-    # What is active nowhere has no part in the loss, and rests at 0.
-    there = (lengths > 0) & jnp.any(patterns, axis=0)
-    a = jnp.where(there & patterns, v, 0)
-    b = jnp.where(there, jnp.where(patterns, 1, -1), 0).astype(v.dtype)
-    unit = coordinates.y / jnp.where(size > 0, size, 1)
-    problems = Problems(coordinates.rows, unit, lengths * a, b)
-    table = gram(problems)
-    ends = interior_point(problems, table)
-    w, deep = (heights(coordinates.right, size * z) for z in (ends.z, ends.deep))
+def _certify(
+    coordinates: Basis, size: Array, tolerance: Array, a: Array, b: Array, points: Points
+) -> BasinValues:
+    """Give the bounds of one block of lanes."""
+    w, deep = (heights(coordinates.right, size * z) for z in (points.z, points.deep))
     above = upper_bound(coordinates, a, b, w, deep)
-    h = heights(problems.u, ends.z)
-    errors = jnp.sum(problems.a * h, axis=1) - unit[:, None]
+    lengths = coordinates.lengths[:, None, None]
 
-    def below_with(kept: Array) -> Lower:
-        r, multipliers = feasible_dual(problems, table, errors, ends.multipliers, kept)
+    def below_with(dual: tuple[Array, Array]) -> Lower:
+        r, multipliers = dual
         multipliers = size * multipliers / jnp.where(lengths > 0, lengths, 1)
         return lower_bound(coordinates, a, b, above.sizes, size * r, multipliers)
 
-    # With all multipliers, and without those of slack constraints, which may have to be exactly 0.
-    both = jax.lax.map(below_with, jnp.stack([b != 0, ends.multipliers > b * h]))
+    both = jax.lax.map(below_with, (points.errors, points.multipliers))
     everywhere = jnp.all(both.reach[0] == jnp.inf, axis=0)
     use = everywhere | (both.value[0] >= both.value[1])
     below = Lower(*(jnp.where(use, *pair) for pair in both))
     # Rounded up; exact where the lower bound is 0.
-    up = 1 + 2 * float(jnp.finfo(v.dtype).eps)
+    up = 1 + 2 * float(jnp.finfo(a.dtype).eps)
     gap = jnp.where(below.value > 0, up * (above.value - below.value), above.value)
     return BasinValues(
         value=above.value,
@@ -162,5 +178,5 @@ def _block(coordinates: Basis, patterns: Array, v: Array, tolerance: Array) -> B
         errors=below.errors,
         multipliers=below.multipliers,
         reach=below.reach,
-        steps=ends.steps,
+        steps=points.steps,
     )
