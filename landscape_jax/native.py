@@ -48,9 +48,15 @@ def kernels(source: Path, names: tuple[str, ...], dtype, *defined: str) -> str |
         return _registered(source, names, (f"-DREAL_BITS={bits}", *(f"-D{d}" for d in defined)))
 
 
-def call(prefix: str, name: str, types, *operands: Array, **attributes):
-    """Call a kernel; under `vmap` it gets the batch as leading axes, of length 1 where shared."""
-    kernel = jax.ffi.ffi_call(f"{prefix}_{name}", types, vmap_method="expand_dims")
+def call(
+    prefix: str, name: str, types, *operands: Array, vmap_method: str = "expand_dims", **attributes
+):
+    """Call a kernel.
+
+    Under `vmap` it gets the batch as leading axes, of length 1 where shared; kernels that have a
+    batch of their own are called once for each with `vmap_method="sequential"`.
+    """
+    kernel = jax.ffi.ffi_call(f"{prefix}_{name}", types, vmap_method=vmap_method)
     return kernel(*operands, **attributes)
 
 

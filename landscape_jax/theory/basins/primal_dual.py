@@ -78,6 +78,7 @@ def points_by_kernel(
                 steps=result(dtype=jnp.int32),
             ),
             *operands,
+            vmap_method="sequential",
             tolerance=np.float64(closeness(u.dtype)),
             patience=np.int64(PATIENCE),
             most_steps=np.int64(MOST_STEPS),
