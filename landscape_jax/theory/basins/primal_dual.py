@@ -41,10 +41,10 @@ def points(problems: Problems) -> Points:
     h = heights(problems.u, ends.z)
     errors = jnp.sum(a * h, axis=1) - y[:, None]
     kept = jnp.stack([b != 0, ends.multipliers > b * h])
-    duals = jax.lax.map(
+    r, multipliers = jax.lax.map(
         lambda kept: feasible_dual(problems, table, errors, ends.multipliers, kept), kept
     )
-    return Points(ends.z, ends.deep, *duals, ends.steps)
+    return Points(ends.z, ends.deep, r, multipliers, ends.steps)
 
 
 def target(dtype) -> str | None:
@@ -66,24 +66,18 @@ def points_by_kernel(
     def result(*shape: int, dtype=u.dtype) -> jax.ShapeDtypeStruct:
         return native.result((count, *shape), dtype, *operands)
 
-    return Points(
-        *native.call(
-            prefix,
-            "basin_points",
-            Points(
-                z=result(p, n),
-                deep=result(p, n),
-                errors=result(2, m),
-                multipliers=result(2, m, n),
-                steps=result(dtype=jnp.int32),
-            ),
-            *operands,
-            vmap_method="sequential",
-            tolerance=np.float64(closeness(u.dtype)),
-            patience=np.int64(PATIENCE),
-            most_steps=np.int64(MOST_STEPS),
-            direct=np.int64(DIRECT),
-            least=np.float64(least_shift(u.dtype)),
-            rounds=np.int64(ROUNDS),
-        )
+    types = result(p, n), result(p, n), result(2, m), result(2, m, n), result(dtype=jnp.int32)
+    z, deep, errors, multipliers, steps = native.call(
+        prefix,
+        "basin_points",
+        types,
+        *operands,
+        vmap_method="sequential",
+        tolerance=np.float64(closeness(u.dtype)),
+        patience=np.int64(PATIENCE),
+        most_steps=np.int64(MOST_STEPS),
+        direct=np.int64(DIRECT),
+        least=np.float64(least_shift(u.dtype)),
+        rounds=np.int64(ROUNDS),
     )
+    return Points(z, deep, errors, multipliers, steps)

@@ -101,11 +101,14 @@ def basin_values(
         raise ValueError(f"tolerance is {tolerance}; give a positive share of the value at W = 0")
     signs = jnp.broadcast_to(jnp.asarray(v, data.dtype), (count, neurons))
     labels, share = jnp.asarray(y, data.dtype), jnp.asarray(tolerance, data.dtype)
-    return _solve(data, labels, jnp.asarray(patterns), signs, share)
+    return _solve(data, labels, jnp.asarray(patterns), signs, share, target(data.dtype))
 
 
 @eqx.filter_jit
-def _solve(x: Array, y: Array, patterns: Array, v: Array, tolerance: Array) -> BasinValues:
+def _solve(
+    x: Array, y: Array, patterns: Array, v: Array, tolerance: Array, kernel: str | None
+) -> BasinValues:
+    """Solve in blocks of lanes, or all by the kernel of the given prefix, and certify."""
     coordinates = basis(x, y)
     size = jnp.sqrt(jnp.sum(y**2))
     unit = y / jnp.where(size > 0, size, 1)
@@ -127,10 +130,9 @@ def _solve(x: Array, y: Array, patterns: Array, v: Array, tolerance: Array) -> B
         found = points_by_kernel(prefix, coordinates.rows, unit, lengths * a, b)
         return _by_lanes(certify, a, b, found)
 
-    prefix = target(v.dtype)
-    if prefix is None:
+    if kernel is None:
         return in_xla(a, b)
-    return jax.lax.platform_dependent(a, b, cpu=partial(in_kernel, prefix), default=in_xla)
+    return jax.lax.platform_dependent(a, b, cpu=partial(in_kernel, kernel), default=in_xla)
 
 
 def _by_lanes(function: Callable[..., BasinValues], *tables: Any) -> BasinValues:

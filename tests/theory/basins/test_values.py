@@ -10,6 +10,7 @@ from landscape_jax.proofs.rationals import matrix, rational, squares
 from landscape_jax.theory.basins import BasinValues, basin_values, region_patterns, values
 from landscape_jax.theory.basins.certificate import lower_bound, upper_bound
 from landscape_jax.theory.basins.heights import basis
+from landscape_jax.theory.basins.primal_dual import target
 from tests.theory.basins.exact import exact_minimum, near_minimum
 
 # One shape for all quick tests, so that they compile once.
@@ -136,12 +137,13 @@ def test_a_region_that_is_empty_inside_is_bounded_or_not_solved():
     np.testing.assert_array_equal(found.solved, solved)
 
 
-def test_a_lane_of_nan_spoils_no_other():
-    x, y, patterns, v = _case(2)
-    whole = basin_values(x, y, patterns, v)
-    signs = jnp.asarray(v).at[3].set(jnp.nan)
-    share = jnp.asarray(1e-8, x.dtype)
-    spoilt = values._solve(jnp.asarray(x), jnp.asarray(y), jnp.asarray(patterns), signs, share)
+@pytest.mark.parametrize("native", [False, True])
+def test_a_lane_of_nan_spoils_no_other(native):
+    kernel = target(np.float64) if native else None
+    x, y, patterns, v = map(jnp.asarray, _case(2))
+    share = jnp.asarray(1e-8)
+    whole = values._solve(x, y, patterns, v, share, kernel)
+    spoilt = values._solve(x, y, patterns, v.at[3].set(jnp.nan), share, kernel)
     others = np.arange(PROBLEMS) != 3
     for one, two in zip(whole, spoilt, strict=True):
         np.testing.assert_array_equal(np.asarray(one)[others], np.asarray(two)[others])
