@@ -82,10 +82,10 @@ def basin_values(
 
     ```
     """
-    if y.shape != x.shape[:1] or patterns.shape[1] != len(x) or not x.size:
+    if y.shape != x.shape[:1] or patterns.shape[1] != len(x) or not x.size or not patterns.shape[2]:
         raise ValueError(
             f"x, y and patterns have shapes {x.shape}, {y.shape} and {patterns.shape}; give "
-            "(samples, inputs), (samples,) and (problems, samples, neurons), with some samples"
+            "(samples, inputs), (samples,) and (problems, samples, neurons), some of each"
         )
     count, _, neurons = patterns.shape
     if v.shape not in ((neurons,), (count, neurons)):
