@@ -1,5 +1,6 @@
 """The least squares of a cell combination: what its differentiable minima would be."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -10,6 +11,7 @@ from flint import fmpq, fmpq_mat
 from jaxtyping import Array, Bool, Float, Int
 
 from landscape_jax.proofs.rationals import least_squares, squares
+from landscape_jax.theory.cells import least_squares as kernel
 from landscape_jax.theory.cells.full_rank import solve_full_rank
 from landscape_jax.theory.piecewise_linear import exact_inputs, exact_samples
 
@@ -117,6 +119,25 @@ def cell_solutions(
 
 @eqx.filter_jit
 def _solve(x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
+    """Solve many patterns on a CPU by its kernel, others by XLA's code."""
+    count, samples, neurons = patterns.shape
+    alike = count >= _MANY and x.dtype == y.dtype == free.dtype
+    name = kernel.target(x.dtype, samples, x.shape[1], neurons) if alike else None
+    if name is None:
+        return _solve_in_xla(x, y, patterns, free)
+    return jax.lax.platform_dependent(
+        x, y, patterns, free, cpu=partial(_solve_in_kernel, name), default=_solve_in_xla
+    )
+
+
+def _solve_in_kernel(name: str, x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
+    columns = free[0].size
+    tolerance = rank_tolerance(len(x), columns, float(jnp.finfo(x.dtype).eps))
+    R, loss, rank, smallest = kernel.solve(name, x, y, patterns.astype(bool), free, tolerance)
+    return CellSolutions(R, loss, rank.astype(int), rank == columns, smallest)
+
+
+def _solve_in_xla(x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
     """Solve by Cholesky where that is safe, and the patterns that are left by singular values."""
     count, samples, neurons = patterns.shape
     columns = neurons * x.shape[1]
