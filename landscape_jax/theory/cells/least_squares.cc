@@ -18,13 +18,14 @@
 //
 //      (Uᵀ)⁺b = Σ w_i (Vᵀb)_i / σ_i²,  and the projection on their span, Σ w_i w_iᵀ / σ_i².
 //
-// Each pattern's samples, and the labels, are scaled by a power of two, so that no square overflows.
+// Each pattern's samples, and the labels, are scaled by a power of two, so that squares do not
+// overflow or vanish.  No sum depends on what is in other lanes: all run over the same numbers of
+// rows and columns, some of them 0.
 //
 // native.py compiles this file, with REAL_BITS, 32 or 64.
 
 #include <cstring>
 #include <limits>
-#include <type_traits>
 
 #include "native.h"
 
@@ -33,9 +34,8 @@ namespace {
 using Word = std::conditional_t<REAL_BITS == 32, int32_t, int64_t>;
 
 // A reflection meets so many columns at a time: their sums fit in the registers.
-constexpr int kColumns = 4;
-constexpr size_t kWide = 5;
-// Steps towards the largest singular value of a triangle, from its largest column.
+constexpr int kBeside = 4;
+// Power steps towards the largest singular value of a triangle, from its largest column.
 constexpr int kSteps = 2;
 // Rotations converge quadratically, after some sweeps; a dozen are many.
 constexpr int kMostSweeps = 60;
@@ -60,7 +60,8 @@ inline Lanes PowerOfTwo(Mask exponent) { return (Lanes)((exponent + kBias) << kF
 // The exponent of a's power of two, that of 1 for 0.
 inline Mask Exponent(Lanes a) {
   const Mask e = ((Mask)(a == 0 ? kOne : a) >> kFraction) - kBias;
-  return e > kMostExponent ? Mask{} + kMostExponent : e < -kMostExponent ? Mask{} - kMostExponent : e;
+  const Mask low = e < -kMostExponent ? Mask{} - kMostExponent : e;
+  return low > kMostExponent ? Mask{} + kMostExponent : low;
 }
 
 inline Lanes Where(Mask mask, Lanes a) { return (Lanes)((Mask)a & mask); }
@@ -79,17 +80,10 @@ struct Columns {
   Lanes* operator[](size_t column) const { return at + column * stride; }
 };
 
-// Call f with tiles of C columns, then with smaller ones for what is left.
-template <int C, typename F>
-inline void Tiles(size_t begin, size_t end, F&& f) {
-  for (; begin + C <= end; begin += C) f(std::integral_constant<int, C>{}, begin);
-  if constexpr (C > 1) Tiles<C / 2>(begin, end, f);
-}
-
 // sum[c] = Σ_i a_i b_ci, in parts, or each addition would wait for the last one.
 template <int C>
 inline void Dots(const Lanes* a, const Lanes* b, size_t stride, size_t count, Lanes (&sum)[C]) {
-  constexpr int parts = C < kColumns ? kColumns / C : 1;
+  constexpr int parts = C < kBeside ? kBeside / C : 1;
   Lanes part[parts][C] = {};
   size_t i = 0;
   for (; i + parts <= count; i += parts) {
@@ -154,7 +148,8 @@ struct Factors {
   // Factor the first `columns`; `beside` of them are columns that are reflected too.
   void Factor(size_t rows, size_t columns, size_t beside) {
     for (size_t first = 0, end = columns + beside; first < end;) {
-      const size_t width = end - first == kWide ? kWide : std::min(end - first, kWide - 1);
+      // One that is left over goes with the last four.
+      const size_t left = end - first, width = left == 5 ? 5 : std::min<size_t>(left, 4);
       switch (width) {
         case 5: Panel<5>(rows, first, columns); break;
         case 4: Panel<4>(rows, first, columns); break;
@@ -261,7 +256,7 @@ class Triangle {
   [[gnu::noinline]] Mask IsFarFromLosing(Lanes rank, Real margin, Lanes& ratio) {
     Lanes present = kZero;
     for (size_t j = 0; j < n_; ++j) present += T_[j][j] == 0 ? kZero : kOne;
-    Tiles<kColumns>(0, n_, [&](auto tile, size_t first) {
+    Tiles<kBeside>(0, n_, [&](auto tile, size_t first) {
       constexpr int width = tile;
       for (size_t c = first; c < first + width; ++c)
         for (size_t i = 0; i < first + width; ++i) S_[c][i] = i == c ? kOne : kZero;
@@ -320,7 +315,9 @@ struct Problem {
   std::vector<Real> sizes;  // the largest entry of each sample
   Mask label_exponent;      // of the power of two by which y is divided
 
-  // Rounding moves singular values by less than this share of ‖A‖_F.
+  // Triangles are those of tables that are off by (N + n) ε ‖A‖_F at most, unless roundings
+  // conspire (Higham 2002, theorem 19.4, has N n then).  So values above this share of ‖A‖_F are
+  // far above the tolerance of A itself.
   Real margin() const { return 4 * (N + n) * kEpsilon; }
 
   // b ← 2^e b for the difference e of the exponents, by two factors that are in range.
@@ -398,8 +395,9 @@ class Tables {
       }
       for (size_t b = 0; b < here; ++b) on_[e + b] = (Lanes)(((words >> 8 * b) & 1) != 0);
     };
+    const std::integral_constant<size_t, sizeof(Word)> whole = {};
     size_t e = 0;
-    for (; e + sizeof(Word) <= flags; e += sizeof(Word)) read(e, std::integral_constant<size_t, sizeof(Word)>{});
+    for (; e + whole <= flags; e += whole) read(e, whole);
     if (e < flags) read(e, flags - e);
   }
 
@@ -449,27 +447,28 @@ class Left {
   // Steps 2 and 3.
   void Finish() {
     if (count_ == 0) return;
-    const size_t n = p_.n, most = Pivot();
-    for (size_t i = 0; i < most; ++i)
+    const size_t n = p_.n;
+    Pivot();
+    for (size_t i = 0; i < rows_; ++i)
       for (size_t j = 0; j < n; ++j) z_[i][j] = j < i ? kZero : b_[j][i];
-    Factors{z_, diagonal_, beta_, squares_}.Factor(n, most, 0);
+    Factors{z_, diagonal_, beta_, squares_}.Factor(n, rows_, 0);
     for (size_t s = 0; s < n; ++s) {
-      of_labels_[s] = s < most ? y_[s] : kZero;
+      of_labels_[s] = s < rows_ ? y_[s] : kZero;
       for (size_t l = 0; l < count_; ++l) of_free_[s][l] = p_.free[Place(s, l)];
     }
-    for (size_t k = 0; k < most; ++k) Reflect<1>(z_[k] + k, beta_[k], of_free_ + k, 0, n - k);
-    Exchange(z_, most, diagonal_);
-    std::copy(of_free_, of_free_ + most, free_);
-    for (size_t s = 0; s < most; ++s) of_free_[s] = All(s) < rank_ ? kZero : free_[s];
+    for (size_t k = 0; k < rows_; ++k) Reflect<1>(z_[k] + k, beta_[k], of_free_ + k, 0, n - k);
+    std::copy(of_free_, of_free_ + rows_, free_);
+    for (size_t s = 0; s < rows_; ++s) of_free_[s] = All(s) < rank_ ? kZero : free_[s];
 
-    triangle_.Set(z_, most);
+    Exchange(z_, rows_, diagonal_);
+    triangle_.Set(z_, rows_);
     triangle_.SolveTransposed(of_labels_);
     Lanes ratio;
     const Mask clear = triangle_.IsFarFromLosing(rank_, p_.margin(), ratio);
-    if (Any(~clear)) Rotate(most, ~clear, ratio);
+    if (Any(~clear)) Rotate(~clear, ratio);
+    Exchange(z_, rows_, diagonal_);
 
-    Exchange(z_, most, diagonal_);
-    for (size_t k = most; k-- > 0;)
+    for (size_t k = rows_; k-- > 0;)
       Reflect<2>(z_[k] + k, beta_[k], of_labels_ + k, of_free_ - of_labels_, n - k);
     p_.Unscale(exponent_, of_labels_);
     for (size_t l = 0; l < count_; ++l) {
@@ -485,8 +484,8 @@ class Left {
     return patterns_[l] * p_.n + static_cast<size_t>(order_[s][l]);
   }
 
-  // BP = Q [S; ~0], y ← Qᵀy; give the largest rank.  What is left out is far below the tolerance.
-  [[gnu::noinline]] size_t Pivot() {
+  // BP = Q [S; 0] and y ← Qᵀy, without what is far below the tolerance.
+  [[gnu::noinline]] void Pivot() {
     const size_t n = p_.n;
     for (size_t j = 0; j < n; ++j) {
       order_[j] = All(j);
@@ -495,8 +494,7 @@ class Left {
     rank_ = kZero;
     Lanes least = kZero;
     Mask counts = ~Mask{};
-    size_t s = 0;
-    for (; s < rows_; ++s) {
+    for (size_t s = 0; s < rows_; ++s) {
       Lanes rest = kZero, most = kZero, at = All(s);
       for (size_t j = s; j < n; ++j) {
         const Mask larger = squares_[j] > most;
@@ -504,15 +502,16 @@ class Left {
         at = larger ? All(j) : at;
         rest += squares_[j];
       }
+      // What is left out moves singular values by at most a quarter of the tolerance: σ₁ is no
+      // less than the norm of a column.
       if (s == 0) least = most * (p_.tolerance * p_.tolerance / 16);
       counts &= rest > least;
-      if (!Any(counts)) break;
       rank_ += Where(counts, kOne);
-      for (size_t j = s + 1; j < n; ++j) Swap(s, j, at == All(j));
+      for (size_t j = s + 1; j < n; ++j) Swap(s, j, counts & (at == All(j)));
 
       Lanes diagonal;
-      const Lanes beta = Reflection(b_[s] + s, rows_ - s, diagonal);
-      Tiles<kColumns>(s + 1, n, [&](auto tile, size_t j) {
+      const Lanes beta = Where(counts, Reflection(b_[s] + s, rows_ - s, diagonal));
+      Tiles<kBeside>(s + 1, n, [&](auto tile, size_t j) {
         Reflect<tile>(b_[s] + s, beta, b_[j] + s, b_.stride, rows_ - s);
       });
       Reflect<1>(b_[s] + s, beta, y_ + s, 0, rows_ - s);
@@ -524,8 +523,6 @@ class Left {
       residual_ += Where(~counts, y_[s] * y_[s]);
       y_[s] = Where(counts, y_[s]);
     }
-    residual_ += Dot(y_ + s, y_ + s, rows_ - s);
-    return s;
   }
 
   // Exchange two columns in the lanes of the mask.
@@ -542,7 +539,8 @@ class Left {
   }
 
   // Step 3 in the lanes of the mask.
-  [[gnu::noinline]] void Rotate(size_t m, Mask mask, Lanes& ratio) {
+  [[gnu::noinline]] void Rotate(Mask mask, Lanes& ratio) {
+    const size_t m = rows_;
     Lanes whole = kZero;
     for (size_t j = 0; j < m; ++j) {
       for (size_t i = 0; i < m; ++i) w_[j][i] = i <= j ? z_[j][i] : kZero;
@@ -559,7 +557,8 @@ class Left {
         for (size_t j = i + 1; j < m; ++j) {
           Lanes *p = w_[i], *q = w_[j];
           const Lanes a = Dot(p, p, m), b = Dot(q, q, m), c = Dot(p, q, m);
-          const Mask turn = mask & (a > least) & (b > least) & (Size(c) > orthogonal * Root(a) * Root(b));
+          const Mask turn = mask & (a > least) & (b > least) &
+                            (Size(c) > orthogonal * Root(a) * Root(b));
           if (!Any(turn)) continue;
           turned |= turn;
           const Lanes difference = b - a, twice = 2 * c;
@@ -575,11 +574,12 @@ class Left {
           rotate(y_[i], y_[j]);
         }
     }
-    Collect(m, mask, turned, ratio);
+    Collect(mask, turned, ratio);
   }
 
   // What the singular values that count give; NaN where rotations have not ended.
-  void Collect(size_t m, Mask mask, Mask lost, Lanes& ratio) {
+  void Collect(Mask mask, Mask lost, Lanes& ratio) {
+    const size_t m = rows_;
     const Lanes nan = All(std::numeric_limits<Real>::quiet_NaN());
     Lanes most = kZero, rank = kZero, residual = residual_;
     for (size_t i = 0; i < m; ++i) {
@@ -593,7 +593,7 @@ class Left {
       const Mask counts = mask & (Root(squares_[i]) > p_.tolerance * Root(most));
       const Lanes inverse = Where(counts, Inverse(squares_[i]));
       Add(w_[i], inverse * y_[i], of_labels_, m);
-      Add(w_[i], -inverse * Dot(w_[i], free_, m), of_free_, m);
+      Add(w_[i], Where(counts, -inverse * Dot(w_[i], free_, m)), of_free_, m);
       least = counts & (squares_[i] < least) ? squares_[i] : least;
       rank += Where(counts, kOne);
       residual += Where(~counts, y_[i] * y_[i]);
@@ -640,9 +640,9 @@ void SolvePiece(const Problem& p, size_t first, size_t end) {
   left.Finish();
 }
 
-ffi::Error LeastSquares(ffi::ThreadPool pool, Argument x, Argument y, ffi::Buffer<ffi::PRED> patterns,
-                        Argument free, double tolerance, Result R, Result loss,
-                        ffi::ResultBuffer<ffi::S32> rank, Result ratio) {
+ffi::Error LeastSquares(ffi::ThreadPool pool, Argument x, Argument y,
+                        ffi::Buffer<ffi::PRED> patterns, Argument free, double tolerance, Result R,
+                        Result loss, ffi::ResultBuffer<ffi::S32> rank, Result ratio) {
   const size_t N = x.dimensions()[0], d = x.dimensions()[1], K = patterns.dimensions()[2];
   const size_t count = patterns.dimensions()[0];
   Problem p{N, d, K, K * d, x.typed_data(), y.typed_data(), free.typed_data(),
