@@ -507,7 +507,7 @@ class Left {
       if (s == 0) least = most * (p_.tolerance * p_.tolerance / 16);
       counts &= rest > least;
       rank_ += Where(counts, kOne);
-      for (size_t j = s + 1; j < n; ++j) Swap(s, j, counts & (at == All(j)));
+      for (size_t j = s + 1; j < n; ++j) Swap(s, j, at == All(j));
 
       Lanes diagonal;
       const Lanes beta = Where(counts, Reflection(b_[s] + s, rows_ - s, diagonal));

@@ -31,7 +31,7 @@ class CellSolutions(NamedTuple):
     - `rank`: of A; `unique`: whether it is Kd.
     - `smallest`: the least singular value that counts, relative to the largest one (0 for A = 0);
       near the tolerance of `cell_solutions` it asks for `exact_cell_solution`.  Far above it, for
-      many patterns, it is an estimate: two inverse iterations over ‖AᵀA‖^½, mostly within 2.
+      many patterns, it is an estimate, mostly within 2, from a few power and inverse iterations.
     """
 
     R: Float[Array, "patterns neurons inputs"]
@@ -61,10 +61,13 @@ def rank_tolerance(samples: int, columns: int, epsilon: float) -> float:
     above are truly not 0, up to the modest constant in that bound, and a full rank that is found
     is one; a singular value below may be 0 or tiny, which floats cannot tell.
 
-    A Cholesky factor of AᵀA − sI, without singular values, proves a full rank too: all of them are
-    then at least √((N + Kd) ε/2) of the largest one (see `full_rank.shift`), which is above this
-    tolerance for all N + Kd < 1/(2ε).  So both ways say the same, and where there is no such factor
-    the singular values decide.
+    Two ways need no singular values, and say the same.  In the kernel for CPUs, A, or what is left
+    of it after pivoting, has a triangular factor T, that of a table off by about (N + Kd) ε‖A‖_F at
+    most.  Where 1/‖T⁻¹‖_F ≤ σ_min(T) is at least four times that, all of its singular values are
+    above this tolerance; what pivoting left out is below a quarter of it (see `least_squares.cc`).
+    In XLA's code, a Cholesky factor of AᵀA − sI shows all of them to be at least √((N + Kd) ε/2) of
+    the largest one (see `full_rank.shift`), above this tolerance for all N + Kd < 1/(2ε).  Where
+    neither holds, the singular values decide.
     """
     return max(samples, columns) * epsilon
 
@@ -79,10 +82,12 @@ def cell_solutions(
 
     R* = A⁺y + (I − A⁺A)c minimises (1/N)‖AR − y‖², where row i of A is (I_{i1}xᵢ, …, I_{iK}xᵢ).
 
-    By singular values, of which those up to `rank_tolerance` times the largest count as 0.  That
-    is relative to the data: scale inputs of very different sizes first.  From 500 patterns on, full
-    rank is solved by Cholesky and refined with the residual of A itself, where that proves the
-    rank and converges (see `full_rank`); singular values are left to the others.
+    Singular values up to `rank_tolerance` times the largest count as 0.  That is relative to the
+    data: scale inputs of very different sizes first.  Below 500 patterns, all go through singular
+    values, and derivatives exist.  From 500 on, only those do whose rank is in doubt: a
+    CPU with a C++ compiler solves the others by Householder's reflections, in a kernel without
+    derivatives (see `least_squares.cc`); elsewhere those of full rank are solved by Cholesky and
+    refined with the residual of A itself, where that converges (see `full_rank`).
 
     **Arguments:** `x`, (N, d), one sample a row, a bias as a column of ones; `y`, (N,); `patterns`,
     (patterns, N, K), whether neuron j is active at sample i; `free`, the c of each, 0 where left
