@@ -84,10 +84,10 @@ def cell_solutions(
 
     Singular values up to `rank_tolerance` times the largest count as 0.  That is relative to the
     data: scale inputs of very different sizes first.  Below 500 patterns, all go through singular
-    values, and derivatives exist.  From 500 on, only those do whose rank is in doubt: a
-    CPU with a C++ compiler solves the others by Householder's reflections, in a kernel without
-    derivatives (see `least_squares.cc`); elsewhere those of full rank are solved by Cholesky and
-    refined with the residual of A itself, where that converges (see `full_rank`).
+    values, and derivatives exist.  From 500 on, only those do whose rank is in doubt.  A CPU with a
+    C++ compiler solves the others by Householder's reflections, in a kernel without derivatives
+    (see `least_squares.cc`).  Elsewhere, those of full rank are solved by Cholesky and refined with
+    the residual of A itself, where that converges (see `full_rank`).
 
     **Arguments:** `x`, (N, d), one sample a row, a bias as a column of ones; `y`, (N,); `patterns`,
     (patterns, N, K), whether neuron j is active at sample i; `free`, the c of each, 0 where left
