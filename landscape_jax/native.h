@@ -78,6 +78,12 @@ inline Lanes Root(Lanes x) {
 #endif
 }
 
+inline bool Any(Mask mask) {
+  for (size_t l = 0; l < kLanes; ++l)
+    if (mask[l]) return true;
+  return false;
+}
+
 // Call f with tiles of N indices, then with smaller ones for what is left.
 template <int N, typename F>
 inline void Tiles(size_t begin, size_t end, F&& f) {

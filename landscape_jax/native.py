@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from landscape_jax.storage import cache_directory
+from landscape_jax.cache import cache_directory
 
 # What all kernels share: registers, threads, the types of operands.
 _HEADER = Path(__file__).with_name("native.h")

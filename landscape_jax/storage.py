@@ -34,17 +34,6 @@ _LOCK = ".lock"
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
-def cache_directory() -> Path | None:
-    """Give the user's cache directory of this package, made where it is missing; or none."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    cache = Path(home, "landscape-jax")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return cache if os.access(cache, os.W_OK) else None
-
-
 class StorageError(ValueError):
     """A path that cannot be used: of another sweep, of another program, locked, or no directory."""
 

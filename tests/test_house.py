@@ -15,8 +15,8 @@ FLOORS = {
     "studies": 4, "plots": 4,
     "theory": 3, "search": 3, "critical": 3,
     "proofs": 2, "objectives": 2,
-    "networks": 1, "storage": 1,
-    "processes": 0,
+    "networks": 1, "storage": 1, "native": 1,
+    "processes": 0, "cache": 0,
 }  # fmt: skip
 FILES = sorted(HOUSE.rglob("*.py"))
 

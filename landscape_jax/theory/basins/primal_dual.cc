@@ -20,12 +20,6 @@ inline Lanes Larger(Lanes x, Lanes y) { return x > y ? x : y; }
 
 inline Lanes Smaller(Lanes x, Lanes y) { return x < y ? x : y; }
 
-inline bool Any(Mask mask) {
-  for (size_t l = 0; l < kLanes; ++l)
-    if (mask[l]) return true;
-  return false;
-}
-
 // Registers, `count` of them, all 0.
 class Numbers {
  public:

@@ -82,10 +82,12 @@ def basin_values(
 
     ```
     """
-    if y.shape != x.shape[:1] or patterns.shape[1] != len(x) or not x.size or not patterns.shape[2]:
+    empty = not x.size or not patterns.shape[2]
+    if y.shape != x.shape[:1] or patterns.shape[1] != len(x) or empty:
         raise ValueError(
             f"x, y and patterns have shapes {x.shape}, {y.shape} and {patterns.shape}; give "
-            "(samples, inputs), (samples,) and (problems, samples, neurons), some of each"
+            "(samples, inputs), (samples,) and (problems, samples, neurons), with samples, inputs "
+            "and neurons"
         )
     count, _, neurons = patterns.shape
     if v.shape not in ((neurons,), (count, neurons)):

@@ -66,12 +66,6 @@ inline Mask Exponent(Lanes a) {
 
 inline Lanes Where(Mask mask, Lanes a) { return (Lanes)((Mask)a & mask); }
 
-inline bool Any(Mask mask) {
-  Word any = 0;
-  for (size_t l = 0; l < kLanes; ++l) any |= mask[l];
-  return any != 0;
-}
-
 // Columns one after another.
 struct Columns {
   Lanes* at;

@@ -95,7 +95,7 @@ def cell_solutions(
 
     **Returns:** a `CellSolutions`.
 
-    **Raises:** `ValueError` where shapes do not fit.
+    **Raises:** `ValueError` where shapes do not fit, or there is nothing to solve.
 
     Source: LIU, eqs. 5–9.
 
@@ -109,10 +109,12 @@ def cell_solutions(
     ```
     """
     # Shapes that do not fit have their own names above: the message here says what to give.
-    if y.shape != x.shape[:1] or patterns.shape[1] != len(x):
+    empty = not x.size or not patterns.shape[2]
+    if y.shape != x.shape[:1] or patterns.shape[1] != len(x) or empty:
         raise ValueError(
             f"x, y and patterns have shapes {x.shape}, {y.shape} and {patterns.shape}; give "
-            "(samples, inputs), (samples,) and (patterns, samples, neurons)"
+            "(samples, inputs), (samples,) and (patterns, samples, neurons), with samples, inputs "
+            "and neurons"
         )
     shape = len(patterns), patterns.shape[2], x.shape[1]
     if free is not None and free.shape != shape:

@@ -157,7 +157,10 @@ def test_a_lane_of_nan_spoils_no_other(native):
         ({"y": np.ones(4)}, "x, y and patterns have shapes"),
         ({"patterns": np.ones((PROBLEMS, 4, NEURONS), bool)}, "x, y and patterns have shapes"),
         ({"x": np.ones((0, 2)), "y": np.ones(0)}, "x, y and patterns have shapes"),
-        ({"patterns": np.ones((3, SAMPLES, 0), bool), "v": np.ones(0)}, "some of each"),
+        (
+            {"patterns": np.ones((3, SAMPLES, 0), bool), "v": np.ones(0)},
+            "with samples, inputs and neurons",
+        ),
         ({"v": np.ones(3)}, "v has shape"),
         ({"v": np.full(NEURONS, 0.5)}, "v has other entries"),
         ({"v": np.full(NEURONS, np.nan)}, "v has other entries"),

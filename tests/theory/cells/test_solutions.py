@@ -150,6 +150,12 @@ def test_shapes_that_do_not_fit_are_refused():
     x, y, patterns = problem(0, (5, 2, 1), count=3)
     with pytest.raises(ValueError, match=r"x, y and patterns have shapes \(5, 2\), \(5,\)"):
         cell_solutions(x, y, patterns[:, :4])
+    for none in ((5, 0, 1), (0, 2, 1), (5, 2, 0)):
+        samples, inputs, neurons = none
+        with pytest.raises(ValueError, match="with samples, inputs and neurons"):
+            cell_solutions(
+                np.ones((samples, inputs)), np.ones(samples), np.ones((3, samples, neurons), bool)
+            )
     with pytest.raises(ValueError, match="free has shape"):
         cell_solutions(x, y, patterns, np.zeros((2, 1, 2)))
     with pytest.raises(ValueError, match="pattern has shape"):
