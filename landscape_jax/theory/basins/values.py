@@ -62,7 +62,7 @@ def basin_values(
     **Arguments:** `x`, (m, d), one sample a row, a bias as a column of ones; `y`, (m,); `patterns`,
     (problems, m, n), from `region_patterns`; `v`, ±1, (n,) or (problems, n); `tolerance`, on the
     relative gap, up to which a problem counts as solved: 1e-8 where left out, in single
-    precision 1e-3.
+    precision 1e-3, which the bounds of most problems miss there: their roundings are counted.
 
     **Returns:** a `BasinValues`.
 
