@@ -94,8 +94,10 @@ def lower_bound(
 ) -> Lower:
     """Bound the basin values from below.
 
-    **Arguments:** like `upper_bound`; `sizes`, of the heights found; `errors`, r; `multipliers`, λ.
+    **Arguments:** like `upper_bound`; `sizes`, of the heights found; `errors`, r; `multipliers`, λ,
+    of which negative ones count as 0.
     """
+    multipliers = jnp.maximum(multipliers, 0)
     y = basis.y[:, None]
     count, eps = len(y), float(jnp.finfo(y.dtype).eps)
     far = _REACH * jnp.maximum(sizes, jnp.sqrt(jnp.sum(y**2)))

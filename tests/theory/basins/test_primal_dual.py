@@ -53,6 +53,9 @@ def test_the_kernel_and_xla_end_at_the_same_values_with_the_same_bounds(shape):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_problem_gets_the_same_bits_alone_and_among_any_others(dtype):
     x, y, patterns, v = _case(2, SHAPE, 700)
+    # Some have no end, and stop where patience does.
+    x[1], patterns = x[0], patterns.copy()
+    patterns[::3, 0], patterns[::3, 1] = True, False
     v = v.astype(dtype)
     x, y = jnp.asarray(x, dtype), jnp.asarray(y, dtype)
     unit, prefix = y / jnp.linalg.norm(y), target(dtype)
@@ -97,7 +100,8 @@ def test_a_problem_without_an_end_stops():
     assert prefix is not None
     a, b = jnp.where(patterns, v[:, None], 0), jnp.where(patterns, 1.0, -1.0)
     found = points_by_kernel(prefix, jnp.asarray(x), jnp.eye(SHAPE[0])[0], a, b)
-    assert np.max(found.steps) <= MOST_STEPS
+    # They come no closer, and patience ends before all steps are gone.
+    assert np.max(found.steps) < MOST_STEPS
     assert np.max(found.steps[:20]) > np.max(found.steps[20:])
     assert all(np.all(np.isfinite(part)) for part in found)
 

@@ -103,6 +103,15 @@ def test_the_bounds_hold_for_any_primal_and_dual_point():
     assert np.any(np.asarray(below.value) > 0)
 
 
+def test_negative_multipliers_show_nothing():
+    """One neuron fits one sample; with λ = −1 the formula of the bound would say 1."""
+    one = jnp.ones((1, 1, 1))
+    data = basis(jnp.ones((1, 1)), jnp.ones(1))
+    below = lower_bound(data, one, one, jnp.ones((1, 1)), -jnp.ones((1, 1)), -one)
+    assert below.value == 0
+    assert not below.multipliers.any()
+
+
 def test_labels_zero_have_value_zero():
     x, y, patterns, v = _case(1)
     found = basin_values(x, 0 * y, patterns, v)
