@@ -191,16 +191,18 @@ def _search_all(
     settings: _Settings,
 ) -> Run:
     lanes, finish, report = settings
-    widths = [lanes, -(-lanes // _NARROWER)]
+    narrow = -(-lanes // _NARROWER)
     runs = jax.vmap(rule.init)(starts, seeds)
+    # Where there are only few runs from the start, the wide lanes have nothing to do.
+    stages = [(narrow, 0)] if len(runs.steps) <= narrow else [(lanes, narrow), (narrow, 0)]
 
     def level(carry: tuple[Run, Scalar]) -> tuple[Run, Scalar]:
         runs, goal = carry
         before = runs.is_running
-        for width, leave in zip(widths, [*widths[1:], 0], strict=True):
+        for width, leave in stages:
             runs = _descend(rule, runs, starts, goal, lanes=width, leave=leave, report=report)
         stopped = before & (runs.status == Status.converged)
-        runs = _finish(rule, runs, stopped, tolerance, lanes=widths[-1], polished=finish)
+        runs = _finish(rule, runs, stopped, tolerance, lanes=narrow, polished=finish)
         if report is not None:
             report((stopped & ~runs.is_running).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
