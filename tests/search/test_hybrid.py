@@ -28,15 +28,15 @@ def start(key):
 
 @pytest.fixture(scope="module")
 def found():
-    return hybrid(Slope(), start, 30, key=KEY, **OPTIONS)
+    return hybrid(Slope(), start, 16, key=KEY, **OPTIONS)
 
 
 def test_every_run_ends_in_the_valley_and_those_that_escaped_began_again(found):
-    plain = lj.restart(Slope(), start, 30, key=KEY, **OPTIONS)
+    plain = lj.restart(Slope(), start, 16, key=KEY, **OPTIONS)
     assert plain.is_escaping.sum() >= 5
     np.testing.assert_array_equal(found.begun_again > 0, plain.is_escaping)
-    assert found.runs.summary() == {"converged": 30}
-    np.testing.assert_array_equal(found.runs.restart_index, np.arange(30))
+    assert found.runs.summary() == {"converged": 16}
+    np.testing.assert_array_equal(found.runs.restart_index, np.arange(16))
     kept = ~plain.is_escaping
     np.testing.assert_array_equal(
         np.asarray(found.runs.params)[kept], np.asarray(plain.params)[kept]
@@ -44,7 +44,7 @@ def test_every_run_ends_in_the_valley_and_those_that_escaped_began_again(found):
 
 
 def test_a_restart_ends_the_same_whatever_the_others(found):
-    some = np.array([29, 3, *np.flatnonzero(found.begun_again > 1)[:2]])
+    some = np.array([15, 3, *np.flatnonzero(found.begun_again > 1)[:2]])
     alone = hybrid(Slope(), start, some, key=KEY, **OPTIONS)
     np.testing.assert_array_equal(alone.begun_again, found.begun_again[some])
     np.testing.assert_array_equal(alone.runs.restart_index, some)
@@ -52,10 +52,10 @@ def test_a_restart_ends_the_same_whatever_the_others(found):
 
 
 def test_what_still_escapes_after_the_last_round_says_so(found):
-    once = hybrid(Slope(), start, 30, key=KEY, rounds=1, **OPTIONS)
+    once = hybrid(Slope(), start, 16, key=KEY, rounds=1, **OPTIONS)
     assert once.begun_again.max() == 1
     np.testing.assert_array_equal(once.runs.is_escaping, found.begun_again > 1)
-    none = hybrid(Slope(), start, 30, key=KEY, rounds=0, **OPTIONS)
+    none = hybrid(Slope(), start, 16, key=KEY, rounds=0, **OPTIONS)
     assert none.begun_again.sum() == 0
     assert none.runs.is_escaping.any()
 
@@ -69,7 +69,8 @@ def test_starts_with_added_neurons_are_equal_where_their_parts_are():
     nets = lj.starts.network(lj.TwoLayer, (3, 4, 2))
     one, two = (lj.starts.augmented(nets, 2, 3, scale=0.3) for _ in range(2))
     assert one == two
-    drawn = jax.vmap(one)(jax.random.split(KEY, 2000))
+    # One after another: a batch of so many compiles for long.
+    drawn = jax.lax.map(one, jax.random.split(KEY, 2000))
     assert drawn.network.W1.shape == (2000, 4, 3)
     for part, shape in ((drawn.a, (2,)), (drawn.b, (2,)), (drawn.w, (2, 3))):
         assert part.shape == (2000, *shape)

@@ -9,7 +9,7 @@ import landscape_jax as lj
 
 
 def _draw(start, count: int) -> np.ndarray:
-    return np.asarray(jax.vmap(start)(jax.random.split(jax.random.key(0), count)))
+    return np.asarray(jax.lax.map(start, jax.random.split(jax.random.key(0), count)))
 
 
 def test_gaussian_neurons_have_covariance_one_over_the_dimension():
