@@ -78,7 +78,11 @@ class EmpiricalRisk(AbstractObjective):
         chunks, rest = divmod(len(self.x), self.chunk)
         if chunks == 1 and not rest:
             return jnp.mean(self._losses(network, self.x, self.y))
+        return self._in_chunks(network, chunks, rest)
 
+    # Jitted, for a loop compiles anew in every call that is not.
+    @eqx.filter_jit(inline=True)
+    def _in_chunks(self, network: PyTree, chunks: int, rest: int) -> Scalar:
         def part(start: Array | int, size: int) -> Array:
             x, y = (jax.lax.dynamic_slice_in_dim(a, start, size) for a in (self.x, self.y))
             return jnp.sum(self._losses(network, x, y))

@@ -96,11 +96,7 @@ def hermite_pairs(
         raise ValueError(f"order is {order}; the quadrature needs at least 1 term")
     expansion = Expansion(activation, order, _is_smooth(activation, _is_double()))
 
-    def pairs(U: Array, V: Array) -> Array:
-        c = jnp.matmul(U, V.T, precision=jax.lax.Precision.HIGHEST)
-        return _pairs(expansion, 0, 0, jnp.sum(U * U, axis=1), jnp.sum(V * V, axis=1), c)
-
-    return pairs
+    return partial(_of_rows, expansion)
 
 
 def quadrature_error(
@@ -184,6 +180,13 @@ def _known_coefficients(activation: Activation, most: int, order: int) -> list[n
 
 def _is_double() -> bool:
     return bool(jax.config.read("jax_enable_x64"))
+
+
+# Jitted, for a loop compiles anew in every call that is not.
+@partial(jax.jit, static_argnums=0, inline=True)
+def _of_rows(e: Expansion, U: Array, V: Array) -> Array:
+    c = jnp.matmul(U, V.T, precision=jax.lax.Precision.HIGHEST)
+    return _pairs(e, 0, 0, jnp.sum(U * U, axis=1), jnp.sum(V * V, axis=1), c)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
