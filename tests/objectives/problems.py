@@ -1,10 +1,9 @@
-"""Random teachers and students: n ≠ k, d ≥ k, unequal norms, second-layer weights of both signs."""
+"""Random teachers and students: n ≠ k, d ≥ k, weights of both signs."""
 
 import jax.numpy as jnp
 import numpy as np
 
 import landscape_jax as lj
-
 
 # Students, teachers, dimension: few, for each compiles programs of its own.
 SIZES = [(1, 1, 2), (2, 5, 7), (5, 3, 3), (3, 4, 5)]

@@ -35,8 +35,9 @@ def _both(W, V, a, b):
     """Value and slope of the students by the kernel and by XLA's code."""
     name = relu_risk.target(W.dtype, W.shape[1:], V.shape, angle_coefficients(W.dtype))
     assert name is not None
-    kernel = jax.vmap(lambda w: relu_risk.students_part(name, w, V, a, b))
-    return jax.jit(kernel)(W), jax.jit(jax.vmap(lambda w: _students_in_xla(w, V, a, b)))(W)
+    kernel = lambda w: relu_risk.students_part(name, w, V, a, b)
+    in_xla = lambda w: _students_in_xla(w, V, a, b)
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(lambda w: (kernel(w), in_xla(w))))(W))
 
 
 @needs_compiler
@@ -44,14 +45,15 @@ def _both(W, V, a, b):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_kernel_and_xla_agree_to_rounding(shape, dtype):
     n, k, d = shape
-    W, V, a, b = _problem(n, k, d, dtype)
-    ours, theirs = _both(W, V, a, b)
+    problem = _problem(n, k, d, dtype)
+    ours, theirs = _both(*problem)
+    W, V, a, b = map(np.asarray, problem)
     # Each entry is a sum of n + k products over sums of d; the sizes of its terms bound its error.
-    c = jnp.abs(jnp.concatenate([a, b]))
-    size = c @ jnp.concatenate([jnp.linalg.norm(W, axis=2).max(0), jnp.linalg.norm(V, axis=1)])
-    bound = (n + k + 4 * d) * np.finfo(dtype).eps * float(size) * float(jnp.abs(a).max())
-    assert jnp.abs(ours[1] - theirs[1]).max() <= bound
-    assert jnp.abs(ours[0] - theirs[0]).max() <= bound * float(jnp.abs(W).max()) * n * d
+    c = np.abs(np.concatenate([a, b]))
+    size = c @ np.concatenate([np.linalg.norm(W, axis=2).max(0), np.linalg.norm(V, axis=1)])
+    bound = (n + k + 4 * d) * np.finfo(dtype).eps * float(size) * float(np.abs(a).max())
+    assert np.abs(ours[1] - theirs[1]).max() <= bound
+    assert np.abs(ours[0] - theirs[0]).max() <= bound * float(np.abs(W).max()) * n * d
 
 
 @needs_compiler
@@ -170,21 +172,24 @@ def _risk(W, V, a, b):
 def test_the_hessians_product_is_the_derivative_of_xlas_slope(shape, dtype):
     n, k, d = shape
     W, V, a, b = _problem(n, k, d, dtype)
-    W = W[1:]  # At a zero neuron there is no Hessian.
+    W = jnp.asarray(np.asarray(W)[1:])  # At a zero neuron there is no Hessian.
     risk, D = _risk(W, V, a, b)
-    ours = jax.jit(jax.vmap(lambda w, x: risk.curvature(w)[2](x)))(W, D)
 
-    def theirs(w, x):
-        return jax.jvp(lambda w: _students_in_xla(w, V, a, b)[1], [w], [x])[1]
+    @jax.jit
+    @jax.vmap
+    def both(w, x):
+        in_xla = jax.jvp(lambda w: _students_in_xla(w, V, a, b)[1], [w], [x])[1]
+        return risk.curvature(w)[2](x), in_xla
 
-    expected = jax.jit(jax.vmap(theirs))(W, D)
+    ours, expected = map(np.asarray, both(W, D))
+    W, V, a, b, D = map(np.asarray, (W, V, a, b, D))
     # Entry by entry sums of 3(n + k) d terms; near parallel neurons XLA's own code loses some
     # digits in sin θ, of which an entry depends with a factor of a norm's ratio.
-    norms = jnp.linalg.norm(W, axis=2)
-    ratio = float((norms.max() + jnp.linalg.norm(V, axis=1).max()) / norms.min())
-    weights = float(jnp.abs(a).max() * jnp.abs(jnp.concatenate([a, b])).max())
-    bound = 3 * (n + k) * d * np.finfo(dtype).eps * weights * ratio * float(jnp.abs(D).max())
-    assert jnp.abs(ours - expected).max() <= bound
+    norms = np.linalg.norm(W, axis=2)
+    ratio = float((norms.max() + np.linalg.norm(V, axis=1).max()) / norms.min())
+    weights = float(np.abs(a).max() * np.abs(np.concatenate([a, b])).max())
+    bound = 3 * (n + k) * d * np.finfo(dtype).eps * weights * ratio * float(np.abs(D).max())
+    assert np.abs(ours - expected).max() <= bound
 
 
 @needs_compiler
@@ -193,7 +198,7 @@ def test_the_hessians_product_is_the_slopes_difference_quotient():
     W = W[4:]  # Away from parallel neurons, where the third derivative jumps.
     risk, D = _risk(W, V, a, b)
     step = 1e-5
-    slope = jax.vmap(jax.grad(risk))
+    slope = jax.jit(jax.vmap(jax.grad(risk)))
     quotient = (slope(W + step * D) - slope(W - step * D)) / (2 * step)
     product = jax.vmap(lambda w, x: risk.curvature(w)[2](x))(W, D)
     # The quotient's error: step² times a third derivative, about 10, and rounding over the step.
@@ -226,7 +231,7 @@ def test_each_run_goes_its_own_number_of_steps_at_its_own_rate(dtype):
             np.testing.assert_array_equal(whole[i], one)
         w = W[i]
         for _ in range(min(int(steps[i]), 4)):
-            w = w - rate[i] * jax.grad(risk)(w)
+            w = w - rate[i] * lj.gradient(risk, w)
         # Four steps, each rounded differently at most in the last digits of its terms.
         scale = float(jnp.abs(W[i]).max()) + 1
         np.testing.assert_allclose(together[0][i], w, atol=200 * np.finfo(dtype).eps * scale)
