@@ -65,9 +65,9 @@ def hybrid(
     ...         return jnp.abs(x[0])
     >>> start = lambda key: 8 * jax.random.normal(key, (1,))
     >>> settings = {"escape_limit": 50.0, "finish": False}
-    >>> found = hybrid(Slope(), start, 20, key=jax.random.key(0), **settings)
+    >>> found = hybrid(Slope(), start, 16, key=jax.random.key(0), **settings)
     >>> found.runs.summary(), bool((found.begun_again > 0).any())
-    ({'converged': 20}, True)
+    ({'converged': 16}, True)
 
     ```
     """

@@ -108,7 +108,7 @@ def restart(
     ```python
     >>> import jax, jax.numpy as jnp, landscape_jax as lj
     >>> risk = lj.PopulationRisk(jnp.eye(3))
-    >>> runs = lj.restart(risk, lj.starts.gaussian((3, 3)), 20, key=jax.random.key(1))
+    >>> runs = lj.restart(risk, lj.starts.gaussian((3, 3)), 16, key=jax.random.key(1))
     >>> bool((runs.value < 1e-3).all())
     True
 
