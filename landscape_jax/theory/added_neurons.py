@@ -82,6 +82,7 @@ def best_in_example_1(
     return u**3 + 9 * s**2 * u**4 / (4 * penalty)
 
 
+@eqx.filter_jit
 def slopes_in_theta(objective: NeuronAugmented, params: Augmented) -> tuple[PyTree, PyTree]:
     """Give ∂L/∂θ = A[θ] r[f] and ∂L̃/∂θ = A[θ] r[f + g], for the effect of the added neurons on θ.
 

@@ -1,5 +1,7 @@
 """KK20, theorem 3: the bound holds at local minima, and refutes others."""
 
+from functools import cache
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -183,7 +185,12 @@ def test_what_is_found_as_unchanging_is_unchanging_and_short():
         assert not np.allclose(moved.weights[0], net.weights[0], atol=1e-4)
 
 
+@cache
 def refusals():
+    return list(_refusals())
+
+
+def _refusals():
     objective, net = least_squares()
     one = jax.tree.map(lambda w: w[None] / 100, net)
     nothing = jax.tree.map(jnp.zeros_like, one)
@@ -205,7 +212,7 @@ def refusals():
 
 @pytest.mark.parametrize("case", range(7))
 def test_where_a_condition_does_not_hold_the_test_is_refused(case):
-    objective, z, epsilon, directions, message = list(refusals())[case]
+    objective, z, epsilon, directions, message = refusals()[case]
     with pytest.raises(ValueError, match=message):
         pgb_test(objective, z, epsilon=epsilon, directions=directions)
 
