@@ -6,7 +6,7 @@ import numpy as np
 import landscape_jax as lj
 
 # Students, teachers, dimension: few, for each compiles programs of its own.
-SIZES = [(1, 1, 2), (2, 5, 7), (5, 3, 3), (3, 4, 5)]
+SIZES = [(1, 2, 3), (2, 5, 7), (5, 3, 3), (3, 4, 5)]
 
 
 def random_problem(seed: int, dtype=np.float64):

@@ -215,7 +215,7 @@ def test_a_student_that_does_not_fit_is_refused(W, error, message):
 
 def _other(activation, **options):
     """Give a risk with n ≠ k and weights of both signs, and a point."""
-    W, V, a, b, _ = random_problem(4)
+    W, V, a, b, _ = random_problem(3)
     W, V = W / np.linalg.norm(W, axis=1)[:, None], V / np.linalg.norm(V, axis=1)[:, None]
     weights = {"teacher_weights": b, "student_weights": a}
     return lj.PopulationRisk(V, activation=activation, **weights, **options), jnp.asarray(W)
