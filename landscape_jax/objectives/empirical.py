@@ -81,7 +81,7 @@ class EmpiricalRisk(AbstractObjective):
         return self._in_chunks(network, chunks, rest)
 
     # Jitted, for a loop compiles anew in every call that is not.
-    @eqx.filter_jit(inline=True)
+    @eqx.filter_jit
     def _in_chunks(self, network: PyTree, chunks: int, rest: int) -> Scalar:
         def part(start: Array | int, size: int) -> Array:
             x, y = (jax.lax.dynamic_slice_in_dim(a, start, size) for a in (self.x, self.y))

@@ -110,7 +110,7 @@ class MonteCarloRisk(AbstractObjective):
         return Estimate(mean, jnp.sqrt(variance / self.count), self.count)
 
     # Jitted, for a loop compiles anew in every call that is not.
-    @eqx.filter_jit(inline=True)
+    @eqx.filter_jit
     def _moments(self, W: Array, key: Array | None) -> tuple[Array, Array]:
         """Give mean and variance of the loss, merged chunk by chunk (Chan, Golub & LeVeque)."""
         checked_students(W, self.exact.teacher.shape[1], self.exact.student_weights)

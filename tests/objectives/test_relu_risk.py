@@ -182,13 +182,14 @@ def test_the_hessians_product_is_the_derivative_of_xlas_slope(shape, dtype):
         return risk.curvature(w)[2](x), in_xla
 
     ours, expected = map(np.asarray, both(W, D))
-    W, V, a, b, D = map(np.asarray, (W, V, a, b, D))
     # Entry by entry sums of 3(n + k) d terms; near parallel neurons XLA's own code loses some
     # digits in sin θ, of which an entry depends with a factor of a norm's ratio.
-    norms = np.linalg.norm(W, axis=2)
-    ratio = float((norms.max() + np.linalg.norm(V, axis=1).max()) / norms.min())
-    weights = float(np.abs(a).max() * np.abs(np.concatenate([a, b])).max())
-    bound = 3 * (n + k) * d * np.finfo(dtype).eps * weights * ratio * float(np.abs(D).max())
+    norms = np.linalg.norm(np.asarray(W), axis=2)
+    ratio = float((norms.max() + np.linalg.norm(np.asarray(V), axis=1).max()) / norms.min())
+    first, second = np.abs(np.asarray(a)), np.abs(np.asarray(b))
+    weights = float(first.max() * max(first.max(), second.max()))
+    largest = float(np.abs(np.asarray(D)).max())
+    bound = 3 * (n + k) * d * np.finfo(dtype).eps * weights * ratio * largest
     assert np.abs(ours - expected).max() <= bound
 
 
