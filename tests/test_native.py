@@ -1,0 +1,51 @@
+"""Kernels are compiled once and kept; without them the answers are the same."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from landscape_jax import native
+
+needs_compiler = pytest.mark.skipif(native._compiler() is None, reason="no C++ compiler")
+
+
+def _in_a_process(**environment: str) -> subprocess.CompletedProcess:
+    code = "import jax.numpy as jnp, landscape_jax as lj; "
+    code += "print(lj.gradient(lj.PopulationRisk(jnp.eye(2)), 2 * jnp.eye(2)).tolist())"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+@pytest.mark.slow
+def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
+    usual = _in_a_process(LANDSCAPE_JAX_NATIVE="0")
+    assert usual.stderr == ""
+    failed = _in_a_process(CXX="false")
+    assert "the CPU kernel relu_risk.cc could not be made with false" in failed.stderr
+    np.testing.assert_allclose(
+        np.array(eval(failed.stdout)), np.array(eval(usual.stdout)), rtol=1e-6
+    )
+    missing = _in_a_process(CXX="no-such-compiler-anywhere")
+    assert "could not be made with no-such-compiler-anywhere" in missing.stderr
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_the_library_is_made_once_and_kept(tmp_path):
+    place = {"XDG_CACHE_HOME": str(tmp_path)}
+    first = _in_a_process(**place)
+    made = list((tmp_path / "landscape-jax").iterdir())
+    assert len(made) == 1
+    stamp = made[0].stat().st_mtime_ns
+    assert _in_a_process(**place).stdout == first.stdout
+    assert [(f, f.stat().st_mtime_ns) for f in (tmp_path / "landscape-jax").iterdir()] == [
+        (made[0], stamp)
+    ]
