@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -270,12 +271,25 @@ def unchanging(
     Source: KK20, theorem 3: 𝒱[z, ε].
     """
     z, unravel = ravel_pytree(params)
+    keys, far = jax.random.split(key, count), jnp.asarray(epsilon, z.dtype)
+    found, left = _searched(objective, params, keys, far)
+    here = objective.both(params)
+    kept = (left <= _rounding(here[0], here)) & (jnp.linalg.norm(found, axis=1) <= 1)
+    return jax.vmap(unravel)(found[np.asarray(kept)])
+
+
+@eqx.filter_jit
+def _searched(
+    objective: Composed, params: PyTree, keys: Key[Array, " count"], epsilon: Scalar
+) -> tuple[Float[Array, "count size"], Float[Array, " count"]]:
+    """Search directions for `unchanging`; give each, and the most that an output moves."""
+    z, unravel = ravel_pytree(params)
 
     def change(v: Array) -> Array:
         near, here = objective.both(unravel(z + epsilon * v)), objective.both(unravel(z))
         return jnp.concatenate([(n - h).reshape(-1) for n, h in zip(near, here, strict=True)])
 
-    def find(key: Array) -> Array:
+    def find(key: Array) -> tuple[Array, Array]:
         v = jax.random.normal(key, z.shape, z.dtype)
         v /= 2 * jnp.linalg.norm(v)
         # First along what changes the outputs most: else a exp(b) = 0 would be solved by b → −∞.
@@ -285,14 +299,9 @@ def unchanging(
                 return v - jnp.linalg.lstsq(jax.jacfwd(change)(v), change(v), rcond=least)[0]
 
             v = jax.lax.fori_loop(0, 30, improve, v)
-        return v
+        return v, jnp.abs(change(v)).max()
 
-    found = jax.jit(jax.vmap(find))(jax.random.split(key, count))
-    left = jax.vmap(lambda v: jnp.abs(change(v)).max())(found)
-    kept = (left <= _rounding(change(jnp.zeros_like(z)), objective.both(params))) & (
-        jnp.linalg.norm(found, axis=1) <= 1
-    )
-    return jax.vmap(unravel)(found[np.asarray(kept)])
+    return jax.vmap(find)(keys)
 
 
 def _rounding(like: Array, outputs: tuple[Array, Array]) -> float:
