@@ -270,6 +270,7 @@ def test_help_does_not_wait_for_the_heavy_modules():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_at_once_with_130_and_says_how_to_resume(tmp_path):
     # A size that takes far longer than the time that a busy machine is given to stop.
     command = [*COMMAND, "table", "18:18", "--out", str(tmp_path / "sweep")]

@@ -119,6 +119,7 @@ def test_a_mistake_in_the_options_is_said_in_one_line(table, arguments, message)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ctrl_c")
 def test_in_a_pipe_there_is_no_bar_and_ctrl_c_ends_at_once_with_130(table, tmp_path):
     command = [sys.executable, "-m", "landscape_jax", "basins", str(table(DATA)), "--target", "y"]
     done = subprocess.run([*command, *SMALL[2:]], capture_output=True, text=True, check=True)
