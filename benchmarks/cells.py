@@ -2,7 +2,7 @@
 
 `cell_solutions` in one call, beside a loop of `numpy.linalg.lstsq` on the same matrices, in turns
 and in one process.  Patterns are drawn at random, or met by Gaussian weights: then some neurons are
-active on fewer samples than inputs, and their patterns need singular values.  What compiles is
+active on fewer samples than inputs, and their patterns are of deficient rank.  What compiles is
 called before; the first call is reported apart.  Errors are those of R against numpy in float64,
 relative to the largest entry.
 
