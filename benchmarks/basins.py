@@ -4,9 +4,11 @@ Speed: problems of 20 samples, 5 inputs and 4 neurons, in one jitted call; besid
 after the other, from the matrices of a problem to its value, and qpax under `vmap`.  Repeats take
 turns, medians are given, and what compiles is called once before.  Accuracy: problems of
 several sizes, with fewer and more unknowns than samples, duplicated samples and dependent inputs;
-differences are relative to the value of W = 0, where Clarabel says that it has solved.
+differences are relative to the value of W = 0, where Clarabel says that it has solved; the gaps of
+the same problems in single precision are beside.
 
     python benchmarks/basins.py --json benchmarks/basins.json [--problems 10000] [--repeats 3]
+    LANDSCAPE_JAX_NATIVE=0 python benchmarks/basins.py --json benchmarks/basins_without_kernel.json
 """
 
 import argparse
@@ -170,6 +172,7 @@ def accuracy(seed: int, case: tuple[tuple[int, int, int], int, int]) -> dict:
     solved = np.array([ok for _, ok, _ in other])
     loss = np.array([value for value, _, _ in other])
     off = (np.asarray(found.value) - loss)[solved] / np.mean(y**2)
+    single = basin_values(x.astype(np.float32), y.astype(np.float32), patterns, v)
     return {
         "samples_inputs_neurons": shape,
         "rank": rank,
@@ -178,6 +181,7 @@ def accuracy(seed: int, case: tuple[tuple[int, int, int], int, int]) -> dict:
         "clarabel_solved": float(np.mean(solved)),
         "above_clarabel": float(np.max(off)),
         "below_clarabel": float(np.max(-off)),
+        "in_single_precision": quality(single, y),
     } | quality(found, y)
 
 

@@ -7,6 +7,7 @@ called before; the first call is reported apart.  Errors are those of R against 
 relative to the largest entry.
 
     python benchmarks/cells.py --json benchmarks/cells.json [--shape N,d,K] [--count 10000]
+    LANDSCAPE_JAX_NATIVE=0 python benchmarks/cells.py --json benchmarks/cells_without_kernel.json
 """
 
 import argparse

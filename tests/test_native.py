@@ -7,9 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from landscape_jax import native
-
-needs_compiler = pytest.mark.skipif(native._compiler() is None, reason="no C++ compiler")
+from tests.compiler import needs_compiler
 
 
 def _in_a_process(**environment: str) -> subprocess.CompletedProcess:

@@ -273,8 +273,7 @@ def unchanging(
     z, unravel = ravel_pytree(params)
     keys, far = jax.random.split(key, count), jnp.asarray(epsilon, z.dtype)
     found, left = _searched(objective, params, keys, far)
-    here = objective.both(params)
-    kept = (left <= _rounding(here[0], here)) & (jnp.linalg.norm(found, axis=1) <= 1)
+    kept = (left <= _rounding(objective.both(params))) & (jnp.linalg.norm(found, axis=1) <= 1)
     return jax.vmap(unravel)(found[np.asarray(kept)])
 
 
@@ -304,9 +303,9 @@ def _searched(
     return jax.vmap(find)(keys)
 
 
-def _rounding(like: Array, outputs: tuple[Array, Array]) -> float:
+def _rounding(outputs: tuple[Array, Array]) -> float:
     size = max(float(jnp.abs(o).max(initial=0.0)) for o in outputs)
-    return 1e3 * float(jnp.finfo(like.dtype).eps) * (1 + size)
+    return 1e3 * float(jnp.finfo(outputs[0].dtype).eps) * (1 + size)
 
 
 def _check_directions(steps: Array, outputs: Array, near: Array) -> None:
@@ -314,7 +313,7 @@ def _check_directions(steps: Array, outputs: Array, near: Array) -> None:
     if not longest <= 1 + 1e-9:
         raise ValueError(f"a direction has length {longest:.6g}; they must be at most 1")
     moved = float(jnp.abs(near - outputs).max(initial=0.0))
-    if not moved <= _rounding(outputs, (outputs, outputs)):
+    if not moved <= _rounding((outputs, outputs)):
         raise ValueError(
             f"outputs move by {moved:.3g} along a direction; they must stay (see `unchanging`)"
         )

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 import landscape_jax as lj
-from landscape_jax import native
 from landscape_jax.objectives import relu_risk
 from landscape_jax.objectives.gaussian import angle_coefficients
 from landscape_jax.objectives.population import _students, _students_in_xla
+from tests.compiler import needs_compiler
 
-needs_compiler = pytest.mark.skipif(native._compiler() is None, reason="no C++ compiler")
 SHAPES = [(1, 1, 1), (2, 1, 3), (6, 6, 6), (7, 5, 9), (13, 11, 12), (20, 20, 20), (3, 40, 41)]
 
 

@@ -3,10 +3,10 @@
 Why one of our own: the problems are small, thousands, degenerate, and share their data.  Measured
 on problems of 20 samples, 5 inputs and 4 neurons, by `benchmarks/basins.py`:
 
-- qpax 0.1.4 under `vmap`, the nearest library, takes 54 times as long as the kernel for CPUs (see
-  `primal_dual`) and five times as long as the code below; at a tolerance of 1e-10 a fifth of its
-  lanes end in NaN, as many as it calls converged, and it reports no bound;
-- Clarabel, called one by one, takes 56 times as long as the kernel, and five times as long as the
+- qpax 0.1.4 under `vmap`, the nearest library, takes 40 to 50 times as long as the kernel for CPUs
+  (see `primal_dual`) and five times as long as the code below; at a tolerance of 1e-10 a fifth of
+  its lanes end in NaN, as many as it calls converged, and it reports no bound;
+- Clarabel, called one by one, takes 50 times as long as the kernel, and five times as long as the
   code below; it is the reference of accuracy.
 
 jaxopt's OSQP, a first-order method, aims at lower accuracy (its default is 1e-3).

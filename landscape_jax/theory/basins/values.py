@@ -8,12 +8,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Real
 
 from landscape_jax.theory.basins.certificate import Lower, lower_bound, upper_bound
 from landscape_jax.theory.basins.heights import Basis, basis, heights
 from landscape_jax.theory.basins.primal_dual import Points, points, points_by_kernel, target
 from landscape_jax.theory.basins.systems import Problems
+from landscape_jax.theory.precision import floats
 
 Table = Array | np.ndarray
 # So many lanes of some kilobytes each stay in the cache.
@@ -43,10 +44,10 @@ class BasinValues(NamedTuple):
 
 
 def basin_values(
-    x: Float[Table, "samples inputs"],
-    y: Float[Table, " labels"],
+    x: Real[Table, "samples inputs"],
+    y: Real[Table, " labels"],
     patterns: Bool[Table, "problems rows neurons"],
-    v: Float[Table, "*_ signs"],
+    v: Real[Table, "*_ signs"],
     *,
     tolerance: float | None = None,
 ) -> BasinValues:
@@ -96,7 +97,7 @@ def basin_values(
         raise ValueError("v has other entries than 1 and -1; put their sizes into W (lemma 2)")
     if not (np.isfinite(np.asarray(x)).all() and np.isfinite(np.asarray(y)).all()):
         raise ValueError("x or y has NaN or infinite entries; give finite numbers")
-    data = jnp.asarray(x)
+    data = floats(x)
     if tolerance is None:
         tolerance = 1e-8 if data.dtype == jnp.float64 else 1e-3
     if not tolerance > 0:

@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flint import fmpq, fmpq_mat
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Real
 
 from landscape_jax.proofs.rationals import least_squares, squares
 from landscape_jax.theory.cells import least_squares as kernel
 from landscape_jax.theory.cells.full_rank import solve_full_rank
 from landscape_jax.theory.piecewise_linear import exact_inputs, exact_samples
+from landscape_jax.theory.precision import floats
 
 Table = Array | np.ndarray
 _BATCH = 256
@@ -73,10 +74,10 @@ def rank_tolerance(samples: int, columns: int, epsilon: float) -> float:
 
 
 def cell_solutions(
-    x: Float[Table, "samples inputs"],
-    y: Float[Table, " labels"],
+    x: Real[Table, "samples inputs"],
+    y: Real[Table, " labels"],
     patterns: Bool[Table, "patterns rows neurons"],
-    free: Float[Table, "_ _ _"] | None = None,
+    free: Real[Table, "_ _ _"] | None = None,
 ) -> CellSolutions:
     """Solve the least squares of thousands of activation patterns in one jitted call.
 
@@ -119,8 +120,9 @@ def cell_solutions(
     shape = len(patterns), patterns.shape[2], x.shape[1]
     if free is not None and free.shape != shape:
         raise ValueError(f"free has shape {free.shape}; it must be {shape}")
-    data, labels = jnp.asarray(x), jnp.asarray(y)
-    start = jnp.zeros(shape, data.dtype) if free is None else jnp.asarray(free)
+    data = floats(x)
+    labels = jnp.asarray(y, data.dtype)
+    start = jnp.zeros(shape, data.dtype) if free is None else jnp.asarray(free, data.dtype)
     return _solve(data, labels, jnp.asarray(patterns), start)
 
 
@@ -128,8 +130,8 @@ def cell_solutions(
 def _solve(x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
     """Solve many patterns on a CPU by its kernel, others by XLA's code."""
     count, samples, neurons = patterns.shape
-    alike = count >= _MANY and x.dtype == y.dtype == free.dtype
-    name = kernel.target(x.dtype, samples, x.shape[1], neurons) if alike else None
+    many = count >= _MANY
+    name = kernel.target(x.dtype, samples, x.shape[1], neurons) if many else None
     if name is None:
         return _solve_in_xla(x, y, patterns, free)
     return jax.lax.platform_dependent(

@@ -112,6 +112,13 @@ def test_negative_multipliers_show_nothing():
     assert not below.multipliers.any()
 
 
+def test_whole_numbers_are_as_good_as_floats():
+    x, y, patterns, v = _case(1)
+    whole = basin_values(x.astype(int), y.astype(int), patterns, v.astype(int))
+    for one, two in zip(whole, basin_values(x, y, patterns, v), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_labels_zero_have_value_zero():
     x, y, patterns, v = _case(1)
     found = basin_values(x, 0 * y, patterns, v)

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from landscape_jax import native
 from landscape_jax.proofs.rationals import nearest, nearest_matrix
 from landscape_jax.theory.cells import cell_solutions, exact_cell_solution, least_squares
 from landscape_jax.theory.cells.solutions import _solve_in_kernel, _solve_in_xla
+from tests.compiler import needs_compiler
 
-pytestmark = pytest.mark.skipif(native._compiler() is None, reason="no C++ compiler")
+pytestmark = needs_compiler
 # The last two have fewer samples than columns; some numbers of columns are no multiple of a panel.
 SHAPES = [
     (12, 2, 3),

@@ -146,6 +146,15 @@ def test_thousands_of_patterns_take_one_call_in_single_precision_too():
     np.testing.assert_allclose(found.loss, losses, atol=1e-4)
 
 
+@pytest.mark.parametrize("count", [3, 600])
+def test_whole_numbers_are_solved_as_floats(count):
+    x, y = np.array([[1, 0], [1, 1], [0, 2]]), np.array([1, 2, 0])
+    patterns = np.ones((count, 3, 1), bool)
+    whole = cell_solutions(x, y, patterns)
+    for one, two in zip(whole, cell_solutions(x * 1.0, y * 1.0, patterns), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_shapes_that_do_not_fit_are_refused():
     x, y, patterns = problem(0, (5, 2, 1), count=3)
     with pytest.raises(ValueError, match=r"x, y and patterns have shapes \(5, 2\), \(5,\)"):
