@@ -88,8 +88,10 @@ def table(
 ) -> None:
     """Count and prove the spurious minima that descent ends in, beside the published table.
 
-    The default sizes are 6:6 7:7 8:8 9:9 10:10.  A run is spurious where it ends at or above the
-    value 1e-3, proven where a verified certificate says that its end is a spurious minimum.
+    The default sizes are 6:6 7:7 8:8 9:9 10:10.  Counted are the runs that end at or above the
+    value 1e-3; they are proven spurious where a verified certificate says that their end is a
+    minimum and another point lower.  The paper's tables have N >= K; with N < K no point may be
+    below 1e-3, and nothing is called spurious.
     With --distributed the same command is started once for each process, on machines that all
     see --out; process 0 prints the table.
 
@@ -129,7 +131,12 @@ def prove(
         Path | None, typer.Option(metavar="A.npy", help="(n,); ones where left out.")
     ] = None,
     max_move: Annotated[
-        float, typer.Option(min=0.0, help="How far the proof may polish a point.")
+        float,
+        typer.Option(
+            min=0.0,
+            help="How far the proof may polish a point, relative to the length of its shortest "
+            "neuron; 0 certifies the point as it is.",
+        ),
     ] = 1e-3,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write certificates: point-0000.json, ...")
@@ -143,7 +150,7 @@ def prove(
     Example: landscape-jax prove points.npy --teacher teacher.npy --out certificates
     """
     if not math.isfinite(max_move):
-        inputs.refuse(f"--max-move is {max_move}; give a finite length")
+        inputs.refuse(f"--max-move is {max_move}; give a finite number")
     weights = {"teacher_weights": teacher_weights, "student_weights": student_weights}
     stack, problem = inputs.read_problem(points, teacher, weights)
     inputs.check_target(json)
@@ -158,20 +165,32 @@ def prove(
 @app.command()
 def verify(
     certificates: Annotated[list[Path], typer.Argument(metavar="CERTIFICATE.json")],
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="T.npy", help="(k, d); what they are to be about.")
+    ] = None,
+    teacher_weights: Annotated[
+        Path | None, typer.Option(metavar="B.npy", help="(k,); ones where left out.")
+    ] = None,
+    student_weights: Annotated[
+        Path | None, typer.Option(metavar="A.npy", help="(n,); ones where left out.")
+    ] = None,
 ) -> None:
     """Check certificates from their files alone, believing no number in them.
 
-    The exit code is 0 where all hold, 1 where one does not, 2 where a file is no certificate.
+    With --teacher, certificates of another teacher or other second layers do not hold.  The exit
+    code is 0 where all hold, 1 where one does not, 2 where a file is no certificate.
 
-    Example: landscape-jax verify certificates/*.json
+    Example: landscape-jax verify certificates/*.json --teacher teacher.npy
     """
+    weights = {"teacher_weights": teacher_weights, "student_weights": student_weights}
+    risk = inputs.read_risk(teacher, weights)
     from landscape_jax.proofs import Certificate, CertificateError
     from landscape_jax.proofs import verify as check
 
     worst = 0
     for path in certificates:
         try:
-            result = check(path)
+            result = check(path, risk)
             kind = Certificate.load(path).kind
         except CertificateError as error:
             code, line = 2, f"unusable: {error}"

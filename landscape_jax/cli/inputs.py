@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -87,3 +88,29 @@ def read_problem(
         if name in arrays and arrays[name].shape != (rows,):
             refuse(f"{weights[name]} has shape {arrays[name].shape}; it must be ({rows},)")
     return stack.reshape(-1, n, d), {"teacher": teachers} | arrays
+
+
+def read_risk(teacher: Path | None, weights: dict[str, Path | None]) -> SimpleNamespace | None:
+    """Read the risk that certificates are to be about; `None` where no teacher is given."""
+    import numpy as np
+
+    if teacher is None:
+        if given := [name for name, path in weights.items() if path is not None]:
+            refuse(f"--{given[0].replace('_', '-')} needs --teacher")
+        return None
+    rows = load(teacher)
+    if rows.ndim != 2 or 0 in rows.shape:
+        refuse(f"{teacher} has shape {rows.shape}; give (k, d), none of them 0")
+    risk = SimpleNamespace(teacher=rows, activation="relu", student_weights=None)
+    risk.teacher_weights = np.ones(len(rows))
+    for name, path in weights.items():
+        if path is not None:
+            setattr(risk, name, load(path))
+    if risk.teacher_weights.shape != (len(rows),):
+        refuse(
+            f"{weights['teacher_weights']} has shape {risk.teacher_weights.shape}; "
+            f"it must be ({len(rows)},)"
+        )
+    if risk.student_weights is not None and risk.student_weights.ndim != 1:
+        refuse(f"{weights['student_weights']} has shape {risk.student_weights.shape}; give (n,)")
+    return risk

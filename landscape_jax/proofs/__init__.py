@@ -1,6 +1,7 @@
 """Computer-assisted proofs of local minima, and their independent verification."""
 
-from landscape_jax.proofs.certificate import Certificate, CertificateError, NotProven
+from landscape_jax.proofs.certificate import Certificate, NotProven
+from landscape_jax.proofs.certificate_file import CertificateError
 from landscape_jax.proofs.minimum import prove_minima, prove_minimum
 from landscape_jax.proofs.verification import Verification, verify
 

@@ -53,7 +53,7 @@ NAMES = (*_ON_THE_LINE, *_IN_HALVES)
 
 
 def piece(name: str, at: arb) -> Piece | None:
-    """Give the formula of a named activation near a point; `None` where it is not analytic there.
+    """Return the formula of a named activation near a point; `None` where it is not analytic there.
 
     ```python
     >>> piece("elu", arb(-2)).reach, piece("elu", arb(0))
@@ -72,7 +72,7 @@ def piece(name: str, at: arb) -> Piece | None:
 
 
 def power(exponent: int) -> Piece:
-    """Give t ↦ t^p as a piece."""
+    """Return t ↦ t^p as a piece."""
 
     def function(t: Any) -> Any:
         # A product, as a ball around 0 has no logarithm, of which its power is made.
@@ -95,7 +95,7 @@ def derivatives(near: Piece, at: arb) -> tuple[arb, arb, arb]:
 
 
 def growth(near: Piece, at: arb) -> arb:
-    """Give a c with |h⁽ⁿ⁾| ≤ cⁿn! at a point, for all n ≥ 1; not finite where none is found.
+    """Return a c with |h⁽ⁿ⁾| ≤ cⁿn! at a point, for all n ≥ 1; not finite where none is found.
 
     Cauchy's estimate on the disc of radius r, an eighth of the reach and at most 1:
     |h⁽ⁿ⁾| ≤ n! M/rⁿ with M = max |h| there, so c = max(1, M)/r.

@@ -7,7 +7,8 @@ true only where it holds for all their points, so a condition is always written 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import mul
 
 import numpy as np
 from flint import arb, arb_mat
@@ -17,7 +18,7 @@ Vector = list[arb]
 
 
 def exact(matrix: Float[np.ndarray, "rows columns"]) -> arb_mat:
-    """Give a matrix of floats as balls of radius 0.
+    """Return a matrix of floats as balls of radius 0.
 
     ```python
     >>> exact(np.array([[0.5, 2.0]]))
@@ -30,13 +31,13 @@ def exact(matrix: Float[np.ndarray, "rows columns"]) -> arb_mat:
 
 
 def midpoints(matrix: arb_mat) -> Float[np.ndarray, "rows columns"]:
-    """Give floats near the midpoints of a matrix of balls: a guess, never a bound."""
+    """Return floats near the midpoints of a matrix of balls: a guess, never a bound."""
     flat = [float(x) for x in matrix.entries()]
     return np.array(flat, np.float64).reshape(matrix.nrows(), matrix.ncols())
 
 
 def upper(x: arb) -> float:
-    """Give a float that no point of the ball exceeds (NaN where the ball is not finite).
+    """Return a float that no point of the ball exceeds (NaN where the ball is not finite).
 
     ```python
     >>> upper(arb(1) / 3) > 1 / 3
@@ -48,18 +49,18 @@ def upper(x: arb) -> float:
 
 
 def lower(x: arb) -> float:
-    """Give a float that exceeds no point of the ball (NaN where the ball is not finite)."""
+    """Return a float that exceeds no point of the ball (NaN where the ball is not finite)."""
     return math.nextafter(float(x.lower()), -math.inf)
 
 
 def symmetric(bound: arb) -> arb:
-    """Give a ball that contains every number of absolute value at most `bound`."""
+    """Return a ball that contains every number of absolute value at most `bound`."""
     reach = bound.abs_upper()
     return (-reach).union(reach)
 
 
-def total(terms: Sequence[arb]) -> arb:
-    """Give the sum of balls."""
+def total(terms: Iterable[arb]) -> arb:
+    """Return the sum of balls."""
     return sum(terms, arb(0))
 
 
@@ -72,18 +73,19 @@ def frobenius(matrix: arb_mat) -> arb:
 
     ```
     """
-    return total([x * x for x in matrix.entries()]).nonnegative_part().sqrt()
+    entries = matrix.entries()
+    return total(map(mul, entries, entries)).nonnegative_part().sqrt()
 
 
 def largest(values: Sequence[arb]) -> arb:
-    """Give an exact ball above every point of the balls; 0 for none, NaN if one is not finite."""
+    """Return an exact ball above every point of the balls; 0 for none, NaN if one is not finite."""
     if not all(x.is_finite() for x in values):
         return arb.nan()
     return max((x.upper() for x in values), default=arb(0))
 
 
 def smallest(values: Sequence[arb]) -> arb:
-    """Give an exact ball below every point of the balls; ∞ for none, NaN if one is not finite."""
+    """Return an exact ball below every point of the balls; ∞ for none, NaN if one is not finite."""
     if not all(x.is_finite() for x in values):
         return arb.nan()
     return min((x.lower() for x in values), default=arb.pos_inf())

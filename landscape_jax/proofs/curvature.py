@@ -96,7 +96,7 @@ def _in_span(neurons: arb_mat, students: int) -> tuple[arb_mat, float] | None:
 
 
 def _cholesky(gram: arb_mat) -> arb_mat | None:
-    """Give the lower Cholesky factor of a matrix of balls, or `None` where a pivot may be 0."""
+    """Return the lower Cholesky factor of a matrix of balls, or `None` where a pivot may be 0."""
     size = gram.nrows()
     factor = [[arb(0)] * size for _ in range(size)]
     for i in range(size):

@@ -8,7 +8,7 @@ from landscape_jax.proofs.balls import exact, frobenius, lower, midpoints, upper
 
 
 def smallest_eigenvalue(matrix: arb_mat) -> float:
-    """Give a float below the smallest eigenvalue of every symmetric matrix in the enclosure.
+    """Return a float below the smallest eigenvalue of every symmetric matrix in the enclosure.
 
     Take σ a little under a float64 guess of the smallest eigenvalue, the float64 Cholesky factor R
     of the midpoint minus σI, and enclose E = A − σI − RᵀR.  As RᵀR is positive semidefinite,
@@ -41,8 +41,10 @@ def smallest_eigenvalue(matrix: arb_mat) -> float:
     except np.linalg.LinAlgError:
         return -np.inf
     factor = exact(on_grid(factor))
-    error = frobenius(matrix - exact(shift * np.eye(size)) - factor * factor.transpose())
-    bound = lower(arb(shift) - error)
+    rest = matrix - factor * factor.transpose()
+    for p in range(size):
+        rest[p, p] -= shift
+    bound = lower(arb(shift) - frobenius(rest))
     return bound if np.isfinite(bound) else -np.inf
 
 
@@ -53,7 +55,7 @@ def on_grid(matrix: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size s
 
 
 def negative_curvature(matrix: arb_mat) -> float:
-    """Give an upper bound of the smallest eigenvalue, by the Rayleigh quotient of a guess.
+    """Return an upper bound of the smallest eigenvalue, by the Rayleigh quotient of a guess.
 
     ```python
     >>> negative_curvature(arb_mat([[1, 2], [2, 1]])) < -0.999

@@ -19,7 +19,7 @@ class Sizes:
     teachers: arb
 
     def least_norm(self) -> arb:
-        """Give a lower bound of the smallest student's norm: the ball's radius must stay below."""
+        """Bound the smallest student's norm from below: the ball's radius must stay below that."""
         return smallest(self.student_norms)
 
     def reach(self, i: int, radius: arb) -> arb:

@@ -1,8 +1,10 @@
 """Prove that a population risk has a strict local minimum near a point."""
 
+import platform
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -10,18 +12,20 @@ import flint
 import numpy as np
 from flint import arb
 from jaxtyping import Float
-from scipy.optimize import linear_sum_assignment
 
 from landscape_jax.proofs import arguments
-from landscape_jax.proofs.arguments import ARGUMENTS, Argument, Radii
+from landscape_jax.proofs.arguments import ARGUMENTS, Argument
 from landscape_jax.proofs.balls import exact, frobenius, lower, upper
-from landscape_jax.proofs.certificate import Certificate, Kind, NotProven
+from landscape_jax.proofs.certificate import Certificate, NotProven
 from landscape_jax.proofs.curvature import Curvature, curvature
+from landscape_jax.proofs.kinds import kind_of
 from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz, hessian_norm
 from landscape_jax.proofs.one_thread import one_thread
-from landscape_jax.proofs.pairs import gradient, value
+from landscape_jax.proofs.pairs import Pairs, gradient, value
 from landscape_jax.proofs.polish import polish
-from landscape_jax.proofs.problem import Problem, float64, read_problem, sizes
+from landscape_jax.proofs.problem import Problem, balancing_units, float64, read_problem, sizes
+from landscape_jax.proofs.radii import Ball, find_ball
+from landscape_jax.proofs.teacher import digest, gram_bounds
 
 # `verify` works with 256 bits: a bound that it is to confirm must not be finer than that.
 PRECISIONS = range(64, 193)
@@ -35,28 +39,63 @@ class _RefusalError(Exception):
         self.outcome = NotProven(reason, **known)
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A point in balanced coordinates, the angles there, and |∇F|."""
+
+    point: Float[np.ndarray, "n d"]
+    pairs: Pairs
+    slope: arb
+
+    @cached_property
+    def risk(self) -> arb:
+        """Enclose F."""
+        return value(self.pairs)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What is asked: the risk, the point, the witness, and the options of `prove_minimum`.
+
+    `units`, the powers of two that balance the second layer; `flat`, the balanced problem.
+    """
+
+    problem: Problem
+    given: Float[np.ndarray, "n d"]
+    witness: Float[np.ndarray, "n d"] | None
+    max_move: float
+    argument: Argument
+    units: Float[np.ndarray, " n"]
+    flat: Problem
+
+
 @one_thread
 def prove_minimum(
     risk: Any,
     W: Any,
     *,
-    max_move: float = 1e-3,
+    max_move: float | int = 1e-3,
     witness: Any = None,
     argument: Argument = "newton-kantorovich",
     precision: int = 128,
 ) -> Certificate | NotProven:
-    """Prove that the risk has a strict local minimum near W, or say why that was not done.
+    """Prove that the risk has a strict local minimum near W, or return the reason why not.
 
-    The point is polished by at most `max_move`, and a strict minimum is proven within the
-    certificate's `radius` of the polished point, in ball arithmetic: |∇F| ≤ ε and ∇²F ≥ λ at the
-    point, the Hessian's Lipschitz constant L around it, and L ε/λ² < ½ (or SS18, lemma 1).
-    Nothing that the search or the polish says is trusted.
+    The point is polished, and a strict minimum is proven within the certificate's `radius` of the
+    polished point, in ball arithmetic: |∇F| ≤ ε and ∇²F ≥ λ at the point, the Hessian's Lipschitz
+    constant L around it, and L ε/λ² < ½ (or SS18, lemma 1).  Nothing that the search or the polish
+    says is trusted; where the polish does not lower the gradient, the given point is used.
+
+    (a, w) → (a/c, cw) does not change the function.  So the proof is in the balanced coordinates
+    unitᵢ·wᵢ, with powers of two unitᵢ for which all aᵢ/unitᵢ have about one size; they are 1 where
+    all aᵢ are equal.  Distances and norms are Euclidean in these coordinates.
 
     **Arguments:** `risk`, a `PopulationRisk` with activation "relu"; `W`, (n, d), one neuron a row;
-    `max_move`, the Euclidean length of the way that the point may be moved; `witness`, (n, d), a
-    point of lower value that makes the minimum spurious, by default the teacher itself where the
-    student can realise it; `argument`, "newton-kantorovich" or "safran-shamir"; `precision`, the
-    working precision in bits, 64 to 192.
+    `max_move`, how far the point may be moved, relative to the length of its shortest neuron; with
+    0 the given point is certified as it is, and `radius` is the distance within which the minimum
+    lies; `witness`, (n, d), a point of lower value that makes the minimum spurious, by default the
+    teacher itself where the student can realise it; `argument`, "newton-kantorovich" or
+    "safran-shamir"; `precision`, the working precision in bits, 64 to 192.
 
     **Returns:** a `Certificate`, or `NotProven` with the reason.
 
@@ -73,7 +112,10 @@ def prove_minimum(
     >>> proof.proven, proof.kind, proof.moved < 2e-5
     (True, 'global', True)
     >>> prove_minimum(risk, [[1.0, 0.5], [0.0, 1.0]]).reason
-    'no critical point lies within 0.001 of the given point: the gradient there is too large.'
+    'no critical point lies within 0.00101 of the given point: the gradient there is too large.'
+    >>> proof = prove_minimum(risk, [[1.0, 1e-5], [0.0, 1.0]], max_move=0)
+    >>> proof.moved, proof.radius < 1e-3
+    (0.0, True)
 
     ```
     """
@@ -84,10 +126,12 @@ def prove_minimum(
     _check_options(given, max_move, better, argument, precision)
     try:
         with flint.ctx.workprec(precision), np.errstate(all="ignore"):
-            _check_point(problem, given, max_move)
-            point = polish(problem, given, max_move)
-            _check_polished(given, point, max_move)
-            outcome = _prove(problem, given, point, better, argument)
+            _check_finite(problem, given)
+            units = balancing_units(problem.student_weights)
+            flat = problem.balanced(units)
+            outcome = _prove(
+                _Setting(problem, given, better, float(max_move), argument, units, flat)
+            )
     except _RefusalError as refused:
         outcome = refused.outcome
     return replace(outcome, seconds=time.perf_counter() - start)
@@ -100,12 +144,12 @@ def prove_minima(risk: Any, points: Iterable[Any], **options: Any) -> list[Certi
 
 def _check_options(
     given: Float[np.ndarray, "n d"],
-    max_move: float,
+    max_move: float | int,
     witness: Float[np.ndarray, "m e"] | None,
     argument: str,
     precision: int,
 ) -> None:
-    """Raise `ValueError` where the call makes no sense."""
+    """Check options: raise `ValueError` where the call makes no sense."""
     if witness is not None and (witness.shape != given.shape or not np.isfinite(witness).all()):
         raise ValueError(f"the witness must be a finite array of W's shape {given.shape}.")
     if not 0 <= max_move < np.inf:
@@ -116,12 +160,8 @@ def _check_options(
         raise ValueError(f"precision must be an integer from 64 to 192, not {precision!r}.")
 
 
-def _check_point(problem: Problem, given: Float[np.ndarray, "n d"], max_move: float) -> None:
-    """Refuse what can be refused cheaply.
-
-    By the mean value theorem |∇F| ≥ |∇F(W)| − Λρ within ρ of W, with Λ ≥ |∇²F| there: where that is
-    positive for ρ = `max_move` there is no critical point to be found.
-    """
+def _check_finite(problem: Problem, given: Float[np.ndarray, "n d"]) -> None:
+    """Refuse numbers that are not finite, and students that are zero."""
     if not np.isfinite(given).all():
         raise _RefusalError("the point is not finite.")
     parts = (problem.teacher, problem.teacher_weights, problem.student_weights)
@@ -132,172 +172,216 @@ def _check_point(problem: Problem, given: Float[np.ndarray, "n d"], max_move: fl
             raise _RefusalError(f"neuron {i} has second-layer weight 0: the risk is flat in it.")
         if not given[i].any():
             raise _RefusalError(f"neuron {i} is zero, where the risk is not differentiable twice.")
-    pairs = problem.pairs(given)
-    slope, reach = frobenius(gradient(pairs)), arb(max_move)
-    if slope > hessian_norm(sizes(pairs), reach) * reach:
+
+
+def _prove(setting: _Setting) -> Certificate:
+    """Prove a strict minimum near the given point, or raise `_RefusalError`."""
+    flat = setting.flat
+    start = _place(flat, _scaled(setting.given, setting.units))
+    _scaled(setting.problem.student_weights[:, None], 1 / setting.units)
+    shortest = lower(sizes(start.pairs).least_norm())
+    reach = setting.max_move * shortest
+    _check_reach(setting, start, reach + (shortest + reach) / 4)
+    place = _polished(setting, start, reach)
+    known = _known(setting, place, start)
+    bend = curvature(flat, place.point)
+    if isinstance(bend, str):
+        raise _RefusalError(f"{bend}.", **known)
+    size, slope = sizes(place.pairs), known["gradient_norm_upper"]
+    ball = find_ball(setting.argument, slope, bend, size)
+    if ball is None:
+        raise _refusal(setting, start, reach, bend, size, known)
+    return _certificate(setting, place, bend, known, ball)
+
+
+def _place(problem: Problem, point: Float[np.ndarray, "n d"]) -> _Place:
+    """Enclose the angles and the gradient's norm at a point."""
+    pairs = problem.pairs(point)
+    return _Place(point, pairs, frobenius(gradient(pairs)))
+
+
+def _scaled(
+    rows: Float[np.ndarray, "n columns"], units: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "n columns"]:
+    """Multiply rows by powers of two, or refuse where that is not exact in float64."""
+    scaled = rows * units[:, None]
+    if not (np.isfinite(scaled).all() and np.array_equal(scaled / units[:, None], rows)):
+        raise _RefusalError("balancing the second layer by powers of two leaves float64's range.")
+    return scaled
+
+
+def _excluded(place: _Place, radius: float) -> bool:
+    """Check that no critical point lies within `radius` of a place.
+
+    By the mean value theorem |∇F| ≥ |∇F(W)| − Λρ within ρ of W, with Λ ≥ |∇²F| there.
+    """
+    reach = arb(radius)
+    return bool(place.slope > hessian_norm(sizes(place.pairs), reach) * reach)
+
+
+def _rounded(length: float) -> float:
+    """Round a length up to three digits, for a sentence that is to be true of what it prints."""
+    return float(f"{1.01 * length:.3g}")
+
+
+def _check_reach(setting: _Setting, start: _Place, furthest: float) -> None:
+    """Refuse what can be refused cheaply: no certificate's minimum lies further than `furthest`.
+
+    Its radius is less than a quarter of the polished point's shortest neuron.
+    """
+    furthest = _rounded(furthest)
+    if _excluded(start, furthest):
         raise _RefusalError(
-            f"no critical point lies within {max_move} of the given point: "
-            "the gradient there is too large.",
-            gradient_norm_upper=upper(slope),
-            value_lower=max(0.0, lower(value(pairs))),
-            value_upper=upper(value(pairs)),
+            _nothing_within(setting, furthest),
+            gradient_norm_upper=upper(start.slope),
+            value_lower=max(0.0, lower(start.risk)),
+            value_upper=upper(start.risk),
         )
 
 
-def _check_polished(
-    given: Float[np.ndarray, "n d"], point: Float[np.ndarray, "n d"], max_move: float
-) -> None:
-    """Refuse a polished point that lies too far away, or has a neuron that is zero."""
-    if not frobenius(exact(point) - exact(given)) <= max_move:
-        raise _RefusalError("the polish moved the point further than max_move.")
-    if not np.all(np.any(point != 0, axis=1)):
-        raise _RefusalError("the polish ends where a neuron is zero.")
+def _nothing_within(setting: _Setting, length: float) -> str:
+    """Return the reason where `_excluded` has shown it."""
+    where = "" if np.all(setting.units == 1) else " in balanced coordinates"
+    return (
+        f"no critical point lies within {length} of the given point{where}: "
+        "the gradient there is too large."
+    )
 
 
-def _prove(
-    problem: Problem,
-    given: Float[np.ndarray, "n d"],
-    point: Float[np.ndarray, "n d"],
-    witness: Float[np.ndarray, "n d"] | None,
-    argument: Argument,
-) -> Certificate:
-    """Prove a strict minimum near `point`, or raise `_RefusalError`."""
-    pairs = problem.pairs(point)
-    size, risk = sizes(pairs), value(pairs)
-    # A gradient below 2⁻¹⁰⁰ is stated as 2⁻¹⁰⁰, so that every radius is positive.
-    slope = max(upper(frobenius(gradient(pairs)) * (1 + arb(2) ** -40)), 2.0**-100)
+def _polished(setting: _Setting, start: _Place, reach: float) -> _Place:
+    """Polish the point, or keep the given one where the polish does not lower the gradient."""
+    if not reach > 0:
+        return start
+    # What the certificate holds is the point in the user's coordinates.
+    units = setting.units[:, None]
+    point = polish(setting.flat, start.point, reach) / units * units
+    alive = np.isfinite(point).all() and np.all(np.any(point != 0, axis=1))
+    if not (alive and frobenius(exact(point) - exact(start.point)) <= reach):
+        return start
+    place = _place(setting.flat, point)
+    return place if place.slope < start.slope else start
+
+
+def _known(setting: _Setting, place: _Place, start: _Place) -> dict[str, Any]:
+    """Return what is known of the point, proven or not."""
     known = {
-        "point": point,
-        "moved": upper(frobenius(exact(point) - exact(given))),
-        "gradient_norm_upper": slope,
-        "value_lower": max(0.0, lower(risk)),
-        "value_upper": upper(risk),
+        "point": place.point / setting.units[:, None],
+        "moved": upper(frobenius(exact(place.point) - exact(start.point))),
+        "gradient_norm_upper": max(
+            upper(place.slope * (1 + arb(2) ** -40)), _least_gradient(place.pairs)
+        ),
+        "value_lower": max(0.0, lower(place.risk)),
+        "value_upper": upper(place.risk),
     }
     if not all(np.isfinite(bound).all() for bound in known.values()):
         raise _RefusalError("the risk or its gradient is too large for float64 there.")
-    bend = curvature(problem, point)
-    if isinstance(bend, str):
-        raise _RefusalError(f"{bend}.", **known)
-    found = _radii(argument, slope, bend, size) or _refuse(slope, bend, known)
-    radii, ball, lipschitz, everywhere = found
-    loss = arb(lipschitz) * (arb(radii.radius) + bend.offset)
-    drop = arguments.value_drop(
-        argument, radii.radius, slope, hessian_norm(size, arb(radii.radius))
-    )
-    least = max(0.0, lower(risk - drop))
-    kind, witness, witness_value = _kind(problem, point, witness, least, radii.uniqueness)
-    return Certificate(
-        kind=kind,
-        argument=argument,
-        point=point,
-        given=given,
-        teacher=problem.teacher,
-        teacher_weights=problem.teacher_weights,
-        student_weights=problem.student_weights,
-        witness=witness,
-        moved=known["moved"],
-        value_lower=0.0 if kind == "global" else least,
-        value_upper=0.0 if kind == "global" else known["value_upper"],
-        witness_value_upper=witness_value,
-        gradient_norm_upper=slope,
-        min_eigenvalue_lower=lower(arb(bend.inside) - loss),
-        padding_min_eigenvalue_lower=lower(arb(bend.padding) - loss) if everywhere else None,
-        lipschitz_upper=lipschitz,
-        radius=radii.radius,
-        uniqueness_radius=radii.uniqueness,
-        ball_radius=ball,
-        every_higher_dimension=everywhere,
-        versions={name: version(name) for name in ("python-flint", "numpy", "scipy")},
-    )
+    return known
 
 
-def _radii(
-    argument: Argument, slope: float, bend: Curvature, size: Sizes
-) -> tuple[Radii, float, float, bool] | None:
-    """Find a ball on which the argument holds, in every dimension ≥ d if that can be, else in R^d.
+def _least_gradient(pairs: Pairs) -> float:
+    """Return the least gradient norm that is stated, so that every radius is positive.
 
-    The Hessian at the point is at least that at the near point of `Curvature` minus L times the
-    offset.  L falls with the ball, and beyond 2λ/L a larger ball is of no use.
-
-    **Returns:** the radii, the ball's radius, L, and whether every higher dimension is covered.
+    2⁻¹⁰⁰ times a power of two near maxᵢ |aᵢ| · maxⱼ |cⱼ||uⱼ|, to which ∇F is proportional.
     """
-    find = {
-        "newton-kantorovich": arguments.newton_kantorovich,
-        "safran-shamir": arguments.safran_shamir,
-    }[argument]
-    for everywhere in (True, False):
-        least = min(bend.inside, bend.padding) if everywhere else bend.inside
-        if not least > 0:
-            continue
-        ball = lower(size.least_norm()) / 4
-        widest = upper(hessian_lipschitz(size, arb(ball)))
-        ball = min(ball, 2 * least / widest) if widest > 0 else ball
-        lipschitz = upper(hessian_lipschitz(size, arb(ball)))
-        here = lower(arb(least) - arb(lipschitz) * bend.offset)
-        radii = find(slope, here, lipschitz, ball)
-        if radii is not None and bend.offset < ball:
-            return radii, ball, lipschitz, everywhere
-    return None
+    outer = [abs(c) for c in pairs.weights]
+    largest = max((c * r).upper() for c, r in zip(outer, pairs.norms, strict=True))
+    scale = float(max(c.upper() for c in outer[: pairs.students]) * largest)
+    return float(np.ldexp(1.0, int(np.frexp(scale)[1]) - 100))
 
 
-def _refuse(slope: float, bend: Curvature, known: dict[str, Any]) -> Any:
-    """Say why no argument applies."""
-    if bend.descent is not None and bend.descent < 0:
+def _refusal(
+    setting: _Setting,
+    start: _Place,
+    reach: float,
+    bend: Curvature,
+    size: Sizes,
+    known: dict[str, Any],
+) -> _RefusalError:
+    """Return why no argument applies."""
+    descent = _descent(bend, size)
+    slope = known["gradient_norm_upper"]
+    if reach > 0 and _excluded(start, _rounded(reach)):
+        reason = _nothing_within(setting, _rounded(reach))
+    elif descent is not None:
         reason = (
-            "the Hessian has an eigenvalue of at most "
-            f"{bend.descent:.3g} there: the point is no minimum's."
+            f"the Hessian has an eigenvalue of at most {descent:.3g} there: "
+            "the point is no minimum's."
         )
     elif not bend.inside > 0:
         reason = "the Hessian is not proven positive definite: it is singular, or nearly."
     else:
         reason = (
             f"the gradient's norm, at most {slope:.3g}, is too large for the Hessian's smallest "
-            f"eigenvalue, at least {bend.inside:.3g}: none is proven within max_move."
+            f"eigenvalue, at least {bend.inside:.3g}: no minimum is proven near."
         )
     eigenvalue = bend.inside if np.isfinite(bend.inside) else None
-    raise _RefusalError(reason, min_eigenvalue_lower=eigenvalue, **known)
+    return _RefusalError(
+        reason, min_eigenvalue_lower=eigenvalue, min_eigenvalue_upper=descent, **known
+    )
 
 
-def _kind(
-    problem: Problem,
-    point: Float[np.ndarray, "n d"],
-    witness: Float[np.ndarray, "n d"] | None,
-    least: float,
-    uniqueness: float,
-) -> tuple[Kind, Float[np.ndarray, "n d"] | None, float | None]:
-    """Say whether the minimum is global or spurious, and give the witness and its value."""
-    if is_teacher(problem, point, uniqueness):
-        return "global", None, None
-    better = problem.witness() if witness is None else witness
-    if better is not None:
-        bound = upper(value(problem.pairs(better)))
-        if bound < least:
-            return "spurious", better, bound
-    return "minimum", None, None
+def _descent(bend: Curvature, size: Sizes) -> float | None:
+    """Bound the Hessian's smallest eigenvalue at the point from above, where that is negative."""
+    if bend.descent is None:
+        return None
+    rate = hessian_lipschitz(size, arb(bend.offset)) if bend.offset > 0 else arb(0)
+    bound = upper(arb(bend.descent) + rate * bend.offset)
+    return bound if bound < 0 else None
 
 
-def is_teacher(problem: Problem, point: Float[np.ndarray, "n d"], uniqueness: float) -> bool:
-    """Say whether a W with the teacher's function lies within `uniqueness` of the point.
+def _certificate(
+    setting: _Setting,
+    place: _Place,
+    bend: Curvature,
+    known: dict[str, Any],
+    ball: Ball,
+) -> Certificate:
+    """State what is proven."""
+    radii, lipschitz, everywhere = ball.radii, ball.lipschitz, ball.everywhere
+    problem, slope = setting.problem, known["gradient_norm_upper"]
+    loss = arb(lipschitz) * (arb(radii.radius) + bend.offset)
+    drop = arguments.value_drop(
+        setting.argument, radii.radius, slope, hessian_norm(sizes(place.pairs), arb(radii.radius))
+    )
+    least = max(0.0, lower(place.risk - drop))
+    witness = problem.witness() if setting.witness is None else setting.witness
+    flat_witness = None if witness is None else _scaled(witness, setting.units)
+    kind, bound = kind_of(setting.flat, place.point, flat_witness, least, radii.uniqueness)
+    gram = gram_bounds(problem.teacher)
+    if not np.isfinite(gram).all():
+        raise _RefusalError("the teacher's Gram matrix is beyond the range of float64.", **known)
+    return Certificate(
+        kind=kind,
+        argument=setting.argument,
+        point=known["point"],
+        given=setting.given,
+        teacher=problem.teacher,
+        teacher_weights=problem.teacher_weights,
+        student_weights=problem.student_weights,
+        units=setting.units,
+        witness=witness if kind == "spurious" else None,
+        teacher_digest=digest(problem.teacher, problem.teacher_weights, problem.student_weights),
+        teacher_gram_lower=gram[0],
+        teacher_gram_upper=gram[1],
+        moved=known["moved"],
+        value_lower=0.0 if kind == "global" else least,
+        value_upper=0.0 if kind == "global" else known["value_upper"],
+        witness_value_upper=bound,
+        gradient_norm_upper=slope,
+        min_eigenvalue_lower=lower(arb(bend.inside) - loss),
+        padding_min_eigenvalue_lower=lower(arb(bend.padding) - loss) if everywhere else None,
+        lipschitz_upper=lipschitz,
+        radius=radii.radius,
+        uniqueness_radius=radii.uniqueness,
+        ball_radius=ball.radius,
+        every_higher_dimension=everywhere,
+        versions={"precision": str(flint.ctx.prec)} | _versions(),
+    )
 
-    a relu(w·x) = b relu(v·x) where w = (b/a)v and b/a > 0, by homogeneity; neurons are matched by
-    an assignment.  At such a W, F = 0 and so ∇F = 0: it is the only critical point there, x* = W.
-    Sufficient, not necessary: a teacher with several neurons on one ray is not recognised.
-    """
-    alive = (problem.teacher_weights != 0) & problem.teacher.any(axis=1)
-    outer, teacher = problem.teacher_weights[alive], problem.teacher[alive]
-    inner = problem.student_weights
-    if len(outer) != len(inner):
-        return False
-    scale = outer / inner[:, None]
-    distance = np.sum((point[:, None] - scale[..., None] * teacher) ** 2, axis=2)
-    allowed = (scale > 0) & np.isfinite(distance)
-    rows, columns = linear_sum_assignment(np.where(allowed, distance, 1e300))
-    if not np.all(allowed[rows, columns]):
-        return False
-    matched = [
-        arb(v) * arb(float(outer[j])) / arb(float(inner[i]))
-        for i, j in zip(rows, columns, strict=True)
-        for v in teacher[j].tolist()
-    ]
-    gaps = exact(point) - flint.arb_mat(point.shape[0], point.shape[1], matched)
-    return bool(frobenius(gaps) < uniqueness)
+
+@cache
+def _versions() -> dict[str, str]:
+    """Return the versions of what the proof rests on."""
+    packages = ("python-flint", "numpy", "scipy")
+    found = {"landscape_jax": version("landscape-jax"), "python": platform.python_version()}
+    return found | {name: version(name) for name in packages}

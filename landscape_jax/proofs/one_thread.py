@@ -20,7 +20,7 @@ def _libraries() -> ThreadpoolController:
 
 
 def one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Give the function with the BLAS held to one thread while it runs."""
+    """Return the function with the BLAS held to one thread while it runs."""
 
     @functools.wraps(function)
     def held(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

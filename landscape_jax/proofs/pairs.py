@@ -189,7 +189,7 @@ def hessian(pairs: Pairs) -> arb_mat:
 
 
 def resolved(s: arb) -> bool:
-    """Say whether a sine is known to be positive, to some relative accuracy."""
+    """Check whether a sine is known to be positive, to some relative accuracy."""
     return bool(s > 0) and s.rel_accuracy_bits() >= RESOLVED_BITS
 
 

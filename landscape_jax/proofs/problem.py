@@ -1,6 +1,6 @@
 """What a proof needs to know of a population risk: its teacher and both second layers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,16 @@ class Problem:
     teacher_weights: Float[np.ndarray, " k"]
     student_weights: Float[np.ndarray, " n"]
 
+    def balanced(self, units: Float[np.ndarray, " n"]) -> "Problem":
+        """Return the problem of the neurons unitᵢ·wᵢ, whose second layer is aᵢ/unitᵢ."""
+        return replace(self, student_weights=self.student_weights / units)
+
     def pairs(self, point: Float[np.ndarray, "n d"]) -> Pairs:
         """Enclose the angles at a point."""
         return float_pairs(point, self.student_weights, self.teacher, self.teacher_weights)
 
     def witness(self) -> Float[np.ndarray, "n d"] | None:
-        """Give student weights with the teacher's function, up to rounding, where signs allow."""
+        """Return student weights with the teacher's function, up to rounding, where signs allow."""
         return realise(self.teacher, self.teacher_weights, self.student_weights)
 
 
@@ -37,6 +41,23 @@ def sizes(pairs: Pairs) -> Sizes:
     return Sizes(outer[:n], pairs.norms[:n], teachers)
 
 
+def balancing_units(weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return powers of two by which to divide second-layer weights so that all have about one size.
+
+    unitᵢ = 2^round(log₂(|aᵢ|/r)), r the median of |a| (the upper one), so |aᵢ/unitᵢ| is within a
+    factor √2 of r.
+
+    ```python
+    >>> balancing_units(np.array([1.0, 1e3, -1e-3])), balancing_units(np.full(2, 0.3))
+    (array([1.00000000e+00, 1.02400000e+03, 9.76562500e-04]), array([1., 1.]))
+
+    ```
+    """
+    sizes = np.log2(np.abs(weights))
+    reference = np.sort(sizes)[len(sizes) // 2]
+    return np.ldexp(1.0, np.round(sizes - reference).astype(int))
+
+
 def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
     """Read a ReLU population risk, exactly: float32 and float64 are both float64.
 
@@ -45,6 +66,27 @@ def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
     `point`, which has to fit.
 
     **Raises:** `TypeError` for anything else; `ValueError` for shapes that do not fit.
+    """
+    arrays = read_arrays(risk, len(point))
+    rows, own = arrays["teacher"], arrays["student_weights"]
+    neurons, dim = point.shape
+    if len(own) != neurons:
+        raise ValueError(f"the risk has {len(own)} student weights, the point {neurons} neurons.")
+    if rows.shape[1] != dim:
+        raise ValueError(f"W has neurons in R^{dim}, the teacher's are in R^{rows.shape[1]}.")
+    if point.size == 0 or len(rows) == 0:
+        raise ValueError("W and the teacher must have at least one neuron and one coordinate.")
+    if len(arrays["teacher_weights"]) != len(rows):
+        raise ValueError("teacher_weights must have one entry for each of the teacher's neurons.")
+    return Problem(**arrays)
+
+
+def read_arrays(risk: Any, neurons: int) -> dict[str, Float[np.ndarray, "..."]]:
+    """Read the arrays of a ReLU population risk for a number of students, whatever their sizes.
+
+    **Returns:** the arrays of `Problem` by name.
+
+    **Raises:** `TypeError` for another risk; `ValueError` for a wrong number of axes.
     """
     try:
         teacher, outer = risk.teacher, risk.teacher_weights
@@ -57,18 +99,12 @@ def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
     if activation != "relu" and getattr(activation, "slopes", None) != (1.0, 0.0):
         name = getattr(activation, "name", activation)
         raise TypeError(f"proofs are for the activation 'relu', not for {name!r}.")
-    neurons, dim = point.shape
     own = np.ones(neurons) if weights is None else float64(weights, 1, "student_weights")
-    rows, given = float64(teacher, 2, "teacher"), float64(outer, 1, "teacher_weights")
-    if len(own) != neurons:
-        raise ValueError(f"the risk has {len(own)} student weights, the point {neurons} neurons.")
-    if rows.shape[1] != dim:
-        raise ValueError(f"W has neurons in R^{dim}, the teacher's are in R^{rows.shape[1]}.")
-    if point.size == 0 or len(rows) == 0:
-        raise ValueError("W and the teacher must have at least one neuron and one coordinate.")
-    if len(given) != len(rows):
-        raise ValueError("teacher_weights must have one entry for each of the teacher's neurons.")
-    return Problem(rows, given, own)
+    return {
+        "teacher": float64(teacher, 2, "teacher"),
+        "teacher_weights": float64(outer, 1, "teacher_weights"),
+        "student_weights": own,
+    }
 
 
 def float64(array: Any, rank: int, name: str) -> Float[np.ndarray, "..."]:

@@ -15,7 +15,7 @@ Number = float | int | Fraction | Decimal
 
 
 def rational(number: Number) -> fmpq:
-    """Give a finite number as it is.
+    """Return a finite number as it is.
 
     ```python
     >>> rational(0.5), rational(Decimal("0.1")), rational(0.1) == rational(Decimal("0.1"))
@@ -27,7 +27,7 @@ def rational(number: Number) -> fmpq:
 
 
 def matrix(rows: Sequence[Sequence[Number]] | Float[np.ndarray, "rows columns"]) -> fmpq_mat:
-    """Give a matrix of finite numbers as it is.
+    """Return a matrix of finite numbers as it is.
 
     ```python
     >>> matrix([[0.5, 2]])
@@ -40,7 +40,7 @@ def matrix(rows: Sequence[Sequence[Number]] | Float[np.ndarray, "rows columns"])
 
 
 def nearest(x: fmpq) -> float:
-    """Give the float64 nearest to a rational.
+    """Return the float64 nearest to a rational.
 
     **Raises:** `OverflowError` where it is beyond the largest one.
     """
@@ -49,17 +49,17 @@ def nearest(x: fmpq) -> float:
 
 
 def nearest_matrix(entries: fmpq_mat) -> Float[np.ndarray, "rows columns"]:
-    """Give the float64 nearest to each entry."""
+    """Return the float64 nearest to each entry."""
     return np.array([[nearest(x) for x in row] for row in entries.tolist()], np.float64)
 
 
 def squares(entries: fmpq_mat) -> fmpq:
-    """Give the sum of the squares of all entries."""
+    """Return the sum of the squares of all entries."""
     return sum((x * x for x in entries.entries()), fmpq(0))
 
 
 def least_squares(A: fmpq_mat, Y: fmpq_mat) -> fmpq_mat:
-    """Give a W that minimises ‖AW − Y‖², zero in as many rows as A's rank allows.
+    """Return a W that minimises ‖AW − Y‖², zero in as many rows as A's rank allows.
 
     From the normal equations AᵀAW = AᵀY, which always have a solution, by elimination.
 
@@ -83,7 +83,7 @@ def least_squares(A: fmpq_mat, Y: fmpq_mat) -> fmpq_mat:
 
 
 def null_space(A: fmpq_mat) -> fmpq_mat:
-    """Give a basis of {v: Av = 0}, one vector a column.
+    """Return a basis of {v: Av = 0}, one vector a column.
 
     ```python
     >>> null_space(fmpq_mat([[1, 2]]))
@@ -103,7 +103,7 @@ def null_space(A: fmpq_mat) -> fmpq_mat:
 
 
 def _eliminated(A: fmpq_mat) -> tuple[fmpq_mat, list[int]]:
-    """Give the reduced echelon form, and the column of each row's pivot."""
+    """Return the reduced echelon form, and the column of each row's pivot."""
     echelon, rank = A.rref()
     columns = range(A.ncols())
     return echelon, [next(j for j in columns if echelon[row, j] != 0) for row in range(rank)]

@@ -8,18 +8,21 @@ Cholesky factor.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from operator import mul
 
 import numpy as np
-from flint import arb, arb_mat
+from flint import arb, arb_mat, fmpq
 from jaxtyping import Float
 
 Vector = list[arb]
+Rationals = list[fmpq]
 RESOLVED_BITS = 24
 
 
 def dot(x: Sequence[arb], y: Sequence[arb]) -> arb:
     """Enclose x·y."""
-    return sum((p * q for p, q in zip(x, y, strict=True)), arb(0))
+    return sum(map(mul, x, y), arb(0))
 
 
 def norm(x: Sequence[arb]) -> arb:
@@ -28,8 +31,16 @@ def norm(x: Sequence[arb]) -> arb:
 
 
 def vectors(array: Float[np.ndarray, "rows dim"]) -> list[Vector]:
-    """Give the rows of a matrix of floats as balls of radius 0."""
+    """Return the rows of a matrix of floats as balls of radius 0."""
     return [[arb(x) for x in row] for row in array.tolist()]
+
+
+class Ray:
+    """A non-zero vector, its length and its direction."""
+
+    def __init__(self, vector: Vector):
+        self.norm = norm(vector)
+        self.unit = [x / self.norm for x in vector]
 
 
 class Pair:
@@ -38,12 +49,11 @@ class Pair:
     t = 2 atan2(|w̄ − v̄|, |w̄ + v̄|) and sin t = ½|w̄ − v̄||w̄ + v̄|, accurate at every angle.
     """
 
-    def __init__(self, w: Vector, v: Vector):
-        self.w_norm, self.v_norm = norm(w), norm(v)
-        self.w_unit = [x / self.w_norm for x in w]
-        self.v_unit = [x / self.v_norm for x in v]
-        gap = norm([p - q for p, q in zip(self.w_unit, self.v_unit, strict=True)])
-        span = norm([p + q for p, q in zip(self.w_unit, self.v_unit, strict=True)])
+    def __init__(self, w: Ray, v: Ray):
+        self.w_norm, self.v_norm = w.norm, v.norm
+        self.w_unit, self.v_unit = w.unit, v.unit
+        gap = norm([p - q for p, q in zip(w.unit, v.unit, strict=True)])
+        span = norm([p + q for p, q in zip(w.unit, v.unit, strict=True)])
         self.sin, self.angle = gap * span / 2, 2 * arb.atan2(gap, span)
         self.opening = arb.pi() - self.angle
 
@@ -85,14 +95,17 @@ class Landscape:
         self.count = len(own)
         self.weights = [c for c, _ in own + given]
         self.neurons = [u for _, u in own + given]
-        self.norms = [norm(u) for u in self.neurons]
+        self.rays = [Ray(u) for u in self.neurons]
+        self.norms = [ray.norm for ray in self.rays]
+
+    @cached_property
+    def pairs(self) -> dict[tuple[int, int], Pair]:
+        """Return all pairs i < j."""
         size = range(len(self.neurons))
-        self.pairs = {
-            (i, j): Pair(self.neurons[i], self.neurons[j]) for j in size for i in range(j)
-        }
+        return {(i, j): Pair(self.rays[i], self.rays[j]) for j in size for i in range(j)}
 
     def _pair(self, i: int, j: int) -> Pair:
-        """Give a pair in either order, for what is symmetric in it."""
+        """Return a pair in either order, for what is symmetric in it."""
         return self.pairs[min(i, j), max(i, j)]
 
     def _partners(self, i: int) -> list[int]:
@@ -151,7 +164,7 @@ class Landscape:
         """Enclose ½cᵢ²I + Σⱼ cᵢcⱼ h₁(uᵢ, uⱼ), h₁ = sin t|v|/(2π|w|)(I − w̄w̄ᵀ + n̄n̄ᵀ)."""
         dim = len(self.neurons[i])
         diagonal, fuzz = self.weights[i] ** 2 / 2, arb(0)
-        unit = [x / self.norms[i] for x in self.neurons[i]]
+        unit = self.rays[i].unit
         weighted, normals = [], []
         along = arb(0)
         for j in self._partners(i):
@@ -191,7 +204,7 @@ class Landscape:
 
 
 def positive_definite(matrix: arb_mat, level: arb) -> bool:
-    """Say whether every symmetric matrix A in the enclosure exceeds `level` times the identity.
+    """Check whether every symmetric matrix A in the enclosure exceeds `level` times the identity.
 
     Only the triangle up to the diagonal is read.
 
@@ -221,7 +234,7 @@ def positive_definite(matrix: arb_mat, level: arb) -> bool:
 
 
 def _triangle(matrix: arb_mat) -> Iterator[Vector]:
-    """Give the rows up to the diagonal."""
+    """Return the rows up to the diagonal."""
     entries, size = matrix.entries(), matrix.ncols()
     return (entries[p * size : p * size + p + 1] for p in range(matrix.nrows()))
 
@@ -232,8 +245,37 @@ def _on_grid(matrix: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size 
     return np.round(matrix / unit) * unit
 
 
+def gram(rows: list[Vector]) -> arb_mat:
+    """Enclose the inner products of rows."""
+    table = arb_mat(rows)
+    return table * table.transpose()
+
+
+def rays(
+    teacher: Float[np.ndarray, "k d"], weights: Float[np.ndarray, " k"]
+) -> list[tuple[int, Rationals]]:
+    """Merge the teacher's neurons on one ray, exactly: those of equal v / max |v| in rationals.
+
+    **Returns:** for each ray that does not cancel, the sign of Σ bⱼ|vⱼ| and the vector Σ bⱼvⱼ.
+    """
+    alive = np.flatnonzero((weights != 0) & teacher.any(axis=1)).tolist()
+    norms = np.linalg.norm(teacher, axis=1)
+    # Float inner products are off by less; NaN, beyond the range of floats, merges nothing.
+    near = teacher @ teacher.T > (1 - 1e-6) * norms[:, None] * norms
+    found: dict[int | tuple[fmpq, ...], tuple[Rationals, Rationals]] = {}
+    for j in alive:
+        row = [fmpq(*x.as_integer_ratio()) for x in teacher[j].tolist()]
+        mass = fmpq(*float(weights[j]).as_integer_ratio())
+        length = max(abs(x) for x in row)
+        ray = j if near[j].sum() < 2 else tuple(x / length for x in row)
+        first, old = found.get(ray, (row, [fmpq(0)] * len(row)))
+        found[ray] = first, [x + mass * y for x, y in zip(old, row, strict=True)]
+    signed = [(sum(map(mul, first, u), fmpq(0)), u) for first, u in found.values()]
+    return [(1 if along > 0 else -1, u) for along, u in signed if along != 0]
+
+
 def orthonormal(teachers: list[Vector]) -> list[Vector] | None:
-    """Give Gram–Schmidt's basis of the teachers' span, or `None` if they look dependent."""
+    """Return Gram–Schmidt's basis of the teachers' span, or `None` if they look dependent."""
     basis: list[Vector] = []
     for v in teachers:
         rest = v
@@ -248,12 +290,12 @@ def orthonormal(teachers: list[Vector]) -> list[Vector] | None:
 
 
 def _null(weight: arb, vector: Vector) -> bool:
-    """Say whether a neuron contributes nothing."""
+    """Check whether a neuron contributes nothing."""
     return weight.is_zero() or all(x.is_zero() for x in vector)
 
 
 def _within(bound: arb) -> arb:
-    """Give a ball around 0 that contains all numbers of absolute value up to `bound`."""
+    """Return a ball around 0 that contains all numbers of absolute value up to `bound`."""
     return (-bound.abs_upper()).union(bound.abs_upper())
 
 

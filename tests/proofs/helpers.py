@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from landscape_jax.proofs import Certificate, prove_minimum
-from landscape_jax.proofs.polish import float_gradient
+from landscape_jax.proofs import Certificate, NotProven, prove_minimum
+from landscape_jax.proofs.estimates import float_gradient
 from landscape_jax.proofs.problem import Problem
 
 
@@ -39,6 +39,13 @@ def certified(risk, point, **options) -> Certificate:
     assert isinstance(proof, Certificate), proof.reason
     assert proof.proven
     return proof
+
+
+def unproven(risk, point, **options) -> NotProven:
+    """Fail where a minimum is proven, else return why not."""
+    outcome = prove_minimum(risk, point, **options)
+    assert isinstance(outcome, NotProven), outcome.statement
+    return outcome
 
 
 def pattern(size):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from flint import arb
 
+from landscape_jax.proofs.estimates import float_hessian
 from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz, hessian_norm
-from landscape_jax.proofs.polish import float_hessian
 from landscape_jax.proofs.problem import Problem, sizes
 
 

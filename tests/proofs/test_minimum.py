@@ -1,5 +1,7 @@
 """What is proven at known minima, and what a call refuses."""
 
+import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,9 +9,12 @@ import pytest
 
 from landscape_jax.networks.activations import leaky
 from landscape_jax.objectives import PopulationRisk
-from landscape_jax.proofs import Certificate, NotProven, prove_minima, prove_minimum, verify
+from landscape_jax.proofs import Certificate, prove_minima, prove_minimum, verify
 from landscape_jax.proofs.arguments import ARGUMENTS
-from tests.proofs.helpers import certified, descend, make_risk, pattern, spurious
+from landscape_jax.proofs.estimates import float_hessian
+from landscape_jax.proofs.problem import Problem
+from tests.proofs.helpers import certified, descend, make_risk, pattern, spurious, unproven
+from tests.proofs.test_soundness import excludes
 
 
 @pytest.mark.parametrize("argument", ARGUMENTS)
@@ -130,9 +135,7 @@ def test_minima_are_proven_in_order():
 
 
 def refusal(risk, point, **options):
-    outcome = prove_minimum(risk, point, **options)
-    assert isinstance(outcome, NotProven)
-    return outcome.reason
+    return unproven(risk, point, **options).reason
 
 
 def test_reasons_of_refusals():
@@ -143,21 +146,88 @@ def test_reasons_of_refusals():
     assert refusal(risk, hollow) == "neuron 2 is zero, where the risk is not differentiable twice."
     flat = make_risk(np.eye(6), student_weights=np.array([1.0, 0, 1, 1, 1, 1]))
     assert "second-layer weight 0" in refusal(flat, point)
-    assert "no critical point lies within 0.001" in refusal(risk, point + 0.1)
     broken = make_risk(np.full((6, 6), np.inf))
     assert refusal(broken, point) == "the teacher or a second-layer weight is not finite."
     early = descend(risk, pattern(6), tolerance=1e-4)
     assert "too large for the Hessian's smallest" in refusal(risk, early, max_move=1e-4)
     assert "too large" in refusal(risk, point * 1e200)
     wide = make_risk(np.pad(np.eye(6)[[0, 0]], ((0, 0), (0, 2000))))
-    assert "more than 2500 rows" in refusal(wide, np.full((6, 2006), 0.1), max_move=10.0)
+    assert "more than 2500 rows" in refusal(wide, np.full((6, 2006), 0.1), max_move=0.5)
+    sizes = make_risk(np.eye(6), student_weights=np.array([1e-320, 1, 1, 1, 1, 1]))
+    assert "leaves float64's range" in refusal(sizes, point)
+    tiny = make_risk(np.eye(1) * 1e-170, np.ones(1) * 1e170)
+    assert refusal(tiny, [[1.0]]) == "the teacher's Gram matrix is beyond the range of float64."
+
+
+@pytest.mark.parametrize(
+    ("step", "max_move"), [(0.1, 0.0), (0.1, 1e-3), (0.3, 1e-3), (0.3, 0.1), (5.0, 0.1)]
+)
+def test_no_critical_point_lies_where_a_reason_says_so(step, max_move):
+    """The distance in the sentence is one within which the mean value theorem excludes them."""
+    risk, point, _ = spurious(6)
+    reason = refusal(risk, point + step, max_move=max_move)
+    found = re.fullmatch(r"no critical point lies within (\S+) of the given point: .*", reason)
+    assert (found is None) == (step == 0.1 and max_move == 0)
+    if found is None:
+        return
+    shortest = np.linalg.norm(point + step, axis=1).min()
+    assert float(found[1]) >= max_move * shortest
+    problem = Problem(risk.teacher, np.ones(6), np.ones(6))
+    assert excludes(problem, point + step, float(found[1]))
+
+
+def test_a_point_excluded_within_max_move_alone_is_refused_for_that():
+    assert "no critical point lies within 0.00101" in refusal(
+        make_risk(np.eye(2)), [[1.0, 0.5], [0.0, 1.0]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "radius"), [("newton-kantorovich", 4.8e-8), ("safran-shamir", 1.0e-7)]
+)
+def test_raw_end_point_of_a_descent_is_certified_as_it_is(argument, radius):
+    """At |∇F| ≤ 2.26e-10, that of the published (6,6) end point, the radii are the paper's."""
+    risk, _, polished = spurious(6)
+    raw = descend(risk, pattern(6), tolerance=2.26e-10)
+    proof = certified(risk, raw, max_move=0, argument=argument)
+    assert proof.kind == "spurious"
+    assert proof.moved == 0
+    assert np.array_equal(proof.point, raw)
+    assert abs(proof.radius - radius) < 0.02 * radius
+    assert np.linalg.norm(raw - polished.point) < proof.radius
+    assert verify(proof), verify(proof).reason
 
 
 def test_saddle_is_refused_with_its_negative_curvature():
     """Two neurons that share one teacher's direction: a critical point by symmetry."""
     teacher = np.eye(2)
     point = descend(make_risk(teacher), np.full((2, 2), 0.4), tolerance=1e-12)
-    assert "an eigenvalue of at most -0." in refusal(make_risk(teacher), point)
+    outcome = unproven(make_risk(teacher), point)
+    assert "an eigenvalue of at most -0." in outcome.reason
+    assert outcome.kind is None
+    assert outcome.min_eigenvalue_upper is not None
+    assert outcome.min_eigenvalue_upper < -0.01
+
+
+def test_direction_of_descent_is_proven_at_the_point_off_the_teachers_span():
+    """In R^300 the Hessian is that of the near point in the span: the bound counts the offset."""
+    point = descend(make_risk(np.eye(2)), np.full((2, 2), 0.4), tolerance=1e-12)
+    wide = make_risk(np.eye(300)[:2])
+    inside = np.pad(point, ((0, 0), (0, 298)))
+    off = inside + 1e-5 * (np.arange(300) > 1)
+    here, there = (unproven(wide, p, max_move=0).min_eigenvalue_upper for p in (inside, off))
+    assert here is not None
+    assert there is not None
+    assert here + 1e-6 < there < 0
+    problem = Problem(wide.teacher, np.ones(2), np.ones(2))
+    assert np.linalg.eigvalsh(float_hessian(problem, off))[0] <= there
+
+
+def test_where_no_eigenvalue_is_negative_there_is_no_direction_of_descent():
+    risk, point, _ = spurious(6)
+    early = descend(risk, pattern(6), tolerance=1e-4)
+    assert unproven(risk, early, max_move=1e-4).min_eigenvalue_upper is None
+    assert unproven(risk, 3 * point).min_eigenvalue_upper is None
 
 
 def test_degenerate_minimum_is_refused():
@@ -235,18 +305,45 @@ EXTREMES = {
 def test_extreme_numbers_end_in_an_answer(name, argument):
     risk, point, reach = EXTREMES[name]
     outcome = prove_minimum(risk, point, max_move=reach, argument=argument)
-    assert outcome.moved is None or outcome.moved <= reach
+    shortest = min(math.hypot(*row) for row in np.asarray(point).tolist())
+    assert outcome.moved is None or outcome.moved <= reach * shortest
     assert verify(outcome) if isinstance(outcome, Certificate) else outcome.reason
 
 
-def test_polish_is_not_trusted(monkeypatch):
-    """A polish that drops a neuron, or goes too far, does not lead to a certificate."""
-    risk = make_risk(np.eye(2)[:1])
-    for point, reason in (
-        ([[1.0, 0.0], [0.0, 0.0]], "the polish ends where a neuron is zero."),
-        ([[1.0, 0.0], [0.0, 5.0]], "the polish moved the point further than max_move."),
-    ):
-        monkeypatch.setattr(
-            "landscape_jax.proofs.minimum.polish", lambda *_, end=point: np.array(end)
-        )
-        assert refusal(risk, [[1.0, 0.0], [0.0, 1e-4]], max_move=1e-3) == reason
+@pytest.mark.parametrize(
+    "end",
+    [
+        [[1.0, 0.0], [0.0, 0.0]],  # a neuron dropped
+        [[1.0, 0.0], [0.0, 5.0]],  # too far
+        [[1.0, 1e-5], [0.0, 1.0]],  # a larger gradient
+        [[np.nan, 0.0], [0.0, 1.0]],
+    ],
+)
+def test_polish_is_not_trusted(monkeypatch, end):
+    """Where the polish drops a neuron, goes too far or makes it worse, the given point is used."""
+    given = np.array([[1.0, 1e-6], [0.0, 1.0]])
+    monkeypatch.setattr("landscape_jax.proofs.minimum.polish", lambda *_: np.array(end))
+    proof = certified(make_risk(np.eye(2)), given)
+    assert np.array_equal(proof.point, given)
+    assert proof.moved == 0
+
+
+def test_polish_beyond_max_move_is_not_used(monkeypatch):
+    """The teacher itself has no gradient, but lies 1e-6 away."""
+    given = np.array([[1.0, 1e-6], [0.0, 1.0]])
+    monkeypatch.setattr("landscape_jax.proofs.minimum.polish", lambda *_: np.eye(2))
+    for max_move, moved in ((0.99e-6, False), (1.01e-6, True)):
+        proof = certified(make_risk(np.eye(2)), given, max_move=max_move)
+        assert np.array_equal(proof.point, np.eye(2) if moved else given)
+        assert (proof.moved > 0) == moved
+
+
+def test_max_move_is_relative_to_the_shortest_neuron():
+    """The minimum is 6e-4 away: a tenth of the shortest neuron's length, not of one."""
+    risk = make_risk(np.diag([1.0, 6e-3]))
+    given = np.array([[1.0, 6e-4], [0.0, 6e-3]])
+    proof = certified(risk, given, max_move=0.11)
+    assert 5.9e-4 < proof.moved < 6.1e-4
+    shorter = prove_minimum(risk, given, max_move=0.09)
+    assert shorter.moved is not None
+    assert shorter.moved < 0.09 * 6e-3

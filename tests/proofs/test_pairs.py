@@ -8,7 +8,7 @@ from flint import arb
 
 from landscape_jax.proofs import pairs as by_pairs
 from landscape_jax.proofs.balls import midpoints
-from landscape_jax.proofs.polish import float_gradient, float_hessian
+from landscape_jax.proofs.estimates import float_gradient, float_hessian
 from landscape_jax.proofs.problem import Problem
 from landscape_jax.proofs.recheck import Landscape, vectors
 from tests.proofs.helpers import at_every_angle

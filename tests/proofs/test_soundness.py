@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from flint import arb
 
-from landscape_jax.proofs import prove_minimum, verify
+from landscape_jax.proofs import Certificate, NotProven, prove_minimum, verify
 from landscape_jax.proofs.balls import frobenius
+from landscape_jax.proofs.estimates import float_gradient, float_hessian
 from landscape_jax.proofs.lipschitz import hessian_norm
 from landscape_jax.proofs.pairs import gradient
-from landscape_jax.proofs.polish import float_gradient, float_hessian
-from landscape_jax.proofs.problem import Problem, sizes
-from tests.proofs.helpers import certified, descend, make_risk, pattern, spurious
+from landscape_jax.proofs.problem import Problem, balancing_units, sizes
+from tests.proofs.helpers import certified, descend, make_risk, pattern, spurious, unproven
 
 MOVE = 1e-3
 
@@ -26,28 +26,61 @@ def random_problem(rng):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_no_certificate_where_the_gradient_excludes_every_critical_point(seed):
-    """|∇F(W)| > Λ·(max_move + radius) leaves no critical point within the proof's reach."""
+    """|∇F(W)| > Λρ leaves no critical point within ρ = max_move + radius, neurons of length 1."""
     rng = np.random.default_rng(seed)
     excluded = 0
     for _ in range(150):
         problem, point = random_problem(rng)
         risk = make_risk(problem.teacher, problem.teacher_weights, problem.student_weights)
         proof = prove_minimum(risk, point, max_move=MOVE)
-        with flint.ctx.workprec(128):
-            here = problem.pairs(point)
-            reach = arb(1.25 * MOVE)
-            if frobenius(gradient(here)) > hessian_norm(sizes(here), reach) * reach:
-                excluded += 1
-                assert not proof
-        if proof:
+        shortest = np.linalg.norm(point * balancing_units(problem.student_weights)[:, None], axis=1)
+        if excludes(problem, point, min(shortest) * (MOVE + (1 + MOVE) / 4)):
+            excluded += 1
+            assert not proof
+        if isinstance(proof, Certificate):
             check_independently(problem, proof)
+            assert proof.moved <= MOVE * min(shortest)
+            assert not excludes(problem, point, proof.moved + proof.radius)
     assert excluded > 100
+
+
+def excludes(problem, point, length):
+    """Check that no critical point lies within a length of a point, in balanced coordinates."""
+    units = balancing_units(problem.student_weights)
+    with flint.ctx.workprec(128):
+        here = problem.balanced(units).pairs(point * units[:, None])
+        reach = arb(length)
+        return bool(frobenius(gradient(here)) > hessian_norm(sizes(here), reach) * reach)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_proven_without_a_move_is_proven_with_any(seed):
+    """max_move = 0 proves the given point as it is; a larger one never refuses what that proves."""
+    risk, _, proof = spurious(6)
+    rng = np.random.default_rng(seed)
+    proven = 0
+    for _ in range(40):
+        step = rng.normal(size=(6, 6))
+        step *= 10.0 ** rng.uniform(-12, -3) / np.linalg.norm(step)
+        away = prove_minimum(risk, proof.point + step, max_move=0)
+        if isinstance(away, NotProven):
+            continue
+        proven += 1
+        assert away.moved == 0
+        assert np.array_equal(away.point, away.given)
+        assert np.linalg.norm(away.point - proof.point) <= away.radius + proof.radius
+        for move in (1e-300, 1e-16, 1e-9, 1e-5, 1e-1):
+            again = certified(risk, proof.point + step, max_move=move)
+            assert again.kind == "spurious"
+            assert again.radius <= away.radius
+    assert proven > 20
 
 
 def check_independently(problem, proof):
     """Check a certificate's minimum with float64 derivatives that know nothing of balls."""
-    slope = float_gradient(problem, proof.point)
-    matrix = float_hessian(problem, proof.point)
+    problem = problem.balanced(proof.units)
+    slope = float_gradient(problem, proof.point * proof.units[:, None])
+    matrix = float_hessian(problem, proof.point * proof.units[:, None])
     assert np.linalg.norm(slope) <= proof.gradient_norm_upper + 1e-12
     assert np.linalg.eigvalsh(matrix)[0] >= proof.min_eigenvalue_lower - 1e-7
     assert verify(proof), verify(proof).reason
@@ -78,8 +111,12 @@ def test_minima_further_away_than_max_move_are_not_certified(seed):
         step = rng.normal(size=(6, 6))
         step *= 10.0 ** rng.uniform(np.log10(1.01 * MOVE), -1) / np.linalg.norm(step)
         away = prove_minimum(risk, proof.point + step, max_move=MOVE)
-        assert not away or np.linalg.norm(away.point - proof.point) > 1e-4
-        assert away.moved is None or away.moved <= MOVE
+        length = np.linalg.norm(proof.point + step, axis=1).min()
+        assert away.moved is None or away.moved <= MOVE * length
+        if isinstance(away, Certificate):
+            assert away.radius + away.moved > 0.99 * MOVE
+            apart = np.linalg.norm(away.point - proof.point)
+            assert apart <= away.radius + proof.radius or apart > proof.uniqueness_radius
 
 
 def saddles(rng, count):
@@ -102,9 +139,12 @@ def saddles(rng, count):
 def test_saddles_get_no_certificate():
     rng = np.random.default_rng(0)
     for problem, point in saddles(rng, 25):
-        proof = prove_minimum(make_risk(problem.teacher), point)
-        assert proof.reason is not None
+        proof = unproven(make_risk(problem.teacher), point)
         assert "eigenvalue of at most -" in proof.reason
+        assert proof.min_eigenvalue_upper is not None
+        assert proof.point is not None
+        lowest = np.linalg.eigvalsh(float_hessian(problem, proof.point))[0]
+        assert lowest - 1e-9 < proof.min_eigenvalue_upper < lowest + 1e-9
 
 
 def test_other_teachers_have_no_minimum_at_the_same_point():

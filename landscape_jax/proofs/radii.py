@@ -1,0 +1,50 @@
+"""The ball around a point on which an argument for a strict minimum holds."""
+
+from dataclasses import dataclass
+
+from flint import arb
+
+from landscape_jax.proofs import arguments
+from landscape_jax.proofs.arguments import Argument, Radii
+from landscape_jax.proofs.balls import lower, upper
+from landscape_jax.proofs.curvature import Curvature
+from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz
+
+
+@dataclass(frozen=True)
+class Ball:
+    """A ball on which an argument holds.
+
+    `radii`; `radius` of the ball; `lipschitz`, the constant of ∇²F on it; `everywhere`, whether
+    every higher dimension is covered.
+    """
+
+    radii: Radii
+    radius: float
+    lipschitz: float
+    everywhere: bool
+
+
+def find_ball(argument: Argument, slope: float, bend: Curvature, size: Sizes) -> Ball | None:
+    """Find a ball on which the argument holds, in every dimension ≥ d if that can be, else in R^d.
+
+    The Hessian at the point is at least that at the near point of `Curvature` minus L times the
+    offset.  L falls with the ball, and beyond 2λ/L a larger ball is of no use.
+    """
+    find = {
+        "newton-kantorovich": arguments.newton_kantorovich,
+        "safran-shamir": arguments.safran_shamir,
+    }[argument]
+    for everywhere in (True, False):
+        least = min(bend.inside, bend.padding) if everywhere else bend.inside
+        if not least > 0:
+            continue
+        ball = lower(size.least_norm()) / 4
+        widest = upper(hessian_lipschitz(size, arb(ball)))
+        ball = min(ball, 2 * least / widest) if widest > 0 else ball
+        lipschitz = upper(hessian_lipschitz(size, arb(ball)))
+        here = lower(arb(least) - arb(lipschitz) * bend.offset)
+        radii = find(slope, here, lipschitz, ball)
+        if radii is not None and bend.offset < ball:
+            return Ball(radii, ball, lipschitz, everywhere)
+    return None
