@@ -1,5 +1,6 @@
 """Loss landscapes of shallow networks: descents, critical points, and proofs."""
 
+from landscape_jax.critical import Families as Families
 from landscape_jax.critical import Family as Family
 from landscape_jax.critical import extreme_eigenvalues as extreme_eigenvalues
 from landscape_jax.critical import families as families
@@ -16,9 +17,12 @@ from landscape_jax.networks import criteria as criteria
 from landscape_jax.objectives import AbstractObjective as AbstractObjective
 from landscape_jax.objectives import Augmented as Augmented
 from landscape_jax.objectives import EmpiricalRisk as EmpiricalRisk
+from landscape_jax.objectives import HiddenNeurons as HiddenNeurons
+from landscape_jax.objectives import Known as Known
 from landscape_jax.objectives import MonteCarloRisk as MonteCarloRisk
 from landscape_jax.objectives import NeuronAugmented as NeuronAugmented
 from landscape_jax.objectives import PopulationRisk as PopulationRisk
+from landscape_jax.objectives import Units as Units
 from landscape_jax.objectives import freeze as freeze
 from landscape_jax.objectives import fresh_samples as fresh_samples
 from landscape_jax.objectives import gradient as gradient

@@ -108,13 +108,16 @@ def test_the_table_stands_beside_the_published_one_and_is_resumed(tmp_path):
     assert result.stderr == ""
     assert result.stdout.isascii()
     assert "12.6 %" in result.stdout
-    assert "2:1 unproven: 24 of 24 runs (minimum, value 0.0885" in result.stdout
+    assert "2:1" in result.stdout
     last = result.stdout.splitlines()[-1]
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]
     assert [(row["k"], row["n"], row["restarts"]) for row in rows] == [(8, 8, 24), (2, 1, 24)]
     assert rows[0]["spurious"] == rows[0]["proven"] > 0
+    assert rows[1]["spurious"] is None
+    assert rows[1]["above"] == rows[1]["minima"] == 24
     assert last == (
-        f"{rows[0]['proven']} of {rows[0]['spurious'] + 24} spurious runs are proven; "
+        f"{rows[0]['proven']} of {rows[0]['spurious']} spurious runs are proven; "
+        "with fewer students than teachers, 24 of 24 runs above 1e-3 end in a proven minimum; "
         "1 of 1 shares agree with the published ones (Fisher's exact test, p >= 0.001/26)."
     )
     assert call(*arguments).stdout == result.stdout
@@ -221,6 +224,73 @@ def test_verify_says_a_line_a_file_and_exits_with_the_worst(tmp_path, saved):
         assert result.stdout.startswith("unusable: ")
         assert str(path) in result.stdout
         assert result.stdout.count("\n") == 2
+
+
+def test_verify_says_whether_a_certificate_is_about_the_given_problem(tmp_path, saved):
+    teacher = np.array([[1.0, 0.5], [0.0, 1.0]])
+    files = {
+        "--teacher": saved(teacher, "t.npy"),
+        "--teacher-weights": saved(np.full(2, 3.0), "b.npy"),
+        "--student-weights": saved(np.full(2, 2.0), "a.npy"),
+    }
+    given = [x for pair in files.items() for x in pair]
+    assert call("prove", saved(1.5 * teacher), *given, "--out", tmp_path / "out").exit_code == 0
+    path = tmp_path / "out" / "point-0000.json"
+    assert call("verify", path).exit_code == 0
+    assert call("verify", path, *given).stdout == f"holds: {path}: a global minimum\n"
+    ones = saved(np.ones(2), "ones.npy")
+    for name, option, other in (
+        ("teacher", "--teacher", saved(teacher.T, "other.npy")),
+        ("teacher", "--teacher", saved(np.eye(3), "wide.npy")),
+        ("teacher_weights", "--teacher-weights", ones),
+        ("student_weights", "--student-weights", ones),
+        ("student_weights", "--student-weights", saved(np.full(3, 2.0), "three.npy")),
+    ):
+        if other.name == "wide.npy":
+            result = call("verify", path, "--teacher", other)
+        else:
+            result = call("verify", path, *given, option, other)
+        assert result.exit_code == 1
+        assert f"its '{name}' is not that of the given risk." in result.stdout
+    left_out = call("verify", path, "--teacher", files["--teacher"])
+    assert left_out.exit_code == 1
+    assert "its 'teacher_weights' is not that" in left_out.stdout
+
+
+def test_verify_refuses_problems_that_are_none(saved, tmp_path):
+    call("prove", saved(np.eye(3)), "--out", tmp_path)
+    path, good = tmp_path / "point-0000.json", saved(np.eye(3), "t.npy")
+    three, two = saved(np.ones(3), "b.npy"), saved(np.ones(2), "two.npy")
+    assert call("verify", path, "--teacher", good, "--teacher-weights", three).exit_code == 0
+    line = refused("verify", path, "--teacher-weights", three)
+    assert "--teacher-weights needs --teacher" in line
+    line = refused("verify", path, "--student-weights", three)
+    assert "--student-weights needs --teacher" in line
+    assert "give (k, d), none of them 0" in refused("verify", path, "--teacher", three)
+    line = refused("verify", path, "--teacher", saved(np.ones((0, 3)), "none.npy"))
+    assert "give (k, d), none of them 0" in line
+    line = refused("verify", path, "--teacher", good, "--teacher-weights", two)
+    assert "has shape (2,); it must be (3,)" in line
+    line = refused("verify", path, "--teacher", good, "--student-weights", good)
+    assert "has shape (3, 3); give (n,)" in line
+    assert "No such file" in refused("verify", path, "--teacher", tmp_path / "missing.npy")
+
+
+def test_max_move_is_relative_and_zero_certifies_the_point_as_it_is(tmp_path, saved):
+    text = " ".join(call("prove", "--help").stdout.split())
+    assert "relative to the length of its shortest neuron; 0 certifies the point as it is" in text
+    scale = 1e-9
+    points = saved(scale * (np.eye(3) + 1e-5))
+    teacher = saved(scale * np.eye(3), "t.npy")
+    moved = {}
+    for move in ("0", "1e-3"):
+        target = tmp_path / f"{move}.json"
+        call("prove", points, "--teacher", teacher, "--max-move", move, "--json", target)
+        entry = json.loads(target.read_text())[0]
+        assert entry["kind"] == "global"
+        moved[move] = entry["moved"]
+    assert moved["0"] == 0
+    assert 1e-5 * scale < moved["1e-3"] < 1e-4 * scale
 
 
 def test_processes_that_cannot_be_joined_are_refused(tmp_path):

@@ -11,9 +11,10 @@ import landscape_jax
 
 HOUSE = Path(landscape_jax.__file__).parent
 FLOORS = {
-    "cli": 5, "__main__": 6, "__init__": 6,
-    "studies": 4, "plots": 4,
-    "theory": 3, "search": 3, "critical": 3,
+    "cli": 6, "__main__": 7, "__init__": 7,
+    "studies": 5, "plots": 5,
+    "critical": 4,
+    "theory": 3, "search": 3,
     "proofs": 2, "objectives": 2,
     "networks": 1, "storage": 1, "native": 1,
     "processes": 0, "cache": 0,

@@ -7,6 +7,7 @@ from landscape_jax.critical.curvature import padding_spectrum as padding_spectru
 from landscape_jax.critical.curvature import spectrum as spectrum
 from landscape_jax.critical.density import Density as Density
 from landscape_jax.critical.density import spectral_density as spectral_density
+from landscape_jax.critical.families import Families as Families
 from landscape_jax.critical.families import Family as Family
 from landscape_jax.critical.families import families as families
 from landscape_jax.critical.index import Index as Index
@@ -14,6 +15,7 @@ from landscape_jax.critical.index import index as index
 from landscape_jax.critical.index import indices as indices
 from landscape_jax.critical.lanczos import Eigenvalues as Eigenvalues
 from landscape_jax.critical.lanczos import extreme_eigenvalues as extreme_eigenvalues
+from landscape_jax.critical.relabelling import Relabelling as Relabelling
 from landscape_jax.critical.slices import Slice as Slice
 from landscape_jax.critical.symmetry import Alignment as Alignment
 from landscape_jax.critical.symmetry import align as align

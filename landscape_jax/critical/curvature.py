@@ -1,25 +1,33 @@
 """Spectra of Hessians, and what zero padding adds to them."""
 
+from typing import NamedTuple
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from landscape_jax.objectives.base import AbstractObjective, hessian
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.proofs.estimates import float_hessian
+from landscape_jax.proofs.problem import Problem, read_problem
 
-_hessian = eqx.filter_jit(hessian)
+dense_hessian = eqx.filter_jit(hessian)
 
 
 def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, " parameters"]:
-    """Give the eigenvalues of ∇²F at `params`, in increasing order.
+    """Compute the eigenvalues of ∇²F at `params`, in increasing order.
 
-    The Hessian is dense and compiled once per shape; the eigenvalues come from LAPACK, which is
-    exact to eps · ‖∇²F‖ also where they repeat.
+    The eigenvalues come from LAPACK, which is exact to eps · ‖∇²F‖ also where they repeat.  The
+    Hessian of a relu `PopulationRisk` is taken in the span of students and teacher, n + k
+    dimensions at most; each further dimension adds the eigenvalues of `padding_matrix` (SS18,
+    lemma 3).  Any other one is dense, and compiled once per shape.
 
     **Arguments:** `objective`; `params`, P numbers in any pytree.
 
-    **Returns:** P eigenvalues, all NaN where an entry of the Hessian is not finite.
+    **Returns:** P eigenvalues; all NaN where F has no Hessian (a zero relu neuron), or an entry is
+    not finite.
 
     ```python
     >>> import jax.numpy as jnp
@@ -29,10 +37,64 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
 
     ```
     """
-    H = np.asarray(_hessian(objective, params))
-    if not np.isfinite(H).all():
-        return np.full(len(H), np.nan, H.dtype)
-    return np.linalg.eigvalsh(H)
+    params = jax.tree.map(jnp.asarray, params)
+    leaves = jax.tree.leaves(params)
+    dtype, size = jnp.result_type(*leaves), sum(leaf.size for leaf in leaves)
+    if not (is_finite(params) and objective.smooth_radius(params) > 0):
+        return np.full(size, np.nan, dtype)
+    if isinstance(objective, PopulationRisk) and objective.activation.slopes == (1.0, 0.0):
+        return _in_span(objective, np.asarray(params)).astype(dtype)
+    return eigenvalues(np.asarray(dense_hessian(objective, params)))
+
+
+def eigenvalues(H: Float[np.ndarray, "size size"]) -> Float[np.ndarray, " size"]:
+    """Compute the eigenvalues of a symmetric matrix, all NaN where an entry is not finite."""
+    return np.linalg.eigvalsh(H) if np.isfinite(H).all() else np.full(len(H), np.nan, H.dtype)
+
+
+class Reduced(NamedTuple):
+    """A relu population risk at W in coordinates of the span of all neurons, in float64.
+
+    `problem` and `point` in these coordinates; `left_out`: the dimensions of the space that the
+    span does not have, in each of which the Hessian is `padding_matrix`.
+    """
+
+    problem: Problem
+    point: Float[np.ndarray, "neurons rank"]
+    left_out: int
+
+
+def reduced(risk: PopulationRisk, W: Float[np.ndarray, "neurons dim"]) -> Reduced:
+    """Write the risk at W in an orthonormal basis of the span of students and teacher.
+
+    F depends on inner products alone, so it is the same there.
+
+    Source: SS18, lemma 3 and corollary 1.
+    """
+    problem, point = read_problem(risk, np.asarray(W, np.float64)), np.asarray(W, np.float64)
+    neurons = np.concatenate([point, problem.teacher])
+    count, dim = neurons.shape
+    if count >= dim:
+        return Reduced(problem, point, 0)
+    basis = np.linalg.qr(neurons.T)[0]
+    teacher = problem.teacher @ basis
+    inside = Problem(teacher, problem.teacher_weights, problem.student_weights)
+    return Reduced(inside, point @ basis, dim - count)
+
+
+def _in_span(risk: PopulationRisk, W: np.ndarray) -> np.ndarray:
+    """Compute the spectrum of a relu population risk in the span, and what the rest adds to it."""
+    problem, point, left_out = reduced(risk, W)
+    inside = eigenvalues(float_hessian(problem, point))
+    if not left_out:
+        return inside
+    outside = eigenvalues(np.asarray(_padding_matrix(risk, jnp.asarray(W)), np.float64))
+    return np.sort(np.concatenate([inside, np.tile(outside, left_out)]))
+
+
+def is_finite(params: PyTree) -> bool:
+    """Tell whether all entries of the parameters are finite."""
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(params))
 
 
 def padding_matrix(

@@ -1,90 +1,85 @@
 """Where descents ended: runs of a search or given points, in one form."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Bool, Float, Int, PyTree
 
-from landscape_jax.objectives.base import AbstractObjective
-
-
-@runtime_checkable
-class Runs(Protocol):
-    """What is read of the runs of a search: params and arrays with one entry a run."""
-
-    params: PyTree
-    value: Any
-    gradient_norm: Any
-    restart_index: Any
-    is_finite: Any
-    is_converged: Any
-    is_below_value: Any
+from landscape_jax.objectives.base import AbstractObjective, gradient_norm
+from landscape_jax.search.runs import Runs
+from landscape_jax.search.status import Status
 
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """Finite end points as numpy arrays, one entry each.
+    """The ends that families are made of, as numpy arrays, one entry each.
 
-    `rows`: the params raveled; `position`: an end's place among the given ones.
+    `position`: an end's place among the given ones; `below`: whether its value is below the
+    threshold, so that it may be no critical point; `unconverged`: the runs that are left out.
     """
 
     params: PyTree
-    rows: Float[np.ndarray, "ends parameters"]
     value: Float[np.ndarray, " ends"]
     gradient_norm: Float[np.ndarray, " ends"]
     restart_index: Int[np.ndarray, " ends"]
     position: Int[np.ndarray, " ends"]
-    converged: Bool[np.ndarray, " ends"]
-    below_value: Bool[np.ndarray, " ends"]
+    below: Bool[np.ndarray, " ends"]
+    unconverged: Runs
+
+    def __len__(self) -> int:
+        return len(self.value)
 
     def at(self, end: int) -> PyTree:
-        """Give the params of one end."""
-        return jax.tree.map(lambda leaf: leaf[end], self.params)
+        """Return the params of one end, as JAX's arrays."""
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf[end]), self.params)
 
 
-def read(objective: AbstractObjective, runs_or_points: PyTree) -> Ends:
-    """Read the finite ends of runs, or points, whose value and gradient norm are computed.
+def read(objective: AbstractObjective, given: Runs | PyTree, below_value: float | None) -> Ends:
+    """Read the runs that converged or fell below the value, or points, all of them.
 
     **Raises:** `ValueError` where there is no leading axis, no point, or (among points) one that
     is not finite.
     """
-    if isinstance(runs_or_points, Runs):
-        return _read_runs(runs_or_points)
-    points, rows = _rows(runs_or_points)
-    finite = np.asarray(np.isfinite(rows).all(axis=1))
+    runs = given if isinstance(given, Runs) else _at_points(objective, given)
+    _check_axis(runs.params)
+    runs = jax.tree.map(np.asarray, runs)  # Selections of NumPy's arrays compile nothing.
+    below = runs.is_below_value
+    if below_value is not None:
+        below = below | (np.asarray(runs.value) < below_value)
+    kept = runs.is_finite & (runs.is_converged | below)
+    chosen = runs[kept]
+    return Ends(
+        params=chosen.params,
+        value=np.asarray(chosen.value),
+        gradient_norm=np.asarray(chosen.gradient_norm),
+        restart_index=np.asarray(chosen.restart_index),
+        position=np.flatnonzero(kept),
+        below=below[kept],
+        unconverged=runs[~kept],
+    )
+
+
+def _at_points(objective: AbstractObjective, points: PyTree) -> Runs:
+    """Describe given points as runs: all of them count, and a kind is decided on evidence."""
+    points = jax.tree.map(np.asarray, points)
+    _check_axis(points)
+    rows = [leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(points)]
+    finite = np.asarray(np.isfinite(np.concatenate(rows, axis=1)).all(axis=1))
     if not finite.all():
         raise ValueError(
             f"runs_or_points has an entry that is not finite in point {np.argmin(finite)}; leave "
             "such points out, or give the runs, whose status tells them."
         )
-    value, gradient_norm = map(np.asarray, _evaluate(objective, points))
-    position = np.arange(len(rows))
-    return Ends(points, rows, value, gradient_norm, position, position, finite, ~finite)
+    value, norm = _evaluate(objective, points)
+    count = jnp.arange(len(finite))
+    status = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, count.shape), Status.converged)
+    return Runs(points, value, norm, jnp.zeros_like(count), status, count)
 
 
-def _read_runs(runs: Runs) -> Ends:
-    params, rows = _rows(runs.params)
-    keep = np.flatnonzero(np.isfinite(rows).all(axis=1) & np.asarray(runs.is_finite))
-    return Ends(
-        params=jax.tree.map(lambda leaf: leaf[keep], params),
-        rows=rows[keep],
-        value=np.asarray(runs.value)[keep],
-        gradient_norm=np.asarray(runs.gradient_norm)[keep],
-        restart_index=np.asarray(runs.restart_index)[keep],
-        position=keep,
-        converged=np.asarray(runs.is_converged)[keep],
-        below_value=np.asarray(runs.is_below_value)[keep],
-    )
-
-
-def _rows(params: PyTree) -> tuple[PyTree, np.ndarray]:
-    """Give the params as numpy arrays, and raveled to one row a point."""
-    params = jax.tree.map(np.asarray, params)
+def _check_axis(params: PyTree) -> None:
     leaves = jax.tree.leaves(params)
     lengths = {leaf.shape[0] if leaf.ndim else None for leaf in leaves}
     if len(lengths) != 1 or None in lengths:
@@ -94,15 +89,14 @@ def _rows(params: PyTree) -> tuple[PyTree, np.ndarray]:
         )
     if lengths == {0}:
         raise ValueError("runs_or_points holds no point; give at least one.")
-    return params, np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], axis=1)
 
 
 @eqx.filter_jit
 def _evaluate(objective: AbstractObjective, points: PyTree) -> tuple[jax.Array, jax.Array]:
-    """Give value and gradient norm at each point."""
+    """Compute value and gradient norm at each point."""
 
     def one(params: PyTree) -> tuple[jax.Array, jax.Array]:
         value, slope = jax.value_and_grad(lambda p: objective(p))(params)
-        return value, jnp.linalg.norm(ravel_pytree(slope)[0])
+        return value, gradient_norm(slope)
 
     return jax.lax.map(one, points, batch_size=256)

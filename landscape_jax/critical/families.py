@@ -1,6 +1,6 @@
 """The distinct critical points among many: families of points equal up to a symmetry."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 import jax
@@ -8,16 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, PyTree
 
-from landscape_jax.critical.classify import Kind, classify
-from landscape_jax.critical.curvature import spectrum
+from landscape_jax.critical.classify import Kind
 from landscape_jax.critical.ends import Ends, read
-from landscape_jax.critical.invariants import Invariants, distance_bounds, invariants, within
-from landscape_jax.critical.symmetry import Alignment, Group, default_tolerance
-from landscape_jax.objectives.base import AbstractObjective, Known, Symmetry
+from landscape_jax.critical.invariants import distance_bounds, within
+from landscape_jax.critical.judgement import Judgement, falls_to_global, judge
+from landscape_jax.critical.orbits import Orbits, orbits
+from landscape_jax.critical.relabelling import Relabelling
+from landscape_jax.critical.symmetry import Alignment, default_tolerance
+from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.search.runs import Runs
 
 # How each member of a family is carried onto the representative; a bare residual where no
 # symmetry is known.
-Members = dict[int, Alignment | float]
+Element = Alignment | Relabelling
+Members = dict[int, Element | float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +29,17 @@ class Family:
     """Points that the symmetry group carries onto each other.
 
     - `representative`: the member of smallest gradient norm (numpy, the params' structure);
-    - `value`, `gradient_norm` (for runs, in the search's norm: the largest of a neuron; for points
-      Euclidean), `spectrum`: at the representative; the spectrum is all NaN for the
-      runs that stopped below the value threshold, which are no critical points;
+    - `value`, `gradient_norm` (the largest of a neuron), `spectrum`: at the representative; the
+      spectrum is all NaN where F has no Hessian (a zero relu neuron), and for ends below the value
+      threshold, which need not be critical points;
     - `kind`: "global", "spurious", "minimum", "saddle" or "undecided", see `classify`;
     - `members`: positions among the given runs or points, the representative's first;
     - `restart_index`: the members' restart indices (for points: their positions);
     - `residuals`: how far each member is from the representative once it is carried onto it;
-      NaN for the runs below the threshold, which are not one orbit;
-    - `alignments`: for each member the element that carries it onto the representative,
-      W ≈ P W' Qᵀ, W being the symmetry's `rows` where the params are a network; empty where no
-      symmetry is known, and for the runs below the threshold;
+      NaN for the ends below the threshold, which are not one orbit;
+    - `alignments`: for each member the element that carries it onto the representative, an
+      `Alignment`, or a `Relabelling` of hidden layers; empty where no symmetry is known, and for
+      the ends below the threshold;
     - `separation`: no element brings another family's representative closer than this.  A lower
       bound from invariants, infinite for an only family; it is 0 where the exact search alone
       tells two families apart.
@@ -49,7 +53,7 @@ class Family:
     members: Int[np.ndarray, " members"]
     restart_index: Int[np.ndarray, " members"]
     residuals: Float[np.ndarray, " members"]
-    alignments: tuple[Alignment, ...]
+    alignments: tuple[Element, ...]
     separation: float
 
     @property
@@ -74,31 +78,56 @@ class Family:
         )
 
 
+class Families(tuple[Family, ...]):
+    """The families among runs or points, a tuple, lowest value first.
+
+    `unconverged`: the runs that are in none, as they neither converged nor fell below the value
+    threshold (they ran out of steps, diverged, escaped, or are not finite); none, for points.
+    """
+
+    unconverged: Runs
+
+    def __new__(cls, found: list[Family], unconverged: Runs) -> "Families":
+        """Keep the families in the order of their values."""
+        self = super().__new__(cls, sorted(found, key=lambda family: family.value))
+        self.unconverged = unconverged
+        return self
+
+
 def families(
     objective: AbstractObjective,
-    runs_or_points: PyTree,
+    runs_or_points: Runs | PyTree,
     *,
+    below_value: float | None = None,
     tolerance: float | None = None,
     eigenvalue_tolerance: float | None = None,
-) -> tuple[Family, ...]:
-    """Give the distinct points among `runs_or_points`, modulo the objective's symmetry group.
+) -> Families:
+    """List the distinct points among `runs_or_points`, modulo the objective's symmetry group.
 
     A point W' belongs to the family of W when an exact search finds an element g of
     `objective.known(W).symmetry` with ‖W − gW'‖_F ≤ tolerance · max(‖W‖_F, ‖W'‖_F); where no
-    symmetry is known, g is the identity and the norm that of the raveled params.  Runs that
-    stopped below the value threshold are no critical points: they form one family, of kind
-    "global".  Runs that are not finite belong to none.
+    symmetry is known, g is the identity and the norm that of the raveled params.  Networks whose
+    hidden neurons can be rescaled are compared in a normal form (see `NormalForm`); distances and
+    norms are those there.
+
+    Each family gets a kind on evidence alone, see `classify`.  Runs that stopped below the value
+    threshold are no critical points, and a threshold is no evidence: those from which F never rises
+    on the straight line to an exhibited point that attains its infimum are one family, "global";
+    the others are one family, "undecided".  Runs that neither converged nor fell below the value
+    are in no family, but in `unconverged`.  Points given as arrays are all listed, as "undecided"
+    where nothing shows that they are critical.
 
     **Arguments:**
 
     - `objective`: what the points are critical points of.
     - `runs_or_points`: the `Runs` of a search, or params with a leading axis, e.g. (m, n, d).
+    - `below_value`: a threshold of yours: ends of lower value are taken as stopped by it.
     - `tolerance`: relative distance up to which points are the same; default eps^(3/8) of the
       params' dtype, 1.3e-6 in float64 and 2.5e-3 in float32.
     - `eigenvalue_tolerance`: the size up to which the smallest eigenvalue has no sign; default:
       from its rounding and the gradient norm, see `classify`.
 
-    **Returns:** a tuple of `Family`, lowest value first.
+    **Returns:** `Families`, a tuple of `Family`, lowest value first.
 
     **Raises:** `ValueError` where there is no point, no leading axis, a point that is not finite
     or does not fit the objective, or a tolerance that is not positive.
@@ -117,118 +146,83 @@ def families(
     """
     if tolerance is not None and not tolerance > 0:
         raise ValueError(f"tolerance is {tolerance}; give a positive relative distance.")
-    ends = read(objective, runs_or_points)
-    if not len(ends.rows):
-        return ()
-    known = objective.known(jax.tree.map(jnp.asarray, ends.at(0)))
-    relative = default_tolerance(ends.rows.dtype) if tolerance is None else tolerance
-    if known.symmetry is None:
-        # Without a symmetry the invariants are the points themselves, and decide.
-        vectors: Invariants = (ends.rows,)
-        carry = _distance(ends)
-    else:
-        group, points = Group.of(known.symmetry), _points(known.symmetry, ends)
-        vectors, carry = invariants(group, points), _carry(group, points, relative)
-    found = _partition(ends, vectors, relative, carry)
-    heads = np.array(list(found))
-    built = [
-        _family(
-            objective,
-            known,
-            ends,
-            members,
-            float(distance_bounds(vectors, head, heads[heads != head]).min(initial=np.inf)),
-            eigenvalue_tolerance,
-        )
-        for head, members in found.items()
+    if below_value is not None and math.isnan(below_value):
+        raise ValueError("below_value is nan; give a number, or leave it out.")
+    ends = read(objective, runs_or_points, below_value)
+    if not len(ends):
+        return Families([], ends.unconverged)
+    dtype = jnp.result_type(*jax.tree.leaves(ends.params))
+    relative = default_tolerance(dtype) if tolerance is None else tolerance
+    symmetry = objective.known(ends.at(0)).symmetry
+    group = orbits(symmetry, ends.params, relative)
+    found = [
+        (members, judge(objective, ends.at(head), float(ends.value[head]), eigenvalue_tolerance))
+        for head, members in _partition(ends, group, relative).items()
     ]
-    return tuple(sorted(built, key=lambda family: family.value))
+    found += _below(objective, ends)
+    heads = np.array([next(iter(members)) for members, _ in found])
+    built = []
+    for head, (members, judgement) in zip(heads.tolist(), found, strict=True):
+        gaps = distance_bounds(group.vectors, head, heads[heads != head])
+        built.append(_family(ends, members, judgement, float(gaps.min(initial=np.inf))))
+    return Families(built, ends.unconverged)
 
 
-def _points(symmetry: Symmetry, ends: Ends) -> Float[np.ndarray, "ends neurons dim"]:
-    """Give the ends as what the symmetry acts on."""
-    shape = (len(symmetry.labels), len(symmetry.mean))
-    points = ends.params if symmetry.rows is None else jax.vmap(symmetry.rows)(ends.params)
-    if not isinstance(points, np.ndarray | jax.Array) or points.shape[1:] != shape:
-        raise ValueError(
-            "runs_or_points does not fit the objective's symmetry; give one array of shape "
-            f"(points, {shape[0]}, {shape[1]})."
-        )
-    return np.asarray(points)
+def _partition(ends: Ends, group: Orbits, tolerance: float) -> dict[int, Members]:
+    """Part the critical ends into families {head: members}, each head the first of its members.
 
-
-def _distance(ends: Ends) -> Callable[[int, int], float]:
-    return lambda head, end: float(np.linalg.norm(ends.rows[head] - ends.rows[end]))
-
-
-def _carry(
-    group: Group, points: Float[np.ndarray, "ends neurons dim"], tolerance: float
-) -> Callable[[int, int], Alignment | None]:
-    """Give the exact test: how an end is carried onto a head, `None` where it is not."""
-    return lambda head, end: (
-        group.identity() if head == end else group.align(points[head], points[end], tolerance)
-    )
-
-
-def _partition(
-    ends: Ends,
-    vectors: Invariants,
-    tolerance: float,
-    carry: Callable[[int, int], Alignment | float | None],
-) -> dict[int, Members]:
-    """Part the ends into families {head: members}, each head the first of its members.
-
-    Ends are taken by gradient norm, converged ones first, so the first of a family is its
-    representative.  The exact test is left to the heads that the invariants do not exclude.
+    Ends are taken by gradient norm, so the first of a family is its representative.  The exact test
+    is left to the heads that the invariants do not exclude.
     """
-    lengths = np.linalg.norm(ends.rows.astype(np.float64), axis=1)
-    order = np.lexsort((ends.gradient_norm, ~ends.converged))
+    order = np.argsort(ends.gradient_norm, kind="stable")
     found: dict[int, Members] = {}
-    for end in order[~ends.below_value[order]].tolist():
+    for end in order[~ends.below[order]].tolist():
         heads = np.array([*found, end])
-        reach = tolerance * np.maximum(lengths[heads], lengths[end])
-        for head in within(vectors, end, heads, reach).tolist():
-            carried = carry(head, end)
+        reach = tolerance * np.maximum(group.lengths[heads], group.lengths[end])
+        for head in within(group.vectors, end, heads, reach).tolist():
+            carried = group.carry(head, end)
             if carried is not None:
                 found.setdefault(head, {})[end] = carried
                 break
-    below = order[ends.below_value[order]].tolist()
-    if below:
-        found[below[0]] = dict.fromkeys(below, np.nan)
     return found
 
 
-def _family(
-    objective: AbstractObjective,
-    known: Known,
-    ends: Ends,
-    members: Members,
-    separation: float,
-    eigenvalue_tolerance: float | None,
-) -> Family:
+def _below(objective: AbstractObjective, ends: Ends) -> list[tuple[Members, Judgement]]:
+    """Part the ends below the threshold in those from which F falls to its infimum, and others."""
+    places = np.flatnonzero(ends.below)
+    places = places[np.argsort(ends.gradient_norm[places], kind="stable")]
+    if not len(places):
+        return []
+    params = jax.tree.map(lambda leaf: leaf[places], ends.params)
+    near = [objective.nearest_minimizer(ends.at(place)) for place in places.tolist()]
+    falls = falls_to_global(objective, params, near)
+    none = np.full(sum(leaf[0].size for leaf in jax.tree.leaves(params)), np.nan)
+    parts: list[tuple[np.ndarray, Kind]] = [
+        (places[falls], "global"),
+        (places[~falls], "undecided"),
+    ]
+    return [
+        (dict.fromkeys(part.tolist(), np.nan), Judgement(kind, none))
+        for part, kind in parts
+        if len(part)
+    ]
+
+
+def _family(ends: Ends, members: Members, judgement: Judgement, separation: float) -> Family:
     """Describe one family; the first member is its representative."""
     places = np.array(list(members))
     head = int(places[0])
-    value, gradient_norm = float(ends.value[head]), float(ends.gradient_norm[head])
-    kind: Kind = "global"
-    if ends.below_value[head]:
-        eigenvalues = np.full(ends.rows.shape[1], np.nan, ends.rows.dtype)
-    else:
-        eigenvalues = spectrum(objective, ends.at(head))
-        kind = classify(known, value, eigenvalues, gradient_norm, tolerance=eigenvalue_tolerance)
-        if not ends.converged[head] and kind != "global":
-            kind = "undecided"
     return Family(
-        representative=ends.at(head),
-        value=value,
-        gradient_norm=gradient_norm,
-        spectrum=eigenvalues,
-        kind=kind,
+        representative=jax.tree.map(lambda leaf: leaf[head], ends.params),
+        value=float(ends.value[head]),
+        gradient_norm=float(ends.gradient_norm[head]),
+        spectrum=judgement.spectrum,
+        kind=judgement.kind,
         members=ends.position[places],
         restart_index=ends.restart_index[places],
         residuals=np.array(
-            [x.residual if isinstance(x, Alignment) else x for x in members.values()]
+            [x.residual if isinstance(x, Element) else x for x in members.values()], np.float64
         ),
-        alignments=tuple(x for x in members.values() if isinstance(x, Alignment)),
+        alignments=tuple(x for x in members.values() if isinstance(x, Element)),
         separation=separation,
     )

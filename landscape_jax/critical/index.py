@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, PyTree
 
 from landscape_jax.critical.classify import eigenvalue_tolerance
-from landscape_jax.objectives.base import AbstractObjective, hessian
+from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
 
 # Numbers in the Hessians that are held at a time.
 _HELD = 2**22
@@ -20,10 +20,10 @@ class Index(NamedTuple):
     """The signs of the eigenvalues of ∇²F, counted; for many points, arrays with an entry each.
 
     - `negative`, the index; `zero`, the nullity, those within `tolerance`; `positive`.  All are 0
-      where the Hessian is not finite.
-    - `tolerance`: the size up to which the sign of an eigenvalue says nothing.
-    - `eigenvalues`: all of them, in increasing order.
-    - `gradient_norm`: ‖∇F‖, which says whether the point is critical.
+      where F has no Hessian, or it is not finite.
+    - `tolerance`: the magnitude below which the sign of an eigenvalue is not significant.
+    - `eigenvalues`: all of them, in increasing order; NaN where there is no Hessian.
+    - `gradient_norm`: the largest of a neuron, as in `Runs`.
     """
 
     negative: Int[np.ndarray, "*points"]
@@ -80,12 +80,10 @@ def indices(
     """
     if tolerance is not None and not tolerance >= 0:
         raise ValueError(f"tolerance is {tolerance}; it must be at least 0")
-    eigenvalues, norms = map(np.asarray, _spectra(objective, points))
+    eigenvalues, norms, slopes, lengths = map(np.asarray, _spectra(objective, points))
+    rows = zip(eigenvalues, slopes.tolist(), lengths.tolist(), strict=True)
     bounds = np.array(
-        [
-            eigenvalue_tolerance(row, float(norm)) if tolerance is None else tolerance
-            for row, norm in zip(eigenvalues, norms, strict=True)
-        ]
+        [eigenvalue_tolerance(*row) if tolerance is None else tolerance for row in rows]
     )
     negative = (eigenvalues < -bounds[:, None]).sum(axis=1)
     positive = (eigenvalues > bounds[:, None]).sum(axis=1)
@@ -94,15 +92,26 @@ def indices(
 
 
 @eqx.filter_jit
-def _spectra(objective: AbstractObjective, points: PyTree) -> tuple[Array, Array]:
-    """Give the eigenvalues of the Hessian, NaN where it is not finite, and ‖∇F‖ at each point."""
+def _spectra(objective: AbstractObjective, points: PyTree) -> tuple[Array, Array, Array, Array]:
+    """Compute the eigenvalues of the Hessian, NaN where there is none, at each point.
 
-    def one(params: PyTree) -> tuple[Array, Array]:
+    Beside them: the gradient norm, the gradient's Euclidean norm, and the length on which the
+    Hessian may change by its own size.
+    """
+    unit = objective.known(jax.tree.map(lambda leaf: leaf[0], points)).units.length
+
+    def one(params: PyTree) -> tuple[Array, Array, Array, Array]:
         H = hessian(objective, params)
-        finite = jnp.isfinite(H).all()
+        radius = jnp.asarray(objective.smooth_radius(params))
+        finite = jnp.isfinite(H).all() & (radius > 0)
         eigenvalues = jnp.linalg.eigvalsh(jnp.where(finite, H, 0))
-        slope = ravel_pytree(jax.grad(lambda p: objective(p))(params))[0]
-        return jnp.where(finite, eigenvalues, jnp.nan), jnp.linalg.norm(slope)
+        slope = jax.grad(lambda p: objective(p))(params)
+        return (
+            jnp.where(finite, eigenvalues, jnp.nan),
+            gradient_norm(slope),
+            jnp.linalg.norm(ravel_pytree(slope)[0]),
+            jnp.where(radius > 0, jnp.minimum(radius, unit), unit),
+        )
 
     leaves = jax.tree.leaves(points)
     parameters = sum(leaf[0].size for leaf in leaves)

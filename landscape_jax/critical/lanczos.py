@@ -142,10 +142,15 @@ def _extremes(
 def flat_product(
     objective: AbstractObjective, params: PyTree
 ) -> tuple[Product, Float[Array, " parameters"], Callable[[Array], PyTree]]:
-    """Give v ↦ ∇²F v over the raveled parameters, these, and what undoes the raveling."""
+    """Return v ↦ ∇²F v over the raveled parameters, these, and what undoes the raveling.
+
+    The products are NaN where F has no Hessian.
+    """
     flat, unravel = ravel_pytree(params)
     *_, image = objective.curvature(params)
-    return lambda v: ravel_pytree(image(unravel(v)))[0], flat, unravel
+    there = jnp.where(jnp.asarray(objective.smooth_radius(params)) > 0, 1, jnp.nan)
+    there = there.astype(flat.dtype)
+    return lambda v: there * ravel_pytree(image(unravel(v)))[0], flat, unravel
 
 
 def rounding(flat: Float[Array, " parameters"], norm: Scalar) -> Scalar:

@@ -32,7 +32,7 @@ def clusters(values: Float[np.ndarray, "*shape"], gap: float) -> Int[np.ndarray,
 
 
 def scramble(numbers: Int[np.ndarray, "*shape"], salt: int = 0) -> UInt64[np.ndarray, "*shape"]:
-    """Give each number its own pseudo-random 64-bit word (the finaliser of splitmix64)."""
+    """Hash each number to its own pseudo-random 64-bit word (the finaliser of splitmix64)."""
     word = (numbers + 1 + (salt << 32)).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -108,7 +108,7 @@ def _has_automorphism(
     sources: list[int],
     image: int,
 ) -> bool:
-    """Say whether an automorphism of one graph carries one of the vertices `sources` to `image`."""
+    """Return whether an automorphism of one graph carries one of `sources` to `image`."""
     both = np.stack([colours, colours])
     return any(
         search(edges, _individualise(both, source, image), accept, (side, side)) is not None
@@ -119,7 +119,7 @@ def _has_automorphism(
 def _individualise(
     colours: Int[np.ndarray, "2 vertices"], first: int, second: int
 ) -> Int[np.ndarray, "2 vertices"]:
-    """Give one vertex of each graph a colour of their own."""
+    """Colour one vertex of each graph apart from all others."""
     colours = colours.copy()
     colours[0, first] = colours[1, second] = colours.max() + 1
     return colours

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Int, UInt64
+from jaxtyping import Bool, Float, Int, UInt64
 from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
@@ -14,27 +14,30 @@ from landscape_jax.objectives.base import Symmetry
 
 # Numbers that define a group (masses, angles, the mean) are equal when they agree to so many eps.
 UNITS_IN_THE_LAST_PLACE = 64
+# The colour of the edge between a neuron and itself flipped.
+_ANTIPODES = np.uint64(0xD1B54A32D192ED03)
 
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """A group element that carries a member onto its representative: W ≈ P W' Qᵀ.
+    """A group element that carries a member onto its representative: W ≈ S P W' Qᵀ.
 
     `permutation`: row i of the representative is row permutation[i] of the member; `isometry`: Q;
-    `residual`: ‖W − P W' Qᵀ‖_F.
+    `signs`: the diagonal of S, all 1 unless the symmetry has flips; `residual`: ‖W − S P W' Qᵀ‖_F.
     """
 
     permutation: Int[np.ndarray, " neurons"]
     isometry: Float[np.ndarray, "dim dim"]
+    signs: Int[np.ndarray, " neurons"]
     residual: float
 
     def __call__(self, W: Float[np.ndarray, "neurons dim"]) -> Float[np.ndarray, "neurons dim"]:
-        """Give P W Qᵀ."""
-        return W[self.permutation] @ self.isometry.T
+        """Return S P W Qᵀ."""
+        return self.signs[:, None] * W[self.permutation] @ self.isometry.T
 
 
 def default_tolerance(dtype: np.dtype) -> float:
-    """Give the relative distance up to which points are the same: eps^(3/8).
+    """Return the relative distance up to which points are the same: eps^(3/8).
 
     That is 1.3e-6 in float64 and 2.5e-3 in float32: above the error ‖∇F‖/λ_min of a converged
     point at the smallest eigenvalues met (4e-5), far below the distance between critical points.
@@ -46,14 +49,15 @@ def default_tolerance(dtype: np.dtype) -> float:
 class Group:
     """A `Symmetry`, with all that its alignments share computed once; make it with `of`.
 
-    `labels`: classes of neurons; `frame`: the lines' unit vectors, then the unit vector of the
-    mean (0 where it vanishes); `span`: an orthonormal basis of what the frame spans, its longest
-    axes first; `inverse`: what makes `span` of the frame; `complement`: an orthonormal basis of the
-    rest; `line_colours`, `line_edges`: the graph of the directed
-    lines +e₁, …, +e_L, −e₁, …, −e_L, which Q permutes.
+    `labels`: classes of neurons; `flips`: whether each neuron may change its sign; `frame`: the
+    lines' unit vectors, then the unit vector of the mean (0 where it vanishes); `span`: an
+    orthonormal basis of what the frame spans, its longest axes first; `inverse`: what makes `span`
+    of the frame; `complement`: an orthonormal basis of the rest; `line_colours`, `line_edges`: the
+    graph of the directed lines +e₁, …, +e_L, −e₁, …, −e_L, which Q permutes.
     """
 
     labels: Int[np.ndarray, " neurons"]
+    flips: bool
     frame: Float[np.ndarray, "vectors dim"]
     span: Float[np.ndarray, "rank dim"]
     inverse: Float[np.ndarray, "rank vectors"]
@@ -78,6 +82,7 @@ class Group:
         colours, edges = _line_graph(lines, masses / (scale or 1), unit_mean, rounding)
         return cls(
             labels=np.unique(symmetry.labels, return_inverse=True)[1],
+            flips=symmetry.flips,
             frame=frame,
             span=basis[:rank],
             inverse=left.T[:rank] / sizes[:rank, None],
@@ -99,27 +104,35 @@ class Group:
         return search(edges, colours, partial(self._fit, points, reach))
 
     def identity(self) -> Alignment:
-        """Give the group's identity."""
-        return Alignment(np.arange(len(self.labels)), np.eye(self.frame.shape[1]), 0.0)
+        """Return the group's identity."""
+        count, dim = len(self.labels), self.frame.shape[1]
+        return Alignment(np.arange(count), np.eye(dim), np.ones(count, np.int64), 0.0)
 
     def _graphs(
         self, points: Float[np.ndarray, "2 neurons dim"], reach: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Colour both points' graphs: vertices are the neurons and the directed lines.
 
+        Where neurons have flips, each is there twice, as it is and flipped.
         Where a group element brings the points within `reach` of each other, the numbers of
         corresponding vertices and edges differ by at most the gaps used here, so their colours
         agree.
         """
+        labels = self.labels
+        if self.flips:
+            points, labels = np.concatenate([points, -points], axis=1), np.tile(labels, 2)
         products = points @ self.frame.T
         on_lines, on_mean = products[..., :-1], products[..., -1]
         gram = points @ points.swapaxes(1, 2)
         longest = np.sqrt(gram.max(initial=0))
         among = scramble(clusters(gram, 2 * reach * longest), 1)
+        if self.flips:
+            itself = np.arange(len(labels))
+            among[:, itself, np.roll(itself, len(self.labels))] = _ANTIPODES
         across = scramble(clusters(np.concatenate([on_lines, -on_lines], 2), reach), 2)
         lines = np.broadcast_to(self.line_edges, (2, *self.line_edges.shape))
         edges = np.block([[among, across], [across.swapaxes(1, 2), lines]])
-        neurons = clusters(on_mean, reach) * (self.labels.max(initial=0) + 1) + self.labels
+        neurons = clusters(on_mean, reach) * (labels.max(initial=0) + 1) + labels
         line_colours = np.broadcast_to(self.line_colours, (2, *self.line_colours.shape))
         return np.concatenate([neurons, line_colours + neurons.max(initial=0) + 1], 1), edges
 
@@ -135,7 +148,7 @@ class Group:
         Q is the best isometry (Procrustes).
         """
         target, source = points[sides[0]], points[sides[1]]
-        neurons, lines = np.split(colours, [len(target)], axis=1)
+        neurons, lines = np.split(colours, [colours.shape[1] - len(self.line_colours)], axis=1)
         match = np.empty(lines.shape[1], np.int64)
         match[np.argsort(lines[0], kind="stable")] = np.argsort(lines[1], kind="stable")
         if not np.array_equal(self.line_edges[np.ix_(match, match)], self.line_edges):
@@ -145,15 +158,34 @@ class Group:
         axes, lengths = np.linalg.qr((self.inverse @ matched).T)
         isometry = self.span.T @ (axes * np.where(np.diag(lengths) < 0, -1, 1)).T
         gain = target @ isometry @ source.T
-        differ = neurons[0][:, None] != neurons[1]
+        signs, allowed = _signs(neurons, gain)
         forbidden = 1 + 2 * len(gain) * np.abs(gain).max(initial=0)
-        _, permutation = linear_sum_assignment(gain - forbidden * differ, maximize=True)
+        rows, permutation = linear_sum_assignment(
+            signs * gain - forbidden * ~allowed, maximize=True
+        )
+        signs = signs[rows, permutation]
+        source = signs[:, None] * source[permutation]
         if len(self.complement):
             outside = self.complement.T
-            turn, _ = orthogonal_procrustes(source[permutation] @ outside, target @ outside)
+            turn, _ = orthogonal_procrustes(source @ outside, target @ outside)
             isometry = isometry + outside @ turn.T @ outside.T
-        residual = float(np.linalg.norm(target - source[permutation] @ isometry.T))
-        return Alignment(permutation, isometry, residual) if residual <= reach else None
+        residual = float(np.linalg.norm(target - source @ isometry.T))
+        return Alignment(permutation, isometry, signs, residual) if residual <= reach else None
+
+
+def _signs(
+    colours: Int[np.ndarray, "2 vertices"], gain: Float[np.ndarray, "neurons neurons"]
+) -> tuple[Int[np.ndarray, "neurons neurons"], Bool[np.ndarray, "neurons neurons"]]:
+    """Return the sign with which each neuron best takes each place, and whether it may at all.
+
+    `colours`: of the neurons and, behind them, of the flipped ones where there are flips.
+    """
+    count = len(gain)
+    as_it_is = colours[0, :count, None] == colours[1, :count]
+    if colours.shape[1] == count:
+        return np.ones(gain.shape, np.int64), as_it_is
+    flipped = colours[0, :count, None] == colours[1, count:]
+    return np.where(flipped & ~(as_it_is & (gain >= 0)), -1, 1), as_it_is | flipped
 
 
 def _line_graph(

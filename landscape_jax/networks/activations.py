@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 Function = Callable[[Array], Array]
+Parity = Literal["odd", "even"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class PiecewiseLinear:
     minus: float
 
     def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Give h(t)."""
+        """Return h(t)."""
         return jnp.where(t > 0, self.plus * t, self.minus * t)
 
 
@@ -29,7 +31,7 @@ class Monomial:
     power: int
 
     def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Give t^p."""
+        """Return t^p."""
         return t**self.power
 
 
@@ -41,6 +43,10 @@ class Activation:
     - `degree`: p where φ(ct) = c^p φ(t) for all c > 0, else `None`.
     - `slopes`: (s₊, s₋) where φ is `PiecewiseLinear`, else `None`.
     - `kinks`: the points where φ is not differentiable.
+    - `parity`: "odd" where φ(−t) = −φ(t), "even" where φ(−t) = φ(t), else `None`.
+
+    Degree and parity are symmetries of every network with this φ, modulo which `families` counts
+    its critical points; declare them for a function of your own.
 
     ```python
     >>> import jax.numpy as jnp
@@ -50,6 +56,9 @@ class Activation:
     ([-0.2, 3.0], 1, (1.0, 0.1))
     >>> f"{activations.named('tanh').derivative(2)(jnp.array(0.5)):.4f}"
     '-0.7269'
+    >>> cube = activations.Activation("cube", lambda t: t**3, degree=3, parity="odd")
+    >>> cube(jnp.array([-2.0])).tolist()
+    [-8.0]
 
     ```
     """
@@ -59,13 +68,14 @@ class Activation:
     degree: int | None = None
     slopes: tuple[float, float] | None = None
     kinks: tuple[float, ...] = ()
+    parity: Parity | None = None
 
     def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """Give φ(t), elementwise."""
+        """Return φ(t), elementwise."""
         return self.function(t)
 
     def derivative(self, order: int = 1) -> Function:
-        """Give the derivative of this order, elementwise; at a kink, the side that JAX takes."""
+        """Return the derivative of this order, elementwise; at a kink, the side that JAX takes."""
 
         def derive(function: Function) -> Function:
             def derived(t: Array) -> Array:
@@ -80,17 +90,19 @@ class Activation:
 
 
 def leaky(plus: float | int, minus: float | int) -> Activation:
-    """Give h_{s₊,s₋}: slope `plus` for positive, `minus` for negative arguments."""
+    """Return h_{s₊,s₋}: slope `plus` for positive, `minus` for negative arguments."""
     slopes = float(plus), float(minus)
     kinks = () if plus == minus else (0.0,)
-    return Activation(f"h({plus:g}, {minus:g})", PiecewiseLinear(*slopes), 1, slopes, kinks)
+    parity = "odd" if plus == minus else "even" if plus == -minus else None
+    return Activation(f"h({plus:g}, {minus:g})", PiecewiseLinear(*slopes), 1, slopes, kinks, parity)
 
 
 def monomial(power: int) -> Activation:
-    """Give t ↦ t^power, for a power of at least 0."""
+    """Return t ↦ t^power, for a power of at least 0."""
     if power < 0:
         raise ValueError(f"power is {power}; it must be at least 0")
-    return Activation(f"t^{power}", Monomial(power), power)
+    parity = "odd" if power % 2 else "even"
+    return Activation(f"t^{power}", Monomial(power), power, parity=parity)
 
 
 def _step(t: Array) -> Array:
@@ -105,15 +117,15 @@ _KNOWN = {
         replace(leaky(1, -1), name="abs"),
         replace(leaky(1, 1), name="linear"),
         replace(monomial(2), name="quadratic"),
-        Activation("erf", jax.lax.erf),
+        Activation("erf", jax.lax.erf, parity="odd"),
         Activation("sigmoid", jax.nn.sigmoid),
-        Activation("tanh", jnp.tanh),
-        Activation("arctan", jnp.arctan),
+        Activation("tanh", jnp.tanh, parity="odd"),
+        Activation("arctan", jnp.arctan, parity="odd"),
         Activation("elu", jax.nn.elu),
         Activation("selu", jax.nn.selu, kinks=(0.0,)),
         Activation("softplus", jax.nn.softplus),
-        Activation("sine", jnp.sin),
-        Activation("cosine", jnp.cos),
+        Activation("sine", jnp.sin, parity="odd"),
+        Activation("cosine", jnp.cos, parity="even"),
         Activation("step", _step, 0, None, (0.0,)),
     )
 }
@@ -127,7 +139,7 @@ _FUNCTIONS = {known.function: known for known in _KNOWN.values()} | {
 
 
 def named(activation: str | Function | Activation) -> Activation:
-    """Give the activation of a name, or a user's function as an activation.
+    """Return the activation of a name, or a user's function as an activation.
 
     **Raises:** `ValueError` on a name that is not known, `TypeError` on what is no function.
     """

@@ -7,7 +7,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.base import AbstractObjective, Known
 from landscape_jax.objectives.empirical import EmpiricalRisk
 
 # What the added neurons add counts as nothing below this many roots of the precision.
@@ -95,6 +95,10 @@ class NeuronAugmented(AbstractObjective):
     def __call__(self, params: Augmented) -> Scalar:
         """Give L̃."""
         return self.risk(params) + self.penalty * jnp.sum(params.a**2)
+
+    def known(self, params: Augmented) -> Known:
+        """Return the units of the risk."""
+        return Known(units=self.risk.known(params.network).units)
 
     def escape(self, params: Augmented) -> Scalar:
         """Give ‖(a, b, w)‖, the norm to be monitored (KK20, section 5)."""

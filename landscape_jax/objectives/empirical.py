@@ -6,12 +6,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
 from landscape_jax.networks import criteria
-from landscape_jax.networks.hidden import is_shallow, neuron_rows
-from landscape_jax.objectives.base import AbstractObjective, Known, Symmetry
+from landscape_jax.networks.models import TwoLayer
+from landscape_jax.objectives.base import AbstractObjective, Known, Units
+from landscape_jax.objectives.neurons import network_symmetry
 from landscape_jax.objectives.teacher import checked, is_traced
 
 
@@ -74,7 +74,7 @@ class EmpiricalRisk(AbstractObjective):
         self.classes = int(self.y.max()) + 1 if known else None
 
     def __call__(self, network: PyTree) -> Scalar:
-        """Give L(network)."""
+        """Return L(network)."""
         chunks, rest = divmod(len(self.x), self.chunk)
         if chunks == 1 and not rest:
             return jnp.mean(self._losses(network, self.x, self.y))
@@ -93,22 +93,36 @@ class EmpiricalRisk(AbstractObjective):
         return total / len(self.x)
 
     def known(self, params: PyTree) -> Known:
-        """Say the symmetry of a network with one hidden layer: its neurons may change places."""
-        if not is_shallow(params):
-            return Known()
-        rows, entries = jax.eval_shape(neuron_rows, params).shape
-        # Lines of different masses, none orthogonal to the mean: the identity is all that is left.
-        lines = np.eye(entries, dtype=self.x.dtype)
-        masses = np.arange(1, entries + 1, dtype=self.x.dtype)
-        labels = np.append(np.zeros(rows - 1, self.x.dtype), 1).astype(self.x.dtype)
-        return Known(symmetry=Symmetry(labels, lines, masses, masses, rows=neuron_rows))
+        """Return the symmetry of a `TwoLayer` or an `Mlp`, see `network_symmetry`, and the units.
+
+        For "squared", whose values have units, that of values is the variance of the labels, and
+        that of parameters its fourth root, what a network of two layers of equal size has.  Other
+        criteria have none, and both are 1.  Inputs are taken to be of order one.
+        """
+        units = Units(*_units(self.y)) if self.criterion.name == "squared" else Units()
+        return Known(symmetry=network_symmetry(params), units=units)
+
+    def smooth_radius(self, params: PyTree) -> Scalar | float:
+        """Return 0 where a sample lies exactly on a kink of a hidden neuron, else ∞, as if smooth.
+
+        It is known of a `TwoLayer`: there the risk has no Hessian, if a change of the neuron moves
+        the kink and the outputs see it.
+        """
+        if not isinstance(params, TwoLayer) or not params.activation.kinks:
+            return jnp.inf
+        h = jnp.matmul(self.x, params.W1.T, precision=jax.lax.Precision.HIGHEST)
+        h = h if params.b1 is None else h + params.b1
+        moves = jnp.full(len(self.x), True) if params.b1 is not None else self.x.any(axis=1)
+        seen = moves[:, None] & params.W2.any(axis=0)
+        on_kink = jnp.stack([h == kink for kink in params.activation.kinks]).any(axis=0)
+        return jnp.where((on_kink & seen).any(), 0, jnp.inf)
 
     def losses(self, network: PyTree) -> Float[Array, " samples"]:
-        """Give ℓ(f(xᵢ), yᵢ) for each sample."""
+        """Return ℓ(f(xᵢ), yᵢ) for each sample."""
         return self._losses(network, self.x, self.y)
 
     def batches(self, size: int) -> Callable[[Key[Array, ""]], "EmpiricalRisk"]:
-        """Give the function from a key to the risk on `size` samples drawn with replacement.
+        """Return the function from a key to the risk on `size` samples drawn with replacement.
 
         Its mean over keys is this risk: pass it as `restart(…, batches=…)`.
         """
@@ -131,6 +145,15 @@ class EmpiricalRisk(AbstractObjective):
         if y.ndim == 2 and self.criterion.labels != "any" and y.shape != q.shape:
             raise ValueError(f"y has {y.shape[1]} outputs; the network gives {q.shape[1]}")
         return jax.vmap(self.criterion.loss)(q, y)
+
+
+@jax.jit
+def _units(y: Array) -> tuple[Scalar, Scalar]:
+    """Return the labels' variance, their mean square where that is 0, else 1; and its 4th root."""
+    spread = jnp.mean(jnp.sum((y - y.mean(axis=0)) ** 2, axis=-1))
+    square = jnp.mean(jnp.sum(y**2, axis=-1))
+    value = jnp.where(spread > 0, spread, jnp.where(square > 0, square, 1))
+    return value, value**0.25
 
 
 class Batches(eqx.Module):

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.neurons import HiddenNeurons
 from landscape_jax.objectives.teacher import is_traced
 
 
@@ -21,31 +20,36 @@ class Frozen(AbstractObjective):
     trainable: PyTree
 
     def __call__(self, params: PyTree) -> Scalar:
-        """Give F of the trainable leaves `params` and the fixed ones."""
+        """Return F of the trainable leaves `params` and the fixed ones."""
         return self.objective(self.whole(params))
 
     def known(self, params: PyTree) -> Known:
-        """Say which neurons of the objective's symmetry may change places: those fixed alike.
+        """Return what is left of the objective's symmetry, see `HiddenNeurons.freeze`.
 
-        A least value that the whole attains need not be attained here.
+        A least value that the whole attains need not be attained here.  Isometries are left only
+        where no leaf is fixed.
         """
         known = self.objective.known(self.whole(params))
-        symmetry, rows = known.symmetry, None if known.symmetry is None else known.symmetry.rows
-        if symmetry is None or rows is None or any(map(is_traced, jax.tree.leaves(self.fixed))):
-            return Known(below_value=known.below_value)
-        with jax.ensure_compile_time_eval():
-            fixed = np.asarray(rows(self.whole(jax.tree.map(jnp.zeros_like, self.trainable))))
-        alike = np.column_stack([symmetry.labels, fixed])
-        labels = np.unique(alike, axis=0, return_inverse=True)[1].reshape(-1).astype(fixed.dtype)
-        group = replace(symmetry, labels=labels, rows=lambda moving: rows(self.whole(moving)))
-        return Known(below_value=known.below_value, symmetry=group)
+        fixed = jax.tree.leaves(self.fixed)
+        if not fixed:
+            return known
+        if any(map(is_traced, fixed)) or not isinstance(known.symmetry, HiddenNeurons | tuple):
+            return replace(known, infimum=None, symmetry=None)
+        layers = known.symmetry if isinstance(known.symmetry, tuple) else (known.symmetry,)
+        frozen = (layer.freeze(self.trainable, self.fixed) for layer in layers)
+        left = tuple(layer for layer in frozen if layer is not None)
+        return replace(known, infimum=None, symmetry=left or None)
+
+    def smooth_radius(self, params: PyTree) -> Scalar | float:
+        """Return what the objective gives at the whole."""
+        return self.objective.smooth_radius(self.whole(params))
 
     def escape(self, params: PyTree) -> Scalar | float:
-        """Give what the objective gives at the whole."""
+        """Return what the objective gives at the whole."""
         return self.objective.escape(self.whole(params))
 
     def is_admissible(self, params: PyTree) -> Bool[Array, ""] | bool:
-        """Say what the objective says of the whole."""
+        """Return what the objective says of the whole."""
         return self.objective.is_admissible(self.whole(params))
 
     def whole(self, params: PyTree) -> PyTree:
@@ -56,7 +60,7 @@ class Frozen(AbstractObjective):
 def freeze(
     objective: AbstractObjective, network: PyTree, *, trainable: PyTree | Callable[..., bool]
 ) -> Frozen:
-    """Give the objective over the trainable leaves of the network, the others fixed as they are.
+    """Return the objective over the trainable leaves of the network, the others fixed as they are.
 
     **Arguments:** `objective`, of networks like `network`; `trainable`, a pytree of True and False
     of the network's structure, or a prefix of it, or a function from a leaf to one of them.

@@ -6,12 +6,14 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, Scalar
 
 from landscape_jax.networks.activations import Activation, Function
-from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.isometries import student_neurons
 from landscape_jax.objectives.population import PopulationRisk
-from landscape_jax.objectives.teacher import checked, checked_students
+from landscape_jax.objectives.teacher import checked, checked_students, is_traced
 
 
 class Estimate(NamedTuple):
@@ -97,13 +99,26 @@ class MonteCarloRisk(AbstractObjective):
         self.key, self.chunk = key, min(chunk, self.count)
 
     def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
-        """Give the sample mean of the loss."""
+        """Return the sample mean of the loss."""
         return self._moments(W, self.key)[0]
+
+    def known(self, params: Float[Array, "neurons dim"]) -> Known:
+        """Return the infimum of the exact risk, and the symmetry of the student's function.
+
+        The samples fix the coordinates: no isometry but the identity leaves the mean unchanged.
+        """
+        known = self.exact.known(params)
+        a = self.exact.student_weights
+        if known.symmetry is None or is_traced(a):
+            return Known()
+        weights = np.ones(len(params), params.dtype) if a is None else np.asarray(a)
+        symmetry = student_neurons(self.exact.activation, weights)
+        return Known(infimum=known.infimum, symmetry=symmetry, units=known.units)
 
     def estimate(
         self, W: Float[Array, "neurons dim"], *, key: Key[Array, ""] | None = None
     ) -> Estimate:
-        """Give the sample mean with its standard error; a `key` draws other fresh samples."""
+        """Return the sample mean with its standard error; a `key` draws other fresh samples."""
         if key is not None and self.samples is not None:
             raise ValueError("key is given, but the samples are fixed; leave it out")
         mean, variance = self._moments(W, self.key if key is None else key)
@@ -112,7 +127,7 @@ class MonteCarloRisk(AbstractObjective):
     # Jitted, for a loop compiles anew in every call that is not.
     @eqx.filter_jit
     def _moments(self, W: Array, key: Array | None) -> tuple[Array, Array]:
-        """Give mean and variance of the loss, merged chunk by chunk (Chan, Golub & LeVeque)."""
+        """Return mean and variance of the loss, merged chunk by chunk (Chan, Golub & LeVeque)."""
         checked_students(W, self.exact.teacher.shape[1], self.exact.student_weights)
         chunks, rest = divmod(self.count, self.chunk)
 
@@ -162,7 +177,7 @@ class FreshSamples(eqx.Module):
 
 
 def fresh_samples(risk: PopulationRisk, size: int) -> FreshSamples:
-    """Give the function from a key to the risk on `size` fresh samples x ~ N(0, I).
+    """Return the function from a key to the risk on `size` fresh samples x ~ N(0, I).
 
     Its mean over keys is `risk`: `restart(risk, …, batches=fresh_samples(risk, 64))` is online SGD.
 

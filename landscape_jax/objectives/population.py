@@ -9,21 +9,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array, Float, Int, Scalar
+from jaxtyping import Array, Bool, Float, Int, Scalar
 
 from landscape_jax.networks.activations import Activation, Function, named
 from landscape_jax.networks.realisation import realise
 from landscape_jax.objectives import relu_risk
-from landscape_jax.objectives.base import AbstractObjective, Known, Symmetry
+from landscape_jax.objectives.base import AbstractObjective, Attained, Known, Units
 from landscape_jax.objectives.expectations import is_closed, pair_expectation
 from landscape_jax.objectives.gaussian import angle_coefficients, relu_expectation, relu_pull
+from landscape_jax.objectives.isometries import population_symmetry
+from landscape_jax.objectives.matching import can_match, nearest_match
 from landscape_jax.objectives.quadrature import quadrature_error
 from landscape_jax.objectives.teacher import (
     checked,
     checked_students,
     checked_weights,
     is_traced,
-    teacher_symmetry,
+    scales,
 )
 
 
@@ -192,23 +194,22 @@ class PopulationRisk(AbstractObjective):
         )
 
     def known(self, params: Float[Array, "neurons dim"]) -> Known:
-        """Say the infimum, the value of a global run, and the symmetry group at W's shape.
+        """Return the infimum, SS18's threshold, the symmetry group and the units at W's shape.
 
         The infimum is 0 where the student can compute the teacher by matching its neurons one by
-        one.  A run counts as global below 1e-3 for an orthonormal ReLU teacher (SS18, section 3),
-        in proportion to F(0) for another; while the teacher is traced, this alone is known.  For
-        an activation that is not piecewise linear the symmetry is that of `_permutations`.
+        one.  `below_value` is 1e-3·s² where SS18 has it: a relu teacher of orthogonal rows of one
+        length s, unit weights, and at least as many students (neurons on one ray added up, zeros
+        left out); it is not known elsewhere.  The symmetry is that of `population_symmetry`.  The
+        units are s² and s/α, with s the largest mass |Σ b|‖v‖ᵖ of a ray and α the largest |a|.
+        While the teacher is traced, `below_value` (−∞ where there is none) and the units are all
+        that is known.
         """
-        k = self.teacher.shape[0]
-        orthonormal = k / 4 + k * (k - 1) / (4 * math.pi)
-        at_zero = (
-            _teacher_value(self.teacher, self.teacher_weights)
-            if self._is_relu
-            else self(jnp.zeros_like(params))
-        )
-        below_value = 1e-3 / orthonormal * at_zero
-        if is_traced(self.teacher):
-            return Known(below_value=below_value)
+        arrays = (self.teacher, self.teacher_weights, self.student_weights)
+        if any(map(is_traced, arrays)):
+            threshold, units = self._scales(params.shape[0])
+            return Known(below_value=threshold, units=units)
+        with jax.ensure_compile_time_eval():
+            threshold, units = jax.tree.map(float, self._scales(params.shape[0]))
         weights = (
             np.ones(params.shape[0], self.teacher.dtype)
             if self.student_weights is None
@@ -217,54 +218,54 @@ class PopulationRisk(AbstractObjective):
         nets = np.asarray(self.teacher), np.asarray(self.teacher_weights), weights
         linear_pieces = self.activation.slopes is not None
         reachable = (
-            realise(*nets) is not None if linear_pieces else _can_match(self.activation, *nets)
+            realise(*nets) is not None if linear_pieces else can_match(self.activation, *nets)
         )
         return Known(
             infimum=0.0 if reachable else None,
-            below_value=below_value,
-            symmetry=teacher_symmetry(*nets) if linear_pieces else _permutations(*nets),
+            below_value=None if threshold == -math.inf else threshold,
+            symmetry=population_symmetry(self.activation, *nets),
+            units=units,
         )
 
+    def _scales(self, students: int) -> tuple[Scalar | None, Units]:
+        """Return SS18's threshold, −∞ where it does not apply, and the units."""
+        a, degree = self.student_weights, self.activation.degree
+        a = jnp.ones(students, self.teacher.dtype) if a is None else a
+        threshold, *sizes = scales(self.teacher, self.teacher_weights, a, degree or 0)
+        return threshold if self._is_relu else None, Units(*sizes)
 
-def _can_match(activation: Activation, teacher: np.ndarray, b: np.ndarray, a: np.ndarray) -> bool:
-    """Say whether a student can copy the teacher's neurons, and switch its others off.
+    def nearest_minimizer(self, params: Float[Array, "neurons dim"]) -> Attained | None:
+        """Return a W near by at which student and teacher are one function, see `nearest_match`."""
+        _, a, _ = self._rest(params)
+        b = np.asarray(self.teacher_weights)
+        nets = np.asarray(self.teacher), b, np.asarray(a)
+        return nearest_match(self.activation, *nets, np.asarray(params))
 
-    A neuron of weight b is copied by one of weight a = b; if φ(ct) = c^p φ(t) with p > 0, by any of
-    the same sign.  The others are off at w = 0 if φ(0) = 0 or their weights add up to 0.
-    Sufficient, not necessary.
-    """
-    with jax.ensure_compile_time_eval():
-        silent = float(activation(jnp.zeros(1))[0]) == 0
-    sort = np.sign if (activation.degree or 0) > 0 else np.asarray
-    free = list(sort(a))
-    for v, weight in zip(teacher, sort(b), strict=True):
-        if weight == 0 or (silent and not v.any()):
-            continue
-        if weight not in free:
-            return False
-        free.remove(weight)
-    return silent or float(sum(free)) == 0
+    def balanced(
+        self, params: Float[Array, "neurons dim"]
+    ) -> tuple["PopulationRisk", Float[Array, "neurons dim"]]:
+        """Return the risk of students of weight ±1, for φ(ct) = cᵖφ(t): w ← |a|^{1/p}w."""
+        a, degree = self.student_weights, self.activation.degree
+        if a is None or not degree or bool(jnp.all(jnp.abs(a) == 1)):
+            return self, params
+        scale = (jnp.abs(a) ** (1 / degree)).astype(params.dtype)
+        return eqx.tree_at(lambda r: r.student_weights, self, jnp.sign(a)), scale[:, None] * params
 
+    def smooth_radius(self, params: Float[Array, "neurons dim"]) -> Scalar:
+        """Return the length of the shortest neuron where φ has a kink at 0; 0 for a zero neuron."""
+        slopes, (_, a, _) = self.activation.slopes, self._rest(params)
+        if slopes is None or slopes[0] == slopes[1]:
+            return jnp.asarray(jnp.inf, params.dtype)
+        lengths = jnp.where(a != 0, jnp.linalg.norm(params, axis=1), jnp.inf)
+        return jnp.where(self.kinks(params).any(), 0, lengths.min())
 
-def _permutations(teacher: np.ndarray, b: np.ndarray, a: np.ndarray) -> Symmetry | None:
-    """Give the isometries that permute teachers of equal norm and weight, if they are independent.
-
-    Such a Q carries the teacher's function to itself whatever φ is.  With the classes of equal norm
-    and weight numbered m = 1, 2, … and linearly independent unit rows v̄ⱼ, it is what preserves
-    Σ mⱼ δ_{±v̄ⱼ} and Σ mⱼ v̄ⱼ: the first lets v̄ⱼ go to ±v̄ₗ with mₗ = mⱼ, the second has unique
-    coefficients and forbids the minus.  (For an odd or even φ there are more; they are left out.)
-    """
-    norms = np.linalg.norm(teacher, axis=1)
-    kept = (norms > 0) & (b != 0)
-    units, pairs = teacher[kept] / norms[kept, None], np.stack([norms, b], axis=1)[kept]
-    if len(units) and np.linalg.matrix_rank(units) < len(units):
-        return None
-    rounding = 8 * np.finfo(teacher.dtype).eps
-    # Each teacher gets the number of the first one like it.
-    like = np.all(np.abs(pairs[:, None] - pairs) <= rounding * np.abs(pairs), axis=2)
-    masses = 1.0 + np.argmax(like, axis=1) if len(units) else np.zeros(0)
-    masses = masses.astype(teacher.dtype)
-    return Symmetry(labels=a, directions=units, masses=masses, mean=masses @ units)
+    def kinks(self, params: Float[Array, "neurons dim"]) -> Bool[Array, " neurons"]:
+        """Find the neurons at which F has a kink: those of length 0 up to rounding."""
+        slopes, (_, a, _) = self.activation.slopes, self._rest(params)
+        if slopes is None or slopes[0] == slopes[1]:
+            return jnp.zeros(len(params), bool)
+        tiny = jnp.finfo(params.dtype).eps * self._scales(len(params))[1].length
+        return (jnp.linalg.norm(params, axis=1) <= tiny) & (a != 0)
 
 
 @jax.custom_jvp

@@ -6,9 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
+from jaxtyping import Array, Bool, Int, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.base import AbstractObjective, gradient_norm
 from landscape_jax.search.lanes import select
 from landscape_jax.search.status import Status
 
@@ -42,18 +42,6 @@ class Run(eqx.Module):
         return self.status == Status.running
 
 
-def gradient_norm(gradient: PyTree) -> Float[Array, ""]:
-    """Give the largest Euclidean norm of a row (last axis) of any leaf: of a neuron's gradient.
-
-    Source: SS18, section 3 ("the gradient norm w.r.t. any wᵢ").
-    """
-    rows = [
-        jnp.sqrt(jnp.max(jnp.sum(jnp.atleast_1d(leaf) ** 2, axis=-1)))
-        for leaf in jax.tree.leaves(gradient)
-    ]
-    return jnp.max(jnp.stack(rows))
-
-
 class Descent(eqx.Module):
     """The rule of one descent: x ← x + scale · optimizer(∇F(x)), looked at every few steps.
 
@@ -63,8 +51,8 @@ class Descent(eqx.Module):
 
     It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the
     value is below `below_value`, or after `max_steps`.  When the parameters are not finite or
-    their norm exceeds `norm_limit`, it begins again from its start with half the step, ten times
-    at most.
+    their norm exceeds `norm_limit` times that of the start (or `length`, where that is larger), it
+    begins again from its start with half the step, ten times at most.
 
     Source: SS18, section 3; the halving is their published program's.
     """
@@ -74,6 +62,7 @@ class Descent(eqx.Module):
     batches: Callable[[Array], AbstractObjective] | None
     below_value: Scalar
     norm_limit: Scalar
+    length: Scalar
     escape_limit: Scalar
     max_steps: Int[Array, ""]
     check_every: int = eqx.field(static=True)
@@ -145,7 +134,8 @@ class Descent(eqx.Module):
     def _look(self, run: Run, value: Scalar, norm: Scalar, start: PyTree, tolerance: Scalar) -> Run:
         """Set the status from value and gradient norm, or begin again with half the step."""
         finite = jnp.isfinite(value) & jnp.isfinite(norm)
-        lost = ~finite | (optax.tree.norm(run.params) > self.norm_limit)
+        size = jnp.maximum(optax.tree.norm(start), self.length)
+        lost = ~finite | (optax.tree.norm(run.params) > self.norm_limit * size)
         status = Status.where(run.steps >= self.max_steps, Status.max_steps, Status.running)
         escaping = self.objective.escape(run.params) > self.escape_limit
         status = Status.where(escaping, Status.escaping, status)

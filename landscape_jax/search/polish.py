@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective
-from landscape_jax.search.descent import gradient_norm
+from landscape_jax.objectives.base import AbstractObjective, gradient_norm
 
 # The residual of a linear system, against its right side.
 _RESIDUAL = 1e-6

@@ -27,7 +27,7 @@ from landscape_jax.search.polish import Leaps, Polish
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
-# The gradient norm at which Newton's method is first tried; each round at a tenth.
+# The gradient norm, in units, at which Newton's method is first tried; each round at a tenth.
 _FIRST_FINISH = 1e-4
 # The last runs of a search descend in an eighth of the lanes, so that few are idle.  Runs are
 # finished in as many: 16 on a CPU were faster than 32 or 64 there.
@@ -61,11 +61,12 @@ def restart(
     Each run is plain descent: x ← x + optimizer(∇F(x)), x ← x − 0.1 ∇F(x) where no optimizer is
     given.  Every `check_every` steps it is looked at, and stops when its gradient norm (the largest
     over neurons) is at most `gradient_tolerance`, or its value is below `below_value`, or after
-    `max_steps`; where it diverges it begins again with half the step.  A run that stops makes room
-    for the next.  With `finish`, Newton's method takes over for the last decades where its answer
-    is the one that descent would have reached (see `Polish`); the point is then as exact as the
-    precision allows.  Long walks of plain descent along a valley, or away from a saddle, are taken
-    in leaps along the gradient flow, which `steps` does not count.
+    `max_steps`; where it diverges it begins again with half the step.  Tolerances are relative to
+    the objective's `known(…).units`, so nothing changes where F and its parameters are scaled.  A
+    run that stops makes room for the next.  With `finish`, Newton's method takes over for the last
+    decades where its answer is the one that descent would have reached (see `Polish`); the point is
+    then as exact as the precision allows.  Long walks of plain descent along a valley, or away from
+    a saddle, are taken in leaps along the gradient flow, which `steps` does not count.
 
     Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
     the lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding
@@ -83,12 +84,13 @@ def restart(
     - `batches`: a function from a key to an objective whose mean over keys is `objective`, e.g.
       `risk.batches(32)`; each step descends along the gradient of one drawn for it.  Looks, and
       the tolerance, are at `objective` itself; nothing is finished by Newton's method.
-    - `gradient_tolerance`: 1e-9 in float64 and 1e-5 in float32 where left out.
-    - `below_value`: the value under which a run is global; what the objective knows where left out,
-      `None` for none.
+    - `gradient_tolerance`: in units of ∇F; 1e-9 in float64 and 1e-5 in float32 where left out.
+    - `below_value`: the value of F below which a run stops, a convention that says nothing of what
+      is there; what the objective knows where left out, `None` for none.
     - `max_steps`: of one run.
     - `finish`: whether Newton's method and leaps take the last decades.
-    - `norm_limit`: the norm of all parameters above which a run has diverged.
+    - `norm_limit`: the norm of all parameters above which a run has diverged, in units of that of
+      its start (of the unit of length, where that is larger).
     - `escape_limit`: what the objective's `escape` may grow to; a run above it is `escaping`, as is
       one whose gradient falls to the tolerance where the objective says that no minimum is.
     - `check_every`: steps between two looks.
@@ -120,22 +122,24 @@ def restart(
         index = _shared(given, mesh)
     starts = starting_points(start, index, key)
     dtype = jnp.result_type(*jax.tree.leaves(starts))
-    tolerance = checked_tolerance("gradient_tolerance", gradient_tolerance, dtype, 1e-9)
+    relative = checked_tolerance("gradient_tolerance", gradient_tolerance, dtype, 1e-9)
     for name, value in {"max_steps": max_steps, "check_every": check_every}.items():
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
     if lanes is not None and lanes < 1:
         raise ValueError(f"lanes is {lanes}; it must be at least 1")
+    known = objective.known(jax.tree.map(lambda leaf: leaf[0], starts))
     if isinstance(below_value, str):
         if below_value != "known":
             raise ValueError(f'below_value is {below_value!r}; give a number, None or "known"')
-        below_value = objective.known(jax.tree.map(lambda leaf: leaf[0], starts)).below_value
+        below_value = known.below_value
     rule = Descent(
         objective=objective,
         optimizer=optimizer,
         batches=batches,
         below_value=jnp.asarray(-jnp.inf if below_value is None else below_value, dtype),
         norm_limit=jnp.asarray(norm_limit, dtype),
+        length=jnp.asarray(known.units.length, dtype),
         escape_limit=jnp.asarray(escape_limit, dtype),
         max_steps=jnp.asarray(max_steps, jnp.int32),
         check_every=check_every,
@@ -144,7 +148,9 @@ def restart(
     report = None if progress is None else partial(_report, progress, len(given))
     settings = _Settings(width, finish and batches is None, report)
     seeds = None if batches is None else batch_seeds(key, index)
-    run = _search(rule, starts, seeds, jnp.asarray(tolerance, dtype), settings, mesh)
+    unit = jnp.asarray(known.units.gradient, dtype)
+    goals = (jnp.maximum(relative, _FIRST_FINISH) * unit, relative * unit)
+    run = _search(rule, starts, seeds, goals, settings, mesh)
     if len(index) > len(given):
         run = jax.tree.map(lambda leaf: leaf[: len(given)], run)
     return Runs(run.params, run.value, run.gradient_norm, run.steps, run.status, given)
@@ -161,16 +167,18 @@ def _search(
     rule: Descent,
     starts: PyTree,
     seeds: Array | None,
-    tolerance: Scalar,
+    goals: tuple[Scalar, Scalar],
     settings: _Settings,
     mesh: Mesh | None,
 ) -> Run:
     if mesh is None:
-        return _search_all(rule, starts, seeds, tolerance, settings)
+        return _search_all(rule, starts, seeds, goals, settings)
     arrays, static = eqx.partition(rule, eqx.is_array)
 
-    def part(arrays: PyTree, starts: PyTree, seeds: Array | None, tolerance: Array) -> Run:
-        return _search_all(eqx.combine(arrays, static), starts, seeds, tolerance, settings)
+    def part(
+        arrays: PyTree, starts: PyTree, seeds: Array | None, goals: tuple[Scalar, Scalar]
+    ) -> Run:
+        return _search_all(eqx.combine(arrays, static), starts, seeds, goals, settings)
 
     everywhere, parts = P(), P(mesh.axis_names)
     # Nothing is exchanged between devices, so there is no replication for JAX to check.
@@ -180,17 +188,19 @@ def _search(
         in_specs=(everywhere, parts, parts, everywhere),
         out_specs=parts,
         check_vma=False,
-    )(arrays, starts, seeds, tolerance)
+    )(arrays, starts, seeds, goals)
 
 
 def _search_all(
     rule: Descent,
     starts: PyTree,
     seeds: Array | None,
-    tolerance: Scalar,
+    goals: tuple[Scalar, Scalar],
     settings: _Settings,
 ) -> Run:
+    """Descend to gradient norms from the first of the goals to the last, the tolerance."""
     lanes, finish, report = settings
+    coarse, tolerance = goals
     narrow = -(-lanes // _NARROWER)
     runs = jax.vmap(rule.init)(starts, seeds)
     # Where there are only few runs from the start, the wide lanes have nothing to do.
@@ -207,7 +217,7 @@ def _search_all(
             report((stopped & ~runs.is_running).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
 
-    first = jnp.maximum(tolerance, _FIRST_FINISH) if finish else tolerance
+    first = coarse if finish else tolerance
     return jax.lax.while_loop(lambda c: c[0].is_running.any(), level, (runs, first))[0]
 
 

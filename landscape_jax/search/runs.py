@@ -31,6 +31,17 @@ class Runs(eqx.Module):
     def __len__(self) -> int:
         return self.value.shape[0]
 
+    def __getitem__(self, chosen: int | slice | np.ndarray | Array) -> "Runs":
+        """Return one run without the leading axis, or those of a slice, mask or index array.
+
+        **Raises:** `IndexError` for an index outside.
+        """
+        if isinstance(chosen, int | np.integer):
+            place = range(len(self))[chosen]
+            return jax.tree.map(lambda leaf: leaf[place], self)
+        index = np.arange(len(self))[chosen if isinstance(chosen, slice) else np.asarray(chosen)]
+        return jax.tree.map(lambda leaf: leaf[index], self)
+
     @property
     def is_converged(self) -> Bool[np.ndarray, " restarts"]:
         """Whether the gradient fell to the tolerance."""
@@ -38,7 +49,7 @@ class Runs(eqx.Module):
 
     @property
     def is_below_value(self) -> Bool[np.ndarray, " restarts"]:
-        """Whether the run was stopped as global."""
+        """Whether the run was stopped because its value fell below the threshold."""
         return np.asarray(self.status == Status.below_value)
 
     @property

@@ -11,7 +11,7 @@ from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective, hessian
+from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
 from landscape_jax.search.inputs import checked_tolerance, restart_indices, starting_points
 from landscape_jax.search.lanes import select, work
 from landscape_jax.search.runs import Runs
@@ -34,10 +34,12 @@ class CriticalPoints(eqx.Module):
 
     - `params`: the points, a pytree with a leading axis.
     - `value`: F there.
-    - `gradient_norm`: ‖∇F‖ there, of all parameters.
-    - `eigenvalues`: the whole spectrum of ∇²F there, in increasing order.
-    - `index`: how many eigenvalues are negative; −1 where the search did not converge.
-    - `nullity`: how many are zero, of a size that says nothing; −1 where it did not converge.
+    - `gradient_norm`: the largest norm of a neuron's gradient there, as in `Runs`.
+    - `eigenvalues`: the whole spectrum of ∇²F there, in increasing order; NaN where F has no
+      Hessian.
+    - `index`: how many eigenvalues are negative; −1 where the search did not converge, and where F
+      has no Hessian.
+    - `nullity`: how many are zero to within rounding; −1 likewise.
     - `steps`: taken.
     - `status`: a `Status` each: converged, max_steps, diverged or nonfinite.
     - `restart_index`: which start each is from.
@@ -111,20 +113,23 @@ def critical_points(
     kernel of ∇²F, almost always from 36 parameters on.
 
     Restart i starts where `restart` would with the same key.  The signs of eigenvalues are counted
-    up to P · eps · ‖∇²F‖ + √(2‖∇²F‖‖∇F‖), as in `critical.index`.  The call is pure.
+    up to P · eps · ‖∇²F‖ + √(2‖∇²F‖‖∇F‖/ℓ), as in `critical.index`, with ℓ the objective's unit of
+    length.  All tolerances are relative to its `known(…).units`.  The call is pure.
 
     **Arguments:**
 
-    - `objective`: any objective; its Hessians are dense, (P, P).  Where it is not twice
-      differentiable (a zero neuron of a ReLU risk, a kink of an empirical one), a Hessian does not
-      say what the point is: judge such ends yourself.
+    - `objective`: any objective; its Hessians are dense, (P, P).  Where one is not twice
+      differentiable and does not say so (a kink of an empirical risk), a Hessian does not say what
+      the point is: judge such ends yourself.
     - `start`, `restarts`, `key`: as of `restart`.
     - `seek`: the index m sought, one for all or one for each restart; where left out, the number
       of negative eigenvalues at the start, and what is met on the way is taken.
-    - `tolerance`: of ‖∇F‖ over all parameters; 1e-12 in float64 and 1e-5 in float32 if left out.
+    - `tolerance`: of the gradient norm, in units of ∇F; 1e-12 in float64 and 1e-5 in float32 if
+      left out.
     - `max_steps`: of one start.
-    - `radius`: the longest step, for parameters of order one.
-    - `norm_limit`: the norm of all parameters above which a search has diverged.
+    - `radius`: the longest step, in units of length.
+    - `norm_limit`: the norm of all parameters above which a search has diverged, in units of that
+      of its start (of the unit of length, where that is larger).
     - `lanes`: how many starts move at a time; memory grows with lanes · P².
 
     **Returns:** `CriticalPoints`, in the order of their indices as given.
@@ -156,10 +161,13 @@ def critical_points(
             raise ValueError(f"{name} is {value}; it must be at least 1")
     if not radius > 0:
         raise ValueError(f"radius is {radius}; it must be positive")
+    units = objective.known(jax.tree.map(lambda leaf: leaf[0], starts)).units
+    relative = checked_tolerance("tolerance", tolerance, dtype, 1e-12)
     rule = _Rule(
         objective,
-        jnp.asarray(checked_tolerance("tolerance", tolerance, dtype, 1e-12), dtype),
-        jnp.asarray(radius, dtype),
+        jnp.asarray(relative * units.gradient, dtype),
+        jnp.asarray(units.length, dtype),
+        jnp.asarray(radius * units.length, dtype),
         jnp.asarray(norm_limit, dtype),
         jnp.asarray(max_steps, jnp.int32),
         bound=seek is not None,
@@ -184,10 +192,14 @@ def _sought(
 
 
 class _State(NamedTuple):
-    """One search: where it is, ‖∇F‖ there, the index sought, the steps taken, how it stands."""
+    """One search: where it is, its gradient norm, the index sought, its steps, how it stands.
+
+    `limit` is the norm of the parameters above which it has diverged.
+    """
 
     params: PyTree
     norm: Scalar
+    limit: Scalar
     sought: Int[Array, ""]
     steps: Int[Array, ""]
     status: Status
@@ -198,6 +210,7 @@ class _Rule(eqx.Module):
 
     objective: AbstractObjective
     tolerance: Scalar
+    length: Scalar
     radius: Scalar
     norm_limit: Scalar
     max_steps: Int[Array, ""]
@@ -207,8 +220,9 @@ class _Rule(eqx.Module):
         """Give the state of a search that has not begun."""
         if sought is None:
             sought = (self.eigh(params)[0] < 0).sum().astype(jnp.int32)
-        norm = jnp.linalg.norm(self.slope(params))
-        return self._look(params, norm, sought, jnp.zeros((), jnp.int32))
+        size = jnp.maximum(jnp.linalg.norm(ravel_pytree(params)[0]), self.length)
+        limit, none = self.norm_limit * size, jnp.zeros((), jnp.int32)
+        return self._look(params, self.norm(params), limit, sought, none)
 
     def go(self, state: _State) -> _State:
         """Take one step: Newton's where it brings ‖∇F‖ down, else along the eigenvectors."""
@@ -220,7 +234,7 @@ class _Rule(eqx.Module):
         damping = scale * jnp.asarray(_DAMPINGS, x.dtype)[:, None]
         newton = -along * eigenvalues / (eigenvalues**2 + damping**2)
         newton = x + _times(newton, U.T)
-        norms = jax.vmap(lambda x: jnp.linalg.norm(self.slope(unravel(x))))(newton)
+        norms = jax.vmap(lambda x: self.norm(unravel(x)))(newton)
         near = jnp.linalg.norm(newton - x, axis=1) <= self.radius
         norms = jnp.where(near & jnp.isfinite(norms), norms, jnp.inf)
         best = jnp.argmin(norms)
@@ -231,8 +245,12 @@ class _Rule(eqx.Module):
             near &= (eigenvalues <= unsure).sum() >= state.sought
         followed = x + _times(self._follow(eigenvalues, along, scale, state.sought), U.T)
         end = jnp.where(near, newton[best], followed)
-        norm = jnp.linalg.norm(self.slope(unravel(end)))
-        return self._look(unravel(end), norm, state.sought, state.steps + 1)
+        end = unravel(end)
+        return self._look(end, self.norm(end), state.limit, state.sought, state.steps + 1)
+
+    def norm(self, params: PyTree) -> Scalar:
+        """Return the gradient norm."""
+        return gradient_norm(jax.grad(self.objective)(params))
 
     def slope(self, params: PyTree) -> Float[Array, " parameters"]:
         """Give ∇F, raveled."""
@@ -255,13 +273,15 @@ class _Rule(eqx.Module):
         chosen = jnp.where(fits.any(), jnp.argmax(fits), len(_SHIFTS) - 1)
         return steps[chosen] * jnp.where(fits[chosen], 1, self.radius / lengths[chosen])
 
-    def _look(self, params: PyTree, norm: Scalar, sought: Array, steps: Array) -> _State:
+    def _look(
+        self, params: PyTree, norm: Scalar, limit: Scalar, sought: Array, steps: Array
+    ) -> _State:
         status = Status.where(steps >= self.max_steps, Status.max_steps, Status.running)
         status = Status.where(norm <= self.tolerance, Status.converged, status)
-        gone = jnp.linalg.norm(ravel_pytree(params)[0]) > self.norm_limit
+        gone = jnp.linalg.norm(ravel_pytree(params)[0]) > limit
         status = Status.where(gone, Status.diverged, status)
         status = Status.where(jnp.isfinite(norm), status, Status.nonfinite)
-        return _State(params, norm, sought, steps, status)
+        return _State(params, norm, limit, sought, steps, status)
 
 
 @eqx.filter_jit
@@ -282,19 +302,26 @@ def _search(
 
     ends = work(go, states, jnp.full(total, True), lanes=lanes)
 
-    def describe(state: _State) -> tuple[Array, Array, Array, Array]:
+    def describe(state: _State) -> tuple[Array, Array, Array, Array, Status, Array]:
         eigenvalues, _ = rule.eigh(state.params)
         norm = jnp.abs(eigenvalues).max()
         rounding = len(eigenvalues) * jnp.finfo(eigenvalues.dtype).eps
+        slope = jnp.linalg.norm(rule.slope(state.params))
+        radius = jnp.asarray(rule.objective.smooth_radius(state.params))
+        smooth, length = radius > 0, jnp.minimum(radius, rule.length)
         # The rule of `critical.classify.eigenvalue_tolerance`.
-        bound = rounding * norm + jnp.sqrt(2 * norm * state.norm)
+        bound = rounding * norm + jnp.sqrt(2 * norm * slope / length)
         negative, zero = eigenvalues < -bound, jnp.abs(eigenvalues) <= bound
-        return rule.objective(state.params), eigenvalues, negative.sum(), zero.sum()
+        value = rule.objective(state.params)
+        finite = jnp.isfinite(value) & (jnp.isfinite(eigenvalues).all() | ~smooth)
+        status = Status.where(finite, state.status, Status.nonfinite)
+        eigenvalues = jnp.where(smooth, eigenvalues, jnp.nan)
+        return value, eigenvalues, negative.sum(), zero.sum(), status, smooth
 
-    value, eigenvalues, negative, zero = jax.lax.map(describe, ends, batch_size=lanes)
-    finite = jnp.isfinite(eigenvalues).all(axis=1) & jnp.isfinite(value)
-    status = jax.vmap(lambda s, f: Status.where(f, s, Status.nonfinite))(ends.status, finite)
-    sure = status == Status.converged
+    value, eigenvalues, negative, zero, status, smooth = jax.lax.map(
+        describe, ends, batch_size=lanes
+    )
+    sure = (status == Status.converged) & smooth
     return CriticalPoints(
         params=ends.params,
         value=value,

@@ -8,7 +8,7 @@ class Status(eqx.Enumeration):
 
     running = "still descending"
     converged = "the gradient norm of every neuron fell to the tolerance"
-    below_value = "the value fell below the threshold of a global run"
+    below_value = "the value fell below the threshold at which the search stops"
     escaping = "the parameters leave for infinity, where no minimum is: start elsewhere"
     max_steps = "the steps ran out: raise max_steps, or the learning rate"
     diverged = "the parameters grew without bound at every step size tried: lower the learning rate"

@@ -79,12 +79,14 @@ def trajectories(
     starts = starting_points(start, index, key)
     seeds = None if batches is None else batch_seeds(key, index)
     infinite = jnp.asarray(jnp.inf, jnp.result_type(*jax.tree.leaves(starts)))
+    units = objective.known(jax.tree.map(lambda leaf: leaf[0], starts)).units
     rule = Descent(
         objective=objective,
         optimizer=optimizer,
         batches=batches,
         below_value=-infinite,
         norm_limit=jnp.asarray(norm_limit, infinite.dtype),
+        length=jnp.asarray(units.length, infinite.dtype),
         escape_limit=infinite,
         max_steps=jnp.asarray(steps, jnp.int32),
         check_every=stride,

@@ -29,7 +29,7 @@ class Case:
     @cached_property
     def symmetry(self) -> Symmetry:
         symmetry = self.risk.known(jnp.zeros((self.neurons, self.dim))).symmetry
-        assert symmetry is not None
+        assert isinstance(symmetry, Symmetry)
         return symmetry
 
     def point(self, rng: Rng) -> np.ndarray:
@@ -61,7 +61,7 @@ def permutation_blocks(*sizes: int) -> Callable[[Rng], np.ndarray]:
 
 
 def conjugated(R: np.ndarray, draw: Callable[[Rng], np.ndarray]) -> Callable[[Rng], np.ndarray]:
-    """Give RᵀQR for drawn Q: the group after rotating the teacher's rows by R."""
+    """Return RᵀQR for drawn Q: the group after rotating the teacher's rows by R."""
     return lambda rng: R.T @ draw(rng) @ R
 
 

@@ -1,16 +1,16 @@
-from dataclasses import dataclass, field
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxtyping import Array
 
+import landscape_jax as lj
 from landscape_jax.critical.families import families
 from landscape_jax.objectives.base import AbstractObjective, Known
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.search.status import Status
 from tests.critical.groups import CASES
+from tests.critical.points import spurious_minimum
 
 CASE = CASES["orthonormal"]
 
@@ -30,27 +30,12 @@ class DoubleWell(AbstractObjective):
         return Known(infimum=self.infimum)
 
 
-@dataclass
-class Runs:
-    """What `families` reads of a search's runs."""
-
-    params: Array
-    value: Array
-    gradient_norm: Array
-    status: list[str]
-    restart_index: Array = field(default_factory=lambda: jnp.arange(100, 105))
-
-    @property
-    def is_finite(self) -> np.ndarray:
-        return np.array([s != "nonfinite" for s in self.status])
-
-    @property
-    def is_converged(self) -> np.ndarray:
-        return np.array([s == "converged" for s in self.status])
-
-    @property
-    def is_below_value(self) -> np.ndarray:
-        return np.array([s == "below_value" for s in self.status])
+def runs_of(params, value, gradient_norm, status) -> lj.Runs:
+    """Describe runs with the statuses of these names."""
+    codes = jnp.array([[*Status._name_to_item].index(name) for name in status])
+    statuses = eqx.tree_at(lambda s: s._value, Status.running, codes)
+    index = jnp.arange(100, 100 + len(status))
+    return lj.Runs(params, value, gradient_norm, jnp.zeros_like(index), statuses, index)
 
 
 def test_200_elements_of_the_orbits_of_two_points_are_two_families():
@@ -98,7 +83,7 @@ def test_points_ten_tolerances_apart_are_two_families():
 
 def test_the_teacher_is_global_and_a_known_minimum_spurious():
     risk = PopulationRisk(jnp.eye(6))
-    trap = spurious_minimum(risk)
+    trap = spurious_minimum()
     points = np.stack([trap, np.eye(6), trap[::-1], np.eye(6)[::-1]])
     first, second = families(risk, points)
     assert (first.kind, first.count) == ("global", 2)
@@ -107,40 +92,53 @@ def test_the_teacher_is_global_and_a_known_minimum_spurious():
     assert second.min_eigenvalue == pytest.approx(0.0047, abs=1e-4)
 
 
-def spurious_minimum(risk: PopulationRisk) -> np.ndarray:
-    """Polish SS18's example 1 by Newton steps; one neuron is known from the scan's other five."""
-    W = np.full((6, 6), -0.05) + np.diag(np.full(6, 1.037))
-    W[:5, 5], W[5] = 0.308, [0.225] * 5 + [-0.602]
-
-    @jax.jit
-    def newton(w):
-        slope, H = jax.grad(risk)(w), jax.hessian(risk)(w)
-        return w - jnp.linalg.solve(H.reshape(36, 36), slope.ravel()).reshape(6, 6)
-
-    w = jnp.array(W)
-    for _ in range(12):
-        w = newton(w)
-    return np.asarray(w)
-
-
-def test_runs_below_the_threshold_are_one_global_family_and_nonfinite_ones_none():
+def test_runs_below_the_threshold_that_fall_to_the_teacher_are_one_global_family():
     risk = PopulationRisk(jnp.eye(2))
     W = jnp.eye(2)
     params = jnp.stack([W, 1.01 * W, W * jnp.nan, 3 * W, 0.99 * W])
     status = ["below_value", "below_value", "nonfinite", "max_steps", "below_value"]
-    runs = Runs(params, jax.vmap(risk)(params), jnp.array([1e-3, 1e-2, jnp.nan, 1.0, 1e-4]), status)
-    first, second = families(risk, runs)
-    assert (first.kind, first.members.tolist()) == ("global", [4, 0, 1])
-    assert first.restart_index.tolist() == [104, 100, 101]
-    assert np.isnan(first.min_eigenvalue)
-    assert first.alignments == ()
-    assert (second.kind, second.members.tolist()) == ("undecided", [3])
+    norms = jnp.array([1e-3, 1e-2, jnp.nan, 1.0, 1e-4])
+    found = families(risk, runs_of(params, jax.vmap(risk)(params), norms, status))
+    (only,) = found
+    assert (only.kind, only.members.tolist()) == ("global", [4, 0, 1])
+    assert only.restart_index.tolist() == [104, 100, 101]
+    assert np.isnan(only.min_eigenvalue)
+    assert only.alignments == ()
+    assert found.unconverged.status_names.tolist() == ["nonfinite", "max_steps"]
+    assert found.unconverged.restart_index.tolist() == [102, 103]
+
+
+def test_a_run_below_the_threshold_in_the_well_of_a_spurious_minimum_is_undecided():
+    """A threshold is no evidence: from here the way to the teacher rises."""
+    risk = PopulationRisk(jnp.eye(6))
+    trap = spurious_minimum()
+    params = jnp.stack([trap, 1.01 * jnp.eye(6)])
+    runs = runs_of(params, jax.vmap(risk)(params), jnp.array([1e-9, 1e-2]), ["below_value"] * 2)
+    assert [(f.kind, f.count) for f in families(risk, runs)] == [("global", 1), ("undecided", 1)]
+
+
+def test_a_threshold_of_the_user_gathers_what_is_below_it():
+    risk = PopulationRisk(jnp.eye(2))
+    points = jnp.stack([1.01 * jnp.eye(2), 0.98 * jnp.eye(2), 0.3 * jnp.ones((2, 2))])
+    found = families(risk, points, below_value=1e-2)
+    assert [(f.kind, f.count) for f in found] == [("global", 2), ("undecided", 1)]
+    assert [f.count for f in families(risk, points)] == [1, 1, 1]
+    with pytest.raises(ValueError, match="below_value is nan"):
+        families(risk, points, below_value=float("nan"))
 
 
 def test_runs_that_are_all_nonfinite_are_no_family():
     nan = jnp.full((5, 2, 2), jnp.nan)
-    runs = Runs(nan, nan[:, 0, 0], nan[:, 0, 0], ["nonfinite"] * 5)
-    assert families(PopulationRisk(jnp.eye(2)), runs) == ()
+    runs = runs_of(nan, nan[:, 0, 0], nan[:, 0, 0], ["nonfinite"] * 5)
+    found = families(PopulationRisk(jnp.eye(2)), runs)
+    assert (found, len(found.unconverged)) == ((), 5)
+
+
+def test_points_are_all_listed_and_undecided_where_nothing_shows_that_they_are_critical():
+    rng = np.random.default_rng(7)
+    found = families(PopulationRisk(jnp.eye(4)), rng.normal(size=(9, 4, 4)))
+    assert [(f.kind, f.count) for f in found] == [("undecided", 1)] * 9
+    assert len(found.unconverged) == 0
 
 
 def test_without_a_symmetry_points_are_grouped_by_distance():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from landscape_jax.critical.symmetry import Group, align, default_tolerance
+from landscape_jax.networks.activations import named
 from landscape_jax.objectives.base import Symmetry
+from landscape_jax.objectives.isometries import population_symmetry
 from landscape_jax.objectives.population import PopulationRisk
-from landscape_jax.objectives.teacher import teacher_symmetry
 from tests.critical.groups import CASES, Case
 
 ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -18,7 +19,7 @@ def orthonormal(n: int) -> Symmetry:
 
 
 def graph(*cycles: int) -> np.ndarray:
-    """Give the adjacency matrix of disjoint cycles: regular graphs, alike under refinement."""
+    """Return the adjacency matrix of disjoint cycles: regular graphs, alike under refinement."""
     size, start = sum(cycles), 0
     A = np.zeros((size, size))
     for length in cycles:
@@ -94,7 +95,7 @@ def test_teachers_of_different_norm_are_not_exchanged():
     risk = PopulationRisk(jnp.diag(jnp.array([1.0, 1.0, 2.0])))
     W = np.random.default_rng(0).standard_normal((3, 3))
     symmetry = risk.known(jnp.array(W)).symmetry
-    assert symmetry is not None
+    assert isinstance(symmetry, Symmetry)
     assert align(symmetry, W, W[:, [1, 0, 2]]) is not None
     assert align(symmetry, W, W[:, [0, 2, 1]]) is None
 
@@ -202,11 +203,13 @@ def test_points_that_do_not_fit_are_refused_in_words(representative, member, mes
 
 
 def near_parallel(gap: float) -> Symmetry:
-    """Give the group of three teachers around one axis, at a triangle's corners `gap` wide."""
+    """Return the group of three teachers around one axis, at a triangle's corners `gap` wide."""
     corners = gap * np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]])
     teacher = np.concatenate([np.ones((3, 1)), corners], axis=1)
     teacher /= np.linalg.norm(teacher, axis=1, keepdims=True)
-    return teacher_symmetry(teacher, np.ones(3), np.ones(1))
+    symmetry = population_symmetry(named("relu"), teacher, np.ones(3), np.ones(1))
+    assert isinstance(symmetry, Symmetry)
+    return symmetry
 
 
 @pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-8, 1e-10, 1e-12])

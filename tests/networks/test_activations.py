@@ -56,6 +56,18 @@ def test_an_activation_is_homogeneous_where_it_has_a_degree_and_only_there(name)
         assert not np.allclose(activation(c * t), c**degree * activation(t))
 
 
+@pytest.mark.parametrize("activation", [*map(named, activations.NAMES), *map(monomial, range(5))])
+def test_an_activation_is_odd_or_even_where_it_says_so_and_only_there(activation):
+    t = jnp.array(POINTS)
+    odd, even = (np.allclose(activation(-t), sign * activation(t)) for sign in (-1, 1))
+    assert activation.parity == ("odd" if odd else "even" if even else None)
+
+
+@pytest.mark.parametrize(("minus", "parity"), [(2.0, "odd"), (-2.0, "even"), (1.0, None)])
+def test_a_piecewise_linear_activation_is_odd_or_even_by_its_slopes(minus, parity):
+    assert leaky(2.0, minus).parity == parity
+
+
 @pytest.mark.parametrize("name", activations.NAMES)
 def test_slopes_and_kinks_are_the_one_sided_ones(name):
     activation, step = named(name), 1e-7

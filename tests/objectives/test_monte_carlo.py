@@ -61,6 +61,17 @@ def test_the_gradient_on_samples_agrees_with_differences():
     assert ours == pytest.approx(float(difference), rel=1e-6)
 
 
+def test_only_the_students_group_is_known_of_the_mean_over_samples():
+    options = {"samples": 100, "key": jax.random.key(0)}
+    risk = lj.MonteCarloRisk(jnp.eye(3), **options)
+    known = risk.known(jnp.ones((4, 3)))
+    assert isinstance(known.symmetry, lj.HiddenNeurons)
+    assert known.infimum == 0
+    assert risk.known(jnp.ones((2, 3))).infimum is None
+    traced = jax.jit(lambda V: jnp.array(lj.MonteCarloRisk(V, **options).known(V).symmetry is None))
+    assert traced(jnp.eye(3))
+
+
 def test_memory_does_not_grow_with_the_number_of_samples():
     W = jnp.ones((3, 4))
 

@@ -48,7 +48,7 @@ def files(out):
 
 
 def row(spurious=126, restarts=1000, size=(8, 8), **changes):
-    trap = ss18.Trap(spurious, 2, "spurious", 0.0215, 1e-16, 0.0213, True, None)
+    trap = ss18.Trap(spurious, 2, "spurious", 0.0215, 1e-16, 0.0213, "spurious", None)
     traps = (replace(trap, **changes),) if spurious else ()
     return ss18.Row(size[0], size[1], restarts, traps, 1.0)
 
@@ -61,9 +61,15 @@ def test_the_published_tables_have_26_rows():
 
 def test_a_row_counts_spurious_as_proven_plus_unproven():
     both = row()
-    lost = ss18.Trap(14, 5, "nonfinite", None, None, None, False, "it is not finite.")
-    both = replace(both, traps=(*both.traps, lost))
-    assert (both.spurious, both.proven, both.unproven, both.families) == (140, 126, 14, 2)
+    lost = ss18.Trap(14, 5, "nonfinite", None, None, None, "undecided", "it is not finite.")
+    minima, saddles = (
+        replace(lost, count=c, outcome=o) for c, o in ((3, "minimum"), (2, "saddle"))
+    )
+    both = replace(both, traps=(*both.traps, lost, minima, saddles))
+    assert (both.spurious, both.proven, both.unproven, both.families) == (145, 126, 19, 4)
+    assert both.unproven == both.minima + both.saddles + both.undecided
+    assert (both.above, both.minima, both.saddles, both.undecided) == (145, 3, 2, 14)
+    both = replace(both, traps=both.traps[:2])
     assert both.percent_spurious == pytest.approx(14.0)
     assert both.mean_objective == pytest.approx(0.0215)
 
@@ -96,7 +102,7 @@ def test_a_size_that_was_not_published_has_no_comparison():
 def test_the_table_is_json(whole):
     content = json.loads(json.dumps(whole[1].to_json(), allow_nan=False))
     names = "k n restarts spurious proven unproven percent_spurious mean_min_eigenvalue"
-    names += " mean_objective families seconds"
+    names += " mean_objective families seconds above minima saddles undecided"
     assert list(content["rows"][0]) == names.split()
     assert content["seed"] == 0
 
@@ -190,15 +196,48 @@ def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):
     refused = replace(refused, holds=False, reason="it is forged.")
     monkeypatch.setattr(study, "verify", lambda _: refused)
     only = ss18.table([SIZE], RESTARTS).rows[0]
-    assert (only.proven, only.unproven) == (0, only.spurious)
+    assert (only.proven, only.unproven, only.undecided) == (0, only.spurious, only.spurious)
     assert only.traps[0].reason == "the certificate is not confirmed: it is forged."
 
 
-@pytest.mark.slow
-def test_with_too_few_students_the_minimum_is_not_called_spurious():
-    only = ss18.table([(2, 1)], 12).rows[0]
-    assert (only.spurious, only.proven, only.unproven) == (12, 0, 12)
-    assert "no point of lower value is known" in str(only.traps[0].reason)
+def test_with_too_few_students_nothing_is_called_spurious():
+    found = ss18.table([(2, 1)], 12)
+    (only,) = found.rows
+    assert (only.above, only.minima, only.saddles, only.undecided) == (12, 12, 0, 0)
+    assert only.mean_objective == pytest.approx(0.0885119, abs=1e-7)
+    summary = only.summary()
+    names = ("spurious", "proven", "unproven", "percent_spurious")
+    assert [summary[name] for name in names] == [None] * 4
+    assert list(report.unproven(found)) == []
+    assert "spurious" not in report.summary(found)
+
+
+def test_with_too_few_students_a_minimum_above_another_is_still_counted_as_a_minimum():
+    row_of_two = row(size=(3, 2))
+    assert (row_of_two.above, row_of_two.minima, row_of_two.proven) == (126, 126, None)
+
+
+def test_runs_without_an_end_are_undecided_and_name_their_status(monkeypatch):
+    unfinished = lj.restart(
+        lj.PopulationRisk(np.eye(8)), lj.starts.gaussian((8, 8)), 4, key=jax.random.key(0),
+        max_steps=64,
+    )  # fmt: skip
+    monkeypatch.setattr(study, "descend", lambda *_, **__: unfinished)
+    only = ss18.table([SIZE], 4).rows[0]
+    assert [(t.count, t.kind, t.outcome) for t in only.traps] == [(4, "max_steps", "undecided")]
+    assert "their status is 'max_steps'" in str(only.traps[0].reason)
+
+
+def test_rows_and_certificates_of_another_version_are_made_again(whole, tmp_path):
+    ss18.table([SIZE], RESTARTS, out=tmp_path)
+    stored = tmp_path / "rows" / f"k08-n08-{RESTARTS}.json"
+    content = json.loads(stored.read_text())
+    for trap in content["traps"]:
+        trap["proven"] = trap.pop("outcome") == "spurious"
+    stored.write_text(json.dumps(content))
+    for path in (tmp_path / "certificates").rglob("*.json"):
+        path.write_text(path.read_text().replace('"version": ', '"version": 1'))
+    assert numbers(ss18.table([SIZE], RESTARTS, out=tmp_path)) == numbers(whole[1])
 
 
 def test_the_sweep_of_another_seed_is_refused(whole):
@@ -233,7 +272,7 @@ def test_float32_is_refused_with_the_line_to_add():
 
 
 def test_the_report_names_what_is_unproven_and_why():
-    table = ss18.Table((row(60, proven=False, reason="the Hessian is singular."),), 0)
+    table = ss18.Table((row(60, outcome="undecided", reason="the Hessian is singular."),), 0)
     assert list(report.unproven(table)) == [
         "8:8 unproven: 60 of 1000 runs (spurious, value 0.0215, least eigenvalue 0.0213): "
         "the Hessian is singular."
@@ -246,7 +285,7 @@ def test_the_report_names_what_is_unproven_and_why():
 
 def test_a_narrow_terminal_is_shown_fewer_columns_whole():
     table = ss18.Table((row(size=(10, 10)), row(0)), 0)
-    for width, columns in ((80, 9), (118, 14)):
+    for width, columns in ((80, 9), (118, 15)):
         console = Console(width=width, file=StringIO())
         laid = report.grid(table, width=width, ascii_only=False)
         assert len(laid.columns) == columns

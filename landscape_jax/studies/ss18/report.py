@@ -12,11 +12,12 @@ from landscape_jax.studies.ss18.rows import Row, Table
 _COLUMNS = (
     ("k:n", True),
     ("runs", False),
-    ("spurious", True),
+    ("above\n1e-3", True),
     ("95 %", True),
     ("paper", True),
     ("agrees", True),
-    ("proven", True),
+    ("proven\nspurious", True),
+    ("other\nminima", False),
     ("not\nproven", True),
     ("least\neig.", True),
     ("paper", False),
@@ -40,43 +41,56 @@ def grid(table: Table, *, width: int, ascii_only: bool) -> Grid:
 
 
 def unproven(table: Table) -> Iterator[str]:
-    """Give a line for each family that is not proven, with the reason."""
+    """Write a line for each family of which less is proven than could be, with the reason."""
+    labels = {"minimum": "minimum", "saddle": "direction of descent"}
     for row in table.rows:
         for trap in row.traps:
-            if not trap.proven:
+            if trap.reason is not None:
+                label = labels.get(trap.outcome, "unproven")
                 yield (
-                    f"{row.k}:{row.n} unproven: {trap.count} of {row.restarts} runs ({trap.kind}, "
+                    f"{row.k}:{row.n} {label}: {trap.count} of {row.restarts} runs ({trap.kind}, "
                     f"value {_number(trap.value)}, least eigenvalue "
                     f"{_number(trap.min_eigenvalue)}): {trap.reason}"
                 )
 
 
 def summary(table: Table) -> str:
-    """Give the whole in one line."""
-    spurious, proven = (sum(getattr(r, x) for r in table.rows) for x in ("spurious", "proven"))
-    line = f"{proven} of {spurious} spurious runs are proven"
+    """Write the whole in one line."""
+    within = [row for row in table.rows if row.n >= row.k]
+    parts = []
+    if within:
+        above, proven = sum(row.above for row in within), sum(row.proven or 0 for row in within)
+        parts.append(f"{proven} of {above} spurious runs are proven")
+    beyond = [row for row in table.rows if row.n < row.k]
+    if beyond:
+        above, minima = (sum(getattr(row, x) for row in beyond) for x in ("above", "minima"))
+        parts.append(
+            f"with fewer students than teachers, {minima} of {above} runs above 1e-3 end in a "
+            "proven minimum"
+        )
     compared = [row.agrees for row in table.rows if row.agrees is not None]
-    if not compared:
-        return f"{line}."
-    return (
-        f"{line}; {sum(compared)} of {len(compared)} shares agree with the published ones "
-        "(Fisher's exact test, p >= 0.001/26)."
-    )
+    if compared:
+        parts.append(
+            f"{sum(compared)} of {len(compared)} shares agree with the published ones "
+            "(Fisher's exact test, p >= 0.001/26)"
+        )
+    return "; ".join(parts) + "."
 
 
 def _cells(row: Row) -> list[str]:
-    """Write one row."""
+    """Write one row: what is not proven are the saddles and what is undecided."""
     low, high = row.percent_interval
     paper = row.published
     return [
         f"{row.k}:{row.n}",
         str(row.restarts),
-        f"{row.percent_spurious:.1f} %",
+        f"{row.percent_above:.1f} %",
         f"{low:.1f}-{high:.1f}",
         "" if paper is None else f"{paper.percent + paper.unverified:.1f} %",
         {None: "", True: "yes", False: "NO"}[row.agrees],
-        str(row.proven),
-        str(row.unproven),
+        "" if row.proven is None else str(row.proven),
+        str(row.minima),
+        str(row.saddles + row.undecided),
         _number(row.mean_min_eigenvalue),
         "" if paper is None else _number(paper.min_eigenvalue),
         _number(row.mean_objective),

@@ -1,7 +1,7 @@
 """One row of the table, and the whole table, beside the published one."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from scipy.stats import binomtest, fisher_exact
 
@@ -11,14 +11,20 @@ from landscape_jax.studies.ss18.published import PUBLISHED, Published
 DISAGREEMENT = 1e-3 / 26
 
 
+# What is proven of a family: that it is a minimum with a point of lower value, a minimum, or that
+# there is a direction of descent.
+Outcome = Literal["spurious", "minimum", "saddle", "undecided"]
+
+
 @dataclass(frozen=True)
 class Trap:
     """A family of runs that ended at or above the value threshold.
 
     - `count`: runs; `restart`: the representative's index;
-    - `kind`: what the spectrum says of it, see `classify`, or "nonfinite";
+    - `kind`: what the search says of it, see `classify`, or the status of runs without an end;
     - `value`, `gradient_norm`, `min_eigenvalue`: at the representative; `None` where not finite;
-    - `proven`: whether a verified certificate says that it is a spurious minimum; else `reason`;
+    - `outcome`: what is proven of it, by a verified certificate or, for "saddle", by an enclosure
+      of a negative Rayleigh quotient; `reason`: why not more;
     - `radius`: the minimum is this near the certificate's point;
     - `certificate`: its file's path within the sweep's directory, where there is one.
     """
@@ -29,19 +35,27 @@ class Trap:
     value: float | None
     gradient_norm: float | None
     min_eigenvalue: float | None
-    proven: bool
+    outcome: Outcome
     reason: str | None
     radius: float | None = None
     certificate: str | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether a verified certificate says that it is a spurious minimum."""
+        return self.outcome == "spurious"
 
 
 @dataclass(frozen=True)
 class Row:
     """How the restarts of one (k, n) ended.
 
-    A run counts as spurious where it ended at or above the value threshold.  It is proven where a
-    verified certificate says that its family is a spurious minimum.  Percent and means are over all
-    spurious runs; the means are `None` where there are none.
+    `above` counts the runs that ended at or above the value threshold.  With n ≥ k these are the
+    spurious ones of the paper's tables: `spurious` = `proven` + `unproven`, proven where a verified
+    certificate says that the family is a spurious minimum, and `unproven` = `minima` + `saddles` +
+    `undecided`.  With n < k no point may be below the threshold, so nothing is called spurious:
+    `above` = `minima` + `saddles` + `undecided`.  Means are over the runs above; they are `None`
+    where there are none.
     """
 
     k: int
@@ -51,44 +65,75 @@ class Row:
     seconds: float
 
     @property
-    def spurious(self) -> int:
+    def above(self) -> int:
         """The number of runs that ended at or above the value threshold."""
         return sum(trap.count for trap in self.traps)
 
     @property
-    def proven(self) -> int:
-        """The number of those whose family is proven to be a spurious minimum."""
-        return sum(trap.count for trap in self.traps if trap.proven)
+    def minima(self) -> int:
+        """The number of those whose family is proven to be a minimum, no lower point being known.
+
+        With n < k: whether or not a lower point is known.
+        """
+        return self._of("minimum") + (self._of("spurious") if self.n < self.k else 0)
 
     @property
-    def unproven(self) -> int:
-        """The number of the others."""
-        return self.spurious - self.proven
+    def saddles(self) -> int:
+        """The number of those at whose end a direction of descent is proven."""
+        return self._of("saddle")
 
     @property
-    def percent_spurious(self) -> float:
-        """The share of all runs, in percent."""
-        return 100 * self.spurious / self.restarts
+    def undecided(self) -> int:
+        """The number of those of which nothing is proven."""
+        return self._of("undecided")
+
+    @property
+    def spurious(self) -> int | None:
+        """With n ≥ k, `above`."""
+        return self.above if self.n >= self.k else None
+
+    @property
+    def proven(self) -> int | None:
+        """With n ≥ k, the number of runs whose family is proven to be a spurious minimum."""
+        return self._of("spurious") if self.n >= self.k else None
+
+    @property
+    def unproven(self) -> int | None:
+        """With n ≥ k, the number of the other spurious runs."""
+        return self.above - self._of("spurious") if self.n >= self.k else None
+
+    def _of(self, outcome: Outcome) -> int:
+        return sum(trap.count for trap in self.traps if trap.outcome == outcome)
+
+    @property
+    def percent_above(self) -> float:
+        """The share of all runs that ended at or above the threshold, in percent."""
+        return 100 * self.above / self.restarts
+
+    @property
+    def percent_spurious(self) -> float | None:
+        """With n ≥ k, `percent_above`."""
+        return self.percent_above if self.n >= self.k else None
 
     @property
     def mean_min_eigenvalue(self) -> float | None:
-        """The mean smallest eigenvalue of the Hessian, over the spurious runs."""
+        """The mean smallest eigenvalue of the Hessian, over the runs above."""
         return _mean([(trap.min_eigenvalue, trap.count) for trap in self.traps])
 
     @property
     def mean_objective(self) -> float | None:
-        """The mean value, over the spurious runs."""
+        """The mean value, over the runs above."""
         return _mean([(trap.value, trap.count) for trap in self.traps])
 
     @property
     def families(self) -> int:
-        """The number of distinct points, modulo symmetry, among the spurious runs' ends."""
+        """The number of distinct points, modulo symmetry, among the ends above."""
         return len(self.traps)
 
     @property
     def percent_interval(self) -> tuple[float, float]:
         """The 95 % interval of the share, in percent (Clopper–Pearson)."""
-        low, high = binomtest(self.spurious, self.restarts).proportion_ci(method="exact")
+        low, high = binomtest(self.above, self.restarts).proportion_ci(method="exact")
         return 100 * float(low), 100 * float(high)
 
     @property
@@ -102,7 +147,7 @@ class Row:
         if self.published is None:
             return None
         theirs, total = self.published.spurious, self.published.restarts
-        counts = [[self.spurious, self.restarts - self.spurious], [theirs, total - theirs]]
+        counts = [[self.above, self.restarts - self.above], [theirs, total - theirs]]
         return float(cast(Any, fisher_exact(counts)).pvalue)
 
     @property
@@ -111,15 +156,15 @@ class Row:
         return None if self.p_value is None else self.p_value >= DISAGREEMENT
 
     def summary(self) -> dict[str, Any]:
-        """Give the row's numbers by name."""
+        """Return the row's numbers by name."""
         names = (
-            "k n restarts spurious proven unproven percent_spurious "
-            "mean_min_eigenvalue mean_objective families seconds"
+            "k n restarts spurious proven unproven percent_spurious mean_min_eigenvalue "
+            "mean_objective families seconds above minima saddles undecided"
         )
         return {name: getattr(self, name) for name in names.split()}
 
     def details(self) -> dict[str, Any]:
-        """Give what stands behind the row's numbers, and the published ones."""
+        """Return what stands behind the row's numbers, and the published ones."""
         return {
             "k": self.k,
             "n": self.n,
@@ -127,7 +172,7 @@ class Row:
             "published": None if self.published is None else asdict(self.published),
             "p_value": self.p_value,
             "agrees": self.agrees,
-            "families": [asdict(trap) for trap in self.traps],
+            "families": [asdict(trap) | {"proven": trap.proven} for trap in self.traps],
         }
 
 
@@ -139,7 +184,7 @@ class Table:
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        """Give the table as JSON values: `rows`, and behind them `details`."""
+        """Return the table as JSON values: `rows`, and behind them `details`."""
         return {
             "rows": [row.summary() for row in self.rows],
             "details": [row.details() for row in self.rows],
@@ -148,7 +193,7 @@ class Table:
 
 
 def _mean(weighted: list[tuple[float | None, int]]) -> float | None:
-    """Give the mean of the numbers that there are, each with its weight."""
+    """Compute the mean of the numbers that there are, each with its weight."""
     known = [(value, count) for value, count in weighted if value is not None]
     total = sum(count for _, count in known)
     return sum(value * count for value, count in known) / total if total else None

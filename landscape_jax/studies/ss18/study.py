@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from os import PathLike
 from typing import TypeVar
@@ -15,10 +16,10 @@ import numpy as np
 from landscape_jax.critical.families import Family, families
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.processes import ALONE, Processes
-from landscape_jax.proofs import Certificate, NotProven, prove_minimum, verify
+from landscape_jax.proofs import Certificate, CertificateError, NotProven, prove_minimum, verify
 from landscape_jax.search.runs import Runs
 from landscape_jax.storage import Sweep
-from landscape_jax.studies.ss18.rows import Row, Table, Trap
+from landscape_jax.studies.ss18.rows import Outcome, Row, Table, Trap
 from landscape_jax.studies.ss18.runs import (
     Progress,
     Size,
@@ -45,11 +46,13 @@ def table(
     progress: Progress | None = None,
     processes: Processes = ALONE,
 ) -> Table:
-    """Count how often descent ends in a spurious minimum, and prove that it is one.
+    """Count how often descent ends at or above 1e-3, and prove what is there.
 
     For each (k, n), n student neurons learn k orthonormal teachers from `restarts` starts
-    w ~ N(0, I/k).  A run that ends at or above the value 1e-3 is spurious.  The distinct points
-    among their ends are proven to be spurious minima, and each proof is verified.
+    w ~ N(0, I/k).  Counted are the runs that end at or above the value 1e-3.  For n ≥ k these are
+    the paper's spurious ones; with n < k, outside its tables, they may be all.  The distinct points
+    among their ends are proven to be minima, spurious where a point of lower value is known, and
+    each proof is verified.
 
     **Arguments:**
 
@@ -137,9 +140,13 @@ def _finished(
     known = None if sweep is None else sweep.read_json(_name(size, restarts))
     if known is None:
         return None
+    try:
+        row = Row(**(known | {"traps": tuple(Trap(**trap) for trap in known["traps"])}))
+    except TypeError:  # It has the fields of another version, and is made again from the runs.
+        return None
     if progress is not None:
         progress(size, "descending", restarts, restarts)
-    return Row(**(known | {"traps": tuple(Trap(**trap) for trap in known["traps"])}))
+    return row
 
 
 def _row(
@@ -169,18 +176,15 @@ def _traps(
         progress(size, "comparing", 0, 1)
     if not len(runs):
         return ()
-    spurious = list(families(risk, runs))
+    found = families(risk, runs)
     # With fewer students than teachers 0 is not attained: the best end is the only witness.
-    witness = spurious[0].representative if spurious and n < k else None
+    witness = found[0].representative if found and n < k else None
     traps = []
-    for i, family in enumerate(spurious):
+    for i, family in enumerate(found):
         if progress is not None:
-            progress(size, "proving", i, len(spurious))
+            progress(size, "proving", i, len(found))
         traps.append(_trap(size, risk, family, witness, sweep))
-    lost = np.flatnonzero(~runs.is_finite)
-    if len(lost):
-        traps.append(_lost(len(lost), int(runs.restart_index[lost[0]])))
-    return tuple(traps)
+    return (*traps, *_unfinished(found.unconverged))
 
 
 def _trap(
@@ -194,7 +198,7 @@ def _trap(
     restart = int(family.restart_index[0])
     name = None if sweep is None else f"certificates/{tag(size)}/restart-{restart:06d}.json"
     proof = _proof(risk, family.representative, witness, sweep, name)
-    reason = _objection(proof)
+    outcome, reason = _outcome(proof, lower_is_known=size[1] >= size[0])
     return Trap(
         count=family.count,
         restart=restart,
@@ -202,7 +206,7 @@ def _trap(
         value=_finite(family.value),
         gradient_norm=_finite(family.gradient_norm),
         min_eigenvalue=_finite(family.min_eigenvalue),
-        proven=reason is None,
+        outcome=outcome,
         reason=reason,
         radius=proof.radius,
         certificate=name if proof else None,
@@ -219,30 +223,39 @@ def _proof(
     """Give the certificate in the sweep, or make it."""
     path = None if sweep is None or name is None else sweep.path(name)
     if path is not None and path.exists():
-        kept = Certificate.load(path)
-        if np.array_equal(kept.given, point):
-            return kept
+        with suppress(CertificateError):  # It is of another version, or damaged, and made again.
+            kept = Certificate.load(path)
+            if np.array_equal(kept.given, point):
+                return kept
     proof = prove_minimum(risk, point, witness=witness)
     if path is not None and isinstance(proof, Certificate):
         proof.save(path)
     return proof
 
 
-def _objection(proof: Certificate | NotProven) -> str | None:
-    """Say why the proof does not count; `None` where it does."""
+def _outcome(proof: Certificate | NotProven, *, lower_is_known: bool) -> tuple[Outcome, str | None]:
+    """Return what is proven, and why not more; `None` where it is all that can be."""
     if isinstance(proof, NotProven):
-        return proof.reason
-    if proof.kind != "spurious":
-        return "a strict local minimum is proven, but no point of lower value is known."
+        descends = proof.min_eigenvalue_upper is not None and proof.min_eigenvalue_upper < 0
+        return ("saddle" if descends else "undecided"), proof.reason
     check = verify(proof)
-    return None if check.holds else f"the certificate is not confirmed: {check.reason}"
+    if not check.holds:
+        return "undecided", f"the certificate is not confirmed: {check.reason}"
+    if proof.kind == "spurious":
+        return "spurious", None
+    reason = "a strict local minimum is proven, but no point of lower value is known."
+    return "minimum", reason if lower_is_known else None
 
 
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _lost(count: int, restart: int) -> Trap:
-    """Describe the runs without a finite end."""
-    reason = "the value or the gradient is not finite."
-    return Trap(count, restart, "nonfinite", None, None, None, False, reason)
+def _unfinished(runs: Runs) -> Iterator[Trap]:
+    """Describe the runs that came to no end, one entry a status."""
+    names = runs.status_names if len(runs) else np.empty(0, str)
+    for status in dict.fromkeys(names.tolist()):
+        places = np.flatnonzero(names == status)
+        first = int(runs.restart_index[places[0]])
+        reason = f"these runs came to no end, their status is {status!r}."
+        yield Trap(len(places), first, status, None, None, None, "undecided", reason)
