@@ -1,6 +1,6 @@
 """Spectra of Hessians, and what zero padding adds to them."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import equinox as eqx
 import jax
@@ -42,9 +42,14 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
     dtype, size = jnp.result_type(*leaves), sum(leaf.size for leaf in leaves)
     if not (is_finite(params) and objective.smooth_radius(params) > 0):
         return np.full(size, np.nan, dtype)
-    if isinstance(objective, PopulationRisk) and objective.activation.slopes == (1.0, 0.0):
+    if is_relu_risk(objective):
         return _in_span(objective, np.asarray(params)).astype(dtype)
     return eigenvalues(np.asarray(dense_hessian(objective, params)))
+
+
+def is_relu_risk(objective: AbstractObjective) -> TypeGuard[PopulationRisk]:
+    """Tell whether it is a population risk whose derivatives are known in closed form."""
+    return isinstance(objective, PopulationRisk) and objective.activation.slopes == (1.0, 0.0)
 
 
 def eigenvalues(H: Float[np.ndarray, "size size"]) -> Float[np.ndarray, " size"]:

@@ -10,12 +10,13 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, PyTree
 
 from landscape_jax.critical.classify import Kind, classify
-from landscape_jax.critical.curvature import dense_hessian, spectrum
+from landscape_jax.critical.curvature import dense_hessian, is_relu_risk, reduced, spectrum
 from landscape_jax.critical.first_order import least_growth, without
 from landscape_jax.critical.rescaling import balance
 from landscape_jax.objectives.base import AbstractObjective, Attained, Known
 from landscape_jax.objectives.neurons import HiddenNeurons
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.proofs.estimates import float_gradient
 
 # On the way to a global minimum the value is looked at so often: half of the points close to the
 # start, where the well of a minimum would be.
@@ -133,6 +134,9 @@ def _raveled(objective: AbstractObjective, params: PyTree) -> jax.Array:
 
 
 def _gradient(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, " parameters"]:
+    if is_relu_risk(objective):
+        inside = reduced(objective, np.asarray(params))
+        return float_gradient(inside.problem, inside.point).ravel()
     return np.asarray(_raveled(objective, params), np.float64)
 
 

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
-from jaxtyping import Array, Bool, Float, Int, Scalar
+from jaxtyping import Array, Float, Int, Scalar
 
 from landscape_jax.networks.activations import Activation, Function, named
 from landscape_jax.networks.realisation import realise
@@ -24,7 +25,7 @@ from landscape_jax.objectives.teacher import (
     checked,
     checked_students,
     checked_weights,
-    is_traced,
+    namespace,
     scales,
 )
 
@@ -204,12 +205,9 @@ class PopulationRisk(AbstractObjective):
         While the teacher is traced, `below_value` (−∞ where there is none) and the units are all
         that is known.
         """
-        arrays = (self.teacher, self.teacher_weights, self.student_weights)
-        if any(map(is_traced, arrays)):
-            threshold, units = self._scales(params.shape[0])
+        threshold, units = self._scales(params.shape[0])
+        if namespace(self.teacher, self.teacher_weights, self.student_weights) is jnp:
             return Known(below_value=threshold, units=units)
-        with jax.ensure_compile_time_eval():
-            threshold, units = jax.tree.map(float, self._scales(params.shape[0]))
         weights = (
             np.ones(params.shape[0], self.teacher.dtype)
             if self.student_weights is None
@@ -222,17 +220,17 @@ class PopulationRisk(AbstractObjective):
         )
         return Known(
             infimum=0.0 if reachable else None,
-            below_value=None if threshold == -math.inf else threshold,
+            below_value=None if threshold in (None, -math.inf) else float(threshold),
             symmetry=population_symmetry(self.activation, *nets),
             units=units,
         )
 
-    def _scales(self, students: int) -> tuple[Scalar | None, Units]:
+    def _scales(self, students: int) -> tuple[Any, Units]:
         """Return SS18's threshold, −∞ where it does not apply, and the units."""
-        a, degree = self.student_weights, self.activation.degree
-        a = jnp.ones(students, self.teacher.dtype) if a is None else a
-        threshold, *sizes = scales(self.teacher, self.teacher_weights, a, degree or 0)
-        return threshold if self._is_relu else None, Units(*sizes)
+        degree = self.activation.degree or 0
+        layers = (self.teacher, self.teacher_weights, self.student_weights)
+        threshold, value, length = scales(*layers, students, degree)
+        return threshold if self._is_relu else None, Units(value, length)
 
     def nearest_minimizer(self, params: Float[Array, "neurons dim"]) -> Attained | None:
         """Return a W near by at which student and teacher are one function, see `nearest_match`."""
@@ -251,21 +249,25 @@ class PopulationRisk(AbstractObjective):
         scale = (jnp.abs(a) ** (1 / degree)).astype(params.dtype)
         return eqx.tree_at(lambda r: r.student_weights, self, jnp.sign(a)), scale[:, None] * params
 
-    def smooth_radius(self, params: Float[Array, "neurons dim"]) -> Scalar:
+    def smooth_radius(self, params: Float[Array, "neurons dim"]) -> Any:
         """Return the length of the shortest neuron where φ has a kink at 0; 0 for a zero neuron."""
-        slopes, (_, a, _) = self.activation.slopes, self._rest(params)
-        if slopes is None or slopes[0] == slopes[1]:
-            return jnp.asarray(jnp.inf, params.dtype)
-        lengths = jnp.where(a != 0, jnp.linalg.norm(params, axis=1), jnp.inf)
-        return jnp.where(self.kinks(params).any(), 0, lengths.min())
+        lengths, kinks, xp = self._lengths(params)
+        return xp.where(kinks.any(), 0, lengths.min())
 
-    def kinks(self, params: Float[Array, "neurons dim"]) -> Bool[Array, " neurons"]:
-        """Find the neurons at which F has a kink: those of length 0 up to rounding."""
-        slopes, (_, a, _) = self.activation.slopes, self._rest(params)
-        if slopes is None or slopes[0] == slopes[1]:
-            return jnp.zeros(len(params), bool)
-        tiny = jnp.finfo(params.dtype).eps * self._scales(len(params))[1].length
-        return (jnp.linalg.norm(params, axis=1) <= tiny) & (a != 0)
+    def kinks(self, params: Float[Array, "neurons dim"]) -> Any:
+        """Find the neurons at which F has a kink, (n,): those of length 0 up to rounding."""
+        return self._lengths(params)[1]
+
+    def _lengths(self, W: Array) -> tuple[Any, Any, Any]:
+        """Return the neurons' lengths, ∞ where F is smooth at 0, which are 0, and the namespace."""
+        checked_students(W, self.teacher.shape[1], self.student_weights)
+        a, slopes = self.student_weights, self.activation.slopes
+        xp = namespace(W, self.teacher, self.teacher_weights, a)
+        bent = xp.full(len(W), slopes is not None and slopes[0] != slopes[1])
+        bent = bent if a is None else bent & (xp.asarray(a) != 0)
+        lengths = xp.where(bent, xp.linalg.norm(xp.asarray(W), axis=1), xp.inf)
+        tiny = float(jnp.finfo(W.dtype).eps) * self._scales(len(W))[1].length
+        return lengths, lengths <= tiny, xp
 
 
 @jax.custom_jvp

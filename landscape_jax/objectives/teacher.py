@@ -1,11 +1,11 @@
 """A teacher and its student's fixed second layer: checks, rays, and SS18's threshold."""
 
-from functools import partial
+from typing import Any
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Scalar
+from jaxtyping import Array, Float
 
 
 def is_traced(array: Array | None) -> bool:
@@ -53,35 +53,38 @@ def checked_students(W: Array, dim: int, student_weights: Array | None) -> None:
         )
 
 
-def ray_masses(
-    teacher: Float[Array, "teachers dim"], teacher_weights: Float[Array, " teachers"], degree: int
-) -> tuple[Float[Array, " teachers"], Float[Array, "teachers dim"]]:
+def namespace(*arrays: Array | None) -> Any:
+    """Return `jax.numpy` where an array is traced, else `numpy`, which compiles nothing."""
+    return jnp if any(map(is_traced, arrays)) else np
+
+
+def ray_masses(teacher: Any, teacher_weights: Any, degree: int, xp: Any) -> tuple[Any, Any]:
     """Add up the teacher's neurons on each ray: masses Σ bⱼ‖vⱼ‖ᵖ, at the ray's first neuron.
 
     For φ(ct) = cᵖφ(t) the teacher's function is Σ mⱼ φ(v̄ⱼ·x) with these masses mⱼ, so neurons that
     share a ray, or are zero, change nothing.  Two neurons are on one ray where their unit vectors
-    agree to 8 units in the last place.  It may be traced.
+    agree to 8 units in the last place.
 
-    **Arguments:** `degree`, p ≥ 1.
+    **Arguments:** (k, d) and (k,), of the namespace `xp`; `degree`, p ≥ 1.
 
-    **Returns:** masses, 0 at zero neurons and at all but the first of each ray; unit vectors v̄ⱼ.
+    **Returns:** masses, (k,), 0 at zero neurons and at all but the first of each ray; unit vectors.
     """
-    norms = jnp.linalg.norm(teacher, axis=1)
-    units = teacher / jnp.where(norms > 0, norms, 1)[:, None]
-    near = jnp.abs(units[:, None] - units).max(axis=2) <= 8 * jnp.finfo(teacher.dtype).eps
+    norms = xp.linalg.norm(teacher, axis=1)
+    units = teacher / xp.where(norms > 0, norms, 1)[:, None]
+    near = xp.abs(units[:, None] - units).max(axis=2) <= 8 * float(jnp.finfo(teacher.dtype).eps)
     same = near & (norms > 0)[:, None] & (norms > 0)
-    totals = jnp.sum(jnp.where(same, teacher_weights * norms**degree, 0), axis=1)
-    first = jnp.argmax(same, axis=1) == jnp.arange(len(teacher))
-    return jnp.where(first & (norms > 0), totals, 0), units
+    totals = xp.sum(xp.where(same, teacher_weights * norms**degree, 0), axis=1)
+    first = xp.argmax(same, axis=1) == xp.arange(len(teacher))
+    return xp.where(first & (norms > 0), totals, 0), units
 
 
-@partial(jax.jit, static_argnames="degree")
 def scales(
     teacher: Float[Array, "teachers dim"],
     teacher_weights: Float[Array, " teachers"],
-    student_weights: Float[Array, " neurons"],
+    student_weights: Float[Array, " neurons"] | None,
+    students: int,
     degree: int,
-) -> tuple[Scalar, Scalar, Scalar]:
+) -> tuple[Any, Any, Any]:
     """Return SS18's threshold of a global relu run, and the units of value and length.
 
     The threshold is 1e-3·s² for teachers of orthogonal rows of one length s with unit weights and
@@ -92,30 +95,28 @@ def scales(
     (s/α)^{1/p}: F(s^{1/p}W; s^{1/p}V) = s² F(W; V).  For `degree` 0, where φ is not homogeneous, s
     is the largest |b| and the unit of length is 1.  A scale that is 0 is replaced by 1.
     """
-    masses, units = ray_masses(teacher, teacher_weights, degree or 1)
-    threshold = _threshold(masses, units, len(student_weights))
-    threshold = jnp.where(jnp.all(student_weights == 1), threshold, -jnp.inf)
-    alive = jnp.where(teacher.any(axis=1), jnp.abs(teacher_weights), 0)
-    scale = _or_one(jnp.max(jnp.abs(masses) if degree else alive))
-    largest = _or_one(jnp.max(jnp.abs(student_weights)))
-    length = (scale / largest) ** (1 / degree) if degree else jnp.ones_like(scale)
-    return threshold, scale**2, length
+    xp = namespace(teacher, teacher_weights, student_weights)
+    V, b = xp.asarray(teacher), xp.asarray(teacher_weights)
+    a = xp.ones(students) if student_weights is None else xp.asarray(student_weights)
+    masses, units = ray_masses(V, b, degree or 1, xp)
+    threshold = xp.where(xp.all(a == 1), _threshold(masses, units, students, xp), -xp.inf)
+    scale = _or_one(xp.max(xp.abs(masses if degree else xp.where(V.any(axis=1), b, 0))), xp)
+    largest = _or_one(xp.max(xp.abs(a)), xp)
+    return threshold, scale**2, (scale / largest) ** (1 / degree) if degree else 1.0
 
 
-def _threshold(
-    masses: Float[Array, " teachers"], units: Float[Array, "teachers dim"], students: int
-) -> Scalar:
+def _threshold(masses: Any, units: Any, students: int, xp: Any) -> Any:
     """Return 1e-3·s² where the rays are orthogonal, of one mass s > 0, no more than students."""
-    scale, rounding = jnp.max(masses), 64 * jnp.finfo(masses.dtype).eps
-    live = jnp.abs(masses) > rounding * scale
-    both = live[:, None] & live & ~jnp.eye(len(masses), dtype=bool)
-    cosines = jnp.matmul(units, units.T, precision=jax.lax.Precision.HIGHEST)
-    orthogonal = jnp.abs(jnp.where(both, cosines, 0)).max() <= rounding
-    alike = jnp.where(live, jnp.abs(masses - scale), 0).max() <= rounding * scale
+    scale, rounding = xp.max(masses), 64 * float(jnp.finfo(masses.dtype).eps)
+    live = xp.abs(masses) > rounding * scale
+    both = live[:, None] & live & ~xp.eye(len(masses), dtype=bool)
+    cosines = xp.sum(units[:, None] * units, axis=2)
+    orthogonal = xp.max(xp.abs(xp.where(both, cosines, 0))) <= rounding
+    alike = xp.max(xp.where(live, xp.abs(masses - scale), 0)) <= rounding * scale
     applies = (scale > 0) & orthogonal & alike & (live.sum() <= students)
-    return jnp.where(applies, 1e-3 * scale**2, -jnp.inf)
+    return xp.where(applies, 1e-3 * scale**2, -xp.inf)
 
 
-def _or_one(size: Scalar) -> Scalar:
+def _or_one(size: Any, xp: Any) -> Any:
     """Return a size, or 1 where it is 0: there is no scale then but that of the numbers."""
-    return jnp.where(size > 0, size, 1)
+    return xp.where(size > 0, size, 1)
