@@ -67,7 +67,7 @@ def _kind_at_kink(
     risk: PopulationRisk, W: jax.Array, value: float, tolerance: float | None
 ) -> Kind:
     """Decide the kind of a point with zero neurons by a first-order test of these."""
-    zero = risk.kinks(W)
+    zero = jnp.asarray(risk.kinks(W))
     known, attained = risk.known(W), risk.nearest_minimizer(W)
     eps = float(jnp.finfo(W.dtype).eps)
     rest, others = without(risk, W, zero)
