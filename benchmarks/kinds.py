@@ -112,7 +112,7 @@ def cases(
 
 
 def contradiction(risk: lj.PopulationRisk, family: lj.Family, proof, attained: bool) -> str | None:
-    """Say how the proof contradicts the kind; `None` where it does not."""
+    """Return how the proof contradicts the kind; `None` where it does not."""
     descends = False
     if not proof and proof.min_eigenvalue_upper is not None:
         even, W = risk.balanced(jnp.asarray(family.representative))
@@ -134,7 +134,7 @@ def contradiction(risk: lj.PopulationRisk, family: lj.Family, proof, attained: b
 
 
 def examine(shape: Shape, count: int, seed: int) -> dict:
-    """Look at all points of one shape's teachers."""
+    """Examine all points of the teachers of one shape."""
     kinds: Counter[str] = Counter()
     proofs: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -167,6 +167,16 @@ def examine(shape: Shape, count: int, seed: int) -> dict:
     }
 
 
+def total(results: list[dict]) -> dict:
+    """Add up the counts of all shapes."""
+    names = ("statuses", "kinds", "proofs", "spurious_without_certificate")
+    counts = {name: dict(sum((Counter(r[name]) for r in results), Counter())) for name in names}
+    return counts | {
+        "teachers": sum(r["teachers"] for r in results),
+        "contradictions": sum(len(r["contradictions"]) for r in results),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", required=True, type=Path)
@@ -175,15 +185,13 @@ def main() -> None:
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     each, more = divmod(arguments.teachers, len(SHAPES))
-    results = []
+    results, report = [], {}
     for place, shape in enumerate(SHAPES):
         results.append(examine(shape, each + (place < more), arguments.seed))
         print(results[-1], flush=True)
-    names = ("statuses", "kinds", "proofs", "spurious_without_certificate")
-    counts = {name: dict(sum((Counter(r[name]) for r in results), Counter())) for name in names}
-    total = counts | {"contradictions": sum(len(r["contradictions"]) for r in results)}
-    print(total)
-    write(arguments.json, __doc__, {"seed": arguments.seed, "total": total, "shapes": results})
+        report = {"seed": arguments.seed, "total": total(results), "shapes": results}
+        write(arguments.json, __doc__, report)
+    print(report["total"])
 
 
 if __name__ == "__main__":

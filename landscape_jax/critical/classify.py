@@ -108,7 +108,7 @@ def classify(
 
 
 def _is_close(known: Known, attained: Attained, slope: float, eps: float) -> bool:
-    """Tell whether the exhibited point is so near that a descent there would end in it."""
+    """Return whether the exhibited point is so near that a descent there would end in it."""
     relative = slope / float(known.units.gradient)
     near = _CLOSE * math.sqrt(relative) + 64 * eps
     return attained.distance <= min(attained.reach, near * float(known.units.length))

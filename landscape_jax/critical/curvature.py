@@ -48,7 +48,7 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
 
 
 def is_relu_risk(objective: AbstractObjective) -> TypeGuard[PopulationRisk]:
-    """Tell whether it is a population risk whose derivatives are known in closed form."""
+    """Return whether it is a population risk whose derivatives are known in closed form."""
     return isinstance(objective, PopulationRisk) and objective.activation.slopes == (1.0, 0.0)
 
 
@@ -98,7 +98,7 @@ def _in_span(risk: PopulationRisk, W: np.ndarray) -> np.ndarray:
 
 
 def is_finite(params: PyTree) -> bool:
-    """Tell whether all entries of the parameters are finite."""
+    """Return whether all entries of the parameters are finite."""
     return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(params))
 
 

@@ -91,7 +91,7 @@ def _kind_at_kink(
 def falls_to_global(
     objective: AbstractObjective, params: PyTree, attained: list[Attained | None]
 ) -> np.ndarray:
-    """Tell of many points whether F never rises on the straight line to one that attains F's least.
+    """Check of many points that F never rises on the straight line to one of least value.
 
     F is computed at 64 points of each line, half of them close to its start; a rise within rounding
     is none.

@@ -20,7 +20,7 @@ _ALIGNED = 0.99
 
 
 def can_match(activation: Activation, teacher: np.ndarray, b: np.ndarray, a: np.ndarray) -> bool:
-    """Tell whether a student can copy the teacher's neurons, and switch its others off.
+    """Return whether a student can copy the teacher's neurons, and switch its others off.
 
     A neuron of weight b is copied by one of weight a = b; if φ(ct) = c^p φ(t) with p > 0, by any of
     the same sign.  The others are off at w = 0 if φ(0) = 0 or their weights add up to 0.
@@ -39,7 +39,7 @@ def can_match(activation: Activation, teacher: np.ndarray, b: np.ndarray, a: np.
 
 
 def is_silent(activation: Activation) -> bool:
-    """Tell whether φ(0) = 0, so that a neuron with w = 0 adds nothing."""
+    """Return whether φ(0) = 0, so that a neuron with w = 0 adds nothing."""
     with jax.ensure_compile_time_eval():
         return float(activation(jnp.zeros(1))[0]) == 0
 

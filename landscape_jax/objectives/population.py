@@ -220,7 +220,7 @@ class PopulationRisk(AbstractObjective):
         )
         return Known(
             infimum=0.0 if reachable else None,
-            below_value=None if threshold in (None, -math.inf) else float(threshold),
+            below_value=None if threshold == -math.inf else threshold,
             symmetry=population_symmetry(self.activation, *nets),
             units=units,
         )

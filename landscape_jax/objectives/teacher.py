@@ -102,7 +102,10 @@ def scales(
     threshold = xp.where(xp.all(a == 1), _threshold(masses, units, students, xp), -xp.inf)
     scale = _or_one(xp.max(xp.abs(masses if degree else xp.where(V.any(axis=1), b, 0))), xp)
     largest = _or_one(xp.max(xp.abs(a)), xp)
-    return threshold, scale**2, (scale / largest) ** (1 / degree) if degree else 1.0
+    length = (scale / largest) ** (1 / degree) if degree else 1.0
+    if xp is np:
+        return float(threshold), float(scale) ** 2, float(length)
+    return threshold, scale**2, length
 
 
 def _threshold(masses: Any, units: Any, students: int, xp: Any) -> Any:

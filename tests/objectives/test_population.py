@@ -313,10 +313,7 @@ def test_the_infimum_is_0_where_the_teacher_can_be_copied(activation, b, a, reac
     )
     known = risk.known(jnp.zeros((len(a), 2)))
     assert known.infimum == (0.0 if reachable else None)
-    assert known.below_value is not None
-    orthonormal = 2 / 4 + 2 / (4 * np.pi)
-    at_zero = float(risk(jnp.zeros((len(a), 2))))
-    assert float(known.below_value) == pytest.approx(1e-3 / orthonormal * at_zero)
+    assert known.below_value is None
 
 
 @pytest.mark.slow
