@@ -118,6 +118,7 @@ def contradiction(risk: lj.PopulationRisk, family: lj.Family, proof, attained: b
         even, W = risk.balanced(jnp.asarray(family.representative))
         slope = float(jnp.linalg.norm(lj.gradient(even, W)))
         length = min(float(even.known(W).units.length), float(even.smooth_radius(W)))
+        # Infinite where a neuron is zero to within rounding: there is no Hessian to decide.
         allowed = eigenvalue_tolerance(lj.spectrum(even, W), slope, length)
         descends = proof.min_eigenvalue_upper < -allowed
     positive = bool(proof) and (proof.value_lower or 0) > 0 and attained

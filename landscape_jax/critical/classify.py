@@ -30,8 +30,11 @@ def eigenvalue_tolerance(
     taken to be ‖H‖/ℓ.  It is a rule, not a proof; proofs are in `proofs/`.
 
     **Arguments:** all eigenvalues; `slope`, the Euclidean norm of ∇F; `length`, ℓ, the length on
-    which the Hessian changes by its own size.
+    which the Hessian changes by its own size; where it is 0 there is none, and no sign is
+    significant.
     """
+    if not length > 0:
+        return math.inf
     norm = float(np.abs(eigenvalues).max(initial=0))
     rounding = len(eigenvalues) * float(np.finfo(eigenvalues.dtype).eps)
     return rounding * norm + math.sqrt(2 * norm * slope / length)

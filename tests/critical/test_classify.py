@@ -35,6 +35,11 @@ def test_a_gradient_that_is_not_small_leaves_the_kind_undecided():
     assert classify(Known(), 1.0, INDEFINITE, 1e-3) == "undecided"
 
 
+def test_no_sign_is_significant_where_there_is_no_hessian():
+    assert eigenvalue_tolerance(POSITIVE, 1e-12, length=0.0) == np.inf
+    assert classify(Known(), 1.0, INDEFINITE, 1e-12, length=0.0) == "undecided"
+
+
 def test_a_given_tolerance_replaces_the_rule():
     assert classify(Known(), 1.0, POSITIVE, 1e-12, tolerance=0.02) == "undecided"
     assert classify(Known(), 1.0, POSITIVE, 1e-3, tolerance=1e-3) == "minimum"

@@ -95,6 +95,7 @@ def test_a_zero_relu_neuron_on_data_has_no_hessian():
     risk, net = data()
     flat = eqx.tree_at(lambda n: (n.W1, n.b1), net, (net.W1.at[0].set(0), net.b1.at[0].set(0)))
     assert np.isnan(lj.spectrum(risk, flat)).all()
+    assert kind(risk, flat) == "undecided"
     assert np.isfinite(lj.spectrum(risk, net)).all()
     silent = eqx.tree_at(lambda n: n.W2, flat, flat.W2.at[0, 0].set(0.0))
     assert np.isfinite(lj.spectrum(risk, silent)).all()
