@@ -37,8 +37,9 @@ def _confirm(objective: lj.AbstractObjective, found: CriticalPoints) -> None:
     sure = np.flatnonzero(found.is_converged)
     points = jax.tree.map(lambda leaf: leaf[sure], found.params)
     anew = indices(objective, points)
-    # The rounding of the gradient in another program than the search's.
-    assert np.all(anew.gradient_norm <= 1e-12 + 1e-14)
+    unit = float(objective.known(jax.tree.map(lambda leaf: leaf[0], points)).units.gradient)
+    # A hundredth for the rounding of the gradient in another program than the search's.
+    assert np.all(anew.gradient_norm <= 1.01e-12 * unit)
     np.testing.assert_array_equal(found.index[sure], anew.negative)
     np.testing.assert_array_equal(found.nullity[sure], anew.zero)
     scale = np.abs(anew.eigenvalues).max(axis=1, keepdims=True)
