@@ -18,6 +18,7 @@ def data(scale=1.0, activation="relu") -> tuple[lj.EmpiricalRisk, Any]:
     """Give samples of a random network, and the network."""
     x = jax.random.normal(jax.random.key(5), (60, 3))
     net = random_network(lj.TwoLayer, (3, 2, 1), key=jax.random.key(3), activation=activation)
+    assert isinstance(net, lj.TwoLayer)
     net = eqx.tree_at(lambda n: (n.b1, n.W2), net, (jnp.array([0.1, -0.2]), scale * net.W2))
     return lj.EmpiricalRisk(x, net(x)), net
 
