@@ -32,6 +32,7 @@ from report import write
 
 import landscape_jax as lj
 from landscape_jax.critical.classify import eigenvalue_tolerance
+from landscape_jax.proofs.problem import balancing_units
 
 Shape = tuple[int, int, int]
 # (k, d, n)
@@ -120,7 +121,10 @@ def contradiction(risk: lj.PopulationRisk, family: lj.Family, proof, attained: b
         length = min(float(even.known(W).units.length), float(even.smooth_radius(W)))
         # Infinite where a neuron is zero to within rounding: there is no Hessian to decide.
         allowed = eigenvalue_tolerance(lj.spectrum(even, W), slope, length)
-        descends = proof.min_eigenvalue_upper < -allowed
+        # Proofs balance by powers of two: what is left of the second layer bounds the rescaling.
+        a = np.asarray(risk.student_weights)
+        left = np.max(np.abs(a / balancing_units(a.astype(float))))
+        descends = proof.min_eigenvalue_upper / left**2 < -allowed
     positive = bool(proof) and (proof.value_lower or 0) > 0 and attained
     wrong = {
         "global": descends or positive or proof.kind == "spurious",

@@ -4,7 +4,8 @@ import pytest
 from jaxtyping import Array, Float
 
 from landscape_jax.critical.curvature import padding_matrix, padding_spectrum, spectrum
-from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.critical.families import families
+from landscape_jax.objectives.base import AbstractObjective, hessian
 from landscape_jax.objectives.population import PopulationRisk
 
 
@@ -62,3 +63,20 @@ def test_the_padding_matrix_is_accurate_for_nearly_parallel_neurons():
     M = np.asarray(padding_matrix(PopulationRisk(jnp.eye(2)), W))
     np.testing.assert_allclose(M[0, 1], 0.5 - 1e-10 / (2 * np.pi), rtol=1e-15)
     np.testing.assert_allclose(M[0, 2], 1e-10 / (2 * np.pi), rtol=1e-6)
+
+
+def test_the_spectrum_in_the_span_is_that_of_the_dense_hessian():
+    rng = np.random.default_rng(2)
+    a, b = jnp.array([1.0, -2.0, 0.5]), jnp.array([1.0, 3.0])
+    V, W = jnp.array(rng.normal(size=(2, 9))), jnp.array(rng.normal(size=(3, 9)))
+    risk = PopulationRisk(V, teacher_weights=b, student_weights=a)
+    dense = np.linalg.eigvalsh(np.asarray(hessian(risk, W)))
+    np.testing.assert_allclose(spectrum(risk, W), dense, atol=1e-13)
+
+
+def test_a_point_of_ten_thousand_parameters_has_its_family_at_once():
+    """Its Hessian is taken in 20 dimensions: a dense one would have 10⁸ entries."""
+    V = jnp.array(np.random.default_rng(3).normal(size=(10, 1000))) / 30
+    (family,) = families(PopulationRisk(V), V[None, ::-1])
+    assert (family.kind, len(family.spectrum)) == ("global", 10_000)
+    assert family.min_eigenvalue > 0.05
