@@ -149,10 +149,11 @@ class EmpiricalRisk(AbstractObjective):
 
 @jax.jit
 def _units(y: Array) -> tuple[Scalar, Scalar]:
-    """Return the labels' variance, their mean square where that is 0, else 1; and its 4th root."""
+    """Return the labels' variance (where rounding: mean square, or 1) and its fourth root."""
     spread = jnp.mean(jnp.sum((y - y.mean(axis=0)) ** 2, axis=-1))
     square = jnp.mean(jnp.sum(y**2, axis=-1))
-    value = jnp.where(spread > 0, spread, jnp.where(square > 0, square, 1))
+    varies = spread > jnp.finfo(y.dtype).eps * square
+    value = jnp.where(varies, spread, jnp.where(square > 0, square, 1))
     return value, value**0.25
 
 

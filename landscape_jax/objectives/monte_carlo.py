@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, Scalar
 
 from landscape_jax.networks.activations import Activation, Function
-from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.base import AbstractObjective, Attained, Known
 from landscape_jax.objectives.isometries import student_neurons
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.objectives.teacher import checked, checked_students, is_traced
@@ -97,6 +97,14 @@ class MonteCarloRisk(AbstractObjective):
                 f"samples is {self.count} and chunk {chunk}; give at least 2 samples, 1 a chunk"
             )
         self.key, self.chunk = key, min(chunk, self.count)
+
+    def nearest_minimizer(self, params: Float[Array, "neurons dim"]) -> Attained | None:
+        """Return a W near by at which student and teacher are one function, on any samples."""
+        return self.exact.nearest_minimizer(params)
+
+    def smooth_radius(self, params: Float[Array, "neurons dim"]) -> Scalar:
+        """Return 0 where a neuron of length 0 is on a kink for all samples, else ∞, as if smooth."""
+        return jnp.where(jnp.asarray(self.exact.kinks(params)).any(), 0, jnp.inf)
 
     def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
         """Return the sample mean of the loss."""

@@ -32,7 +32,7 @@ def summary(risk, given) -> list[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def uneven():
-    """Give ten orthogonal teachers of lengths 0.27 to 2.47, and 100 runs."""
+    """Return ten orthogonal teachers of lengths 0.27 to 2.47, and 100 runs."""
     V = np.diag(np.exp(np.random.default_rng(1).normal(size=10)))
     risk = risk_of(V)
     return risk, lj.restart(risk, lj.starts.gaussian((10, 10)), 100, key=KEY)

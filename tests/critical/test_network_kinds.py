@@ -15,7 +15,7 @@ from landscape_jax.objectives.neurons import HiddenNeurons
 
 
 def data(scale=1.0, activation="relu") -> tuple[lj.EmpiricalRisk, Any]:
-    """Give samples of a random network, and the network."""
+    """Return samples of a random network, and the network."""
     x = jax.random.normal(jax.random.key(5), (60, 3))
     net = random_network(lj.TwoLayer, (3, 2, 1), key=jax.random.key(3), activation=activation)
     assert isinstance(net, lj.TwoLayer)
@@ -90,6 +90,25 @@ def test_labels_in_small_units_are_not_converged_where_they_start():
     start = lj.starts.network(lj.TwoLayer, (3, 2, 1), activation="tanh")
     runs = lj.restart(risk, start, 3, key=jax.random.key(0), max_steps=640)
     assert runs.summary() == {"max_steps": 3}
+
+
+@pytest.mark.parametrize("label", [0.0, 0.1, 1e6])
+def test_labels_that_are_all_equal_have_the_unit_of_their_square(label):
+    _, net = data()
+    units = lj.EmpiricalRisk(jnp.ones((7, 3)), jnp.full(7, label)).known(net).units
+    assert float(units.value) == pytest.approx(label**2 or 1.0)
+
+
+def test_samples_of_uneven_teachers_call_no_small_spurious_minimum_global():
+    """Its value is below what F rounds by; the exhibited minimum is far."""
+    risk = lj.MonteCarloRisk(jnp.diag(jnp.array([1e3, 1e-3])), samples=64, key=jax.random.key(0))
+    W = jnp.array([[1e3, 0.0], [0.0, 1.5e-3]])
+    (family,) = lj.families(risk, W[None])
+    assert family.kind != "global"
+    (family,) = lj.families(risk, risk.exact.teacher[None])
+    assert family.kind == "global"
+    zero = jnp.array([[1e3, 0.0], [0.0, 0.0]])
+    assert np.isnan(lj.spectrum(risk, zero)).all()
 
 
 def test_a_zero_relu_neuron_on_data_has_no_hessian():
