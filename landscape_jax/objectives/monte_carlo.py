@@ -103,7 +103,7 @@ class MonteCarloRisk(AbstractObjective):
         return self.exact.nearest_minimizer(params)
 
     def smooth_radius(self, params: Float[Array, "neurons dim"]) -> Scalar:
-        """Return 0 where a neuron of length 0 is on a kink for all samples, else ∞, as if smooth."""
+        """Return 0 where a neuron of length 0 is on a kink, for all samples, else ∞."""
         return jnp.where(jnp.asarray(self.exact.kinks(params)).any(), 0, jnp.inf)
 
     def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
