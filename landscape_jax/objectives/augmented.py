@@ -5,15 +5,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.networks.criteria import Hinge, named
+from landscape_jax.objectives.base import AbstractObjective, Ground, Known
 from landscape_jax.objectives.empirical import EmpiricalRisk
+from landscape_jax.objectives.least import LeastLoss, least_loss
+from landscape_jax.objectives.teacher import is_traced
 
-# What the added neurons add counts as nothing below this many roots of the precision.
-_NOTHING = 100
-# The mean slope of the losses at a distinct input counts as zero below this root of the precision.
-_ROOT = 0.25
+# Slopes below this, in units, are those of a minimum.
+_FINE = 1e-12
+# Beside the root of the precision, so many roundings of the predictions are below the resolution.
+_ROUNDINGS = 100
+# That a network can interpolate is looked at up to so many predictions, and Jacobian entries.
+_MOST_PREDICTIONS, _MOST_ENTRIES = 512, 2**22
+# ... and it can where a step of at most this share of its size does.
+_NEAR = 1e-3
+# A direction in which the loss of a sample has this share of the largest curvature has none.
+_FLAT = 1e-6
 
 
 class Augmented(eqx.Module):
@@ -30,13 +40,29 @@ class Augmented(eqx.Module):
     w: Float[Array, "outputs inputs"]
 
     def __call__(self, x: Float[Array, "samples inputs"]) -> Float[Array, "samples outputs"]:
-        """Give the predictions of samples, one a row."""
-        return self.network(x) + self.added(x)
+        """Return the predictions of samples, one a row.
+
+        **Raises:** `ValueError` where the added neurons are not one for each output.
+        """
+        q = self.network(x)
+        self._check(q.shape[-1], x.shape[-1])
+        return q + self.added(x)
 
     def added(self, x: Float[Array, "samples inputs"]) -> Float[Array, "samples outputs"]:
-        """Give what the added neurons add: aₖ exp(wₖ·x + bₖ)."""
+        """Return what the added neurons add: aₖ exp(wₖ·x + bₖ)."""
         product = jnp.matmul(x, self.w.T, precision=jax.lax.Precision.HIGHEST)
         return self.a * jnp.exp(product + self.b)
+
+    def _check(self, outputs: int, inputs: int) -> None:
+        """Check that there is one neuron an output, of as many inputs as the samples have."""
+        wanted = {"a": (outputs,), "b": (outputs,), "w": (outputs, inputs)}
+        for name, shape in wanted.items():
+            found = jnp.shape(getattr(self, name))
+            if found != shape:
+                raise ValueError(
+                    f"{name} has shape {found}; with {outputs} outputs and {inputs} inputs it must "
+                    f"be {shape}: one added neuron for each output"
+                )
 
 
 class NeuronAugmented(AbstractObjective):
@@ -54,7 +80,19 @@ class NeuronAugmented(AbstractObjective):
     slopes ∂ₖℓ of the samples at each distinct input add up to 0.  Where no prediction does that
     (cross-entropy on classes, with no conflicting repeats) L̃ has no local minimum at all.
 
-    **Arguments:** `risk`, the `EmpiricalRisk` of the network alone; `penalty`, λ > 0.
+    What can be said of a point has a resolution.  Predictions are measured in the square root of
+    the labels' variance for "squared", in 1 for other criteria; slopes alike.
+
+    - A minimum is confirmed where no slope is above 1e-12, or where those above are within the
+      resolution and a step of at most 1e-3 of θ makes all of them 0, to first order: in float32 no
+      other network is told from one that misses its labels by their rounding.
+    - Slopes within the resolution, the root of the precision (1.5e-8 in float64, 3.5e-4 in float32)
+      and a hundred roundings of the predictions, are no evidence against a minimum.
+
+    **Arguments:** `risk`, the `EmpiricalRisk` of the network alone; `penalty`, λ > 0; `attained`,
+    whether at each distinct input some prediction has the least loss.  It is known of the named
+    criteria, and found of others that are strictly convex near it, with real labels; where it is
+    not, no minimum is confirmed, and `restart` says `undecided`.
 
     Call it with an `Augmented`.
 
@@ -76,24 +114,33 @@ class NeuronAugmented(AbstractObjective):
 
     risk: EmpiricalRisk
     penalty: Float[Array, ""]
-    inputs: Int[Array, " samples"] | None
-    attained: Bool[Array, ""]
+    inputs: Int[Array, " samples"]
+    least: Float[Array, ""]
+    attained: bool | None = eqx.field(static=True)
+    # How many distinct inputs there are, at most.
+    count: int = eqx.field(static=True)
 
-    def __init__(self, risk: EmpiricalRisk, *, penalty=1.0):
+    def __init__(self, risk: EmpiricalRisk, *, penalty=1.0, attained: bool | None = None):
         if not isinstance(penalty, Tracer) and not (
-            np.isfinite(penalty) and np.ndim(penalty) == 0 and penalty > 0
+            np.ndim(penalty) == 0 and np.isfinite(penalty) and penalty > 0
         ):
             raise ValueError(f"penalty is {penalty}; it must be a positive number")
         self.risk = risk
         self.penalty = jnp.asarray(penalty, risk.x.dtype)
-        if isinstance(risk.x, Tracer) or isinstance(risk.y, Tracer):
-            self.inputs, self.attained = None, jnp.asarray(True)
+        if is_traced(risk.x) or is_traced(risk.y):
+            every = jnp.unique(risk.x, axis=0, return_inverse=True, size=len(risk.x))[1]
+            self.inputs, self.count = every.reshape(-1), len(risk.x)
+            always = risk.criterion == named("squared") or isinstance(risk.criterion.loss, Hinge)
+            least = LeastLoss(np.nan, True if always else None)
         else:
             place = distinct_inputs(risk)
-            self.inputs, self.attained = jnp.asarray(place), jnp.asarray(_attained(risk, place))
+            self.inputs, self.count = jnp.asarray(place), int(place.max()) + 1
+            least = least_loss(risk.criterion, np.asarray(risk.y), place)
+        self.least = jnp.asarray(least.value, risk.x.dtype)
+        self.attained = least.attained if attained is None else bool(attained)
 
     def __call__(self, params: Augmented) -> Scalar:
-        """Give L̃."""
+        """Return L̃."""
         return self.risk(params) + self.penalty * jnp.sum(params.a**2)
 
     def known(self, params: Augmented) -> Known:
@@ -101,11 +148,18 @@ class NeuronAugmented(AbstractObjective):
         return Known(units=self.risk.known(params.network).units)
 
     def escape(self, params: Augmented) -> Scalar:
-        """Give ‖(a, b, w)‖, the norm to be monitored (KK20, section 5)."""
+        """Return ‖(a, b, w)‖, the norm to be monitored (KK20, section 5)."""
         return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in (params.a, params.b, params.w)))
 
+    def ground(self, params: Augmented) -> Ground:
+        """Return L(θ), which L̃ equals at every local minimum, with its infimum and θ."""
+        place = ravel_pytree(eqx.filter(params.network, eqx.is_inexact_array))[0]
+        outputs = self._outputs(params.network)
+        least = self.least if self._is_known_for(outputs) else self.least * jnp.nan
+        return Ground(self.risk(params.network), least, place, self._attained(params.network))
+
     def is_admissible(self, params: Augmented) -> Bool[Array, ""]:
-        """Say whether the point passes what every local minimum passes, beside its gradient.
+        """Check whether the point passes what every local minimum passes, beside its gradient.
 
         - The added neurons add nothing.  From a ∂L̃/∂a − ∂L̃/∂b = 2λa² a small gradient alone gives
           a small a, but not a small a exp(wx + b): on the way to infinity b grows as a vanishes.
@@ -113,41 +167,111 @@ class NeuronAugmented(AbstractObjective):
           they do (see the class).  A small gradient alone does not say so where exp(wx + b) is
           small, as it is for b far below 0.
         """
-        q = params.network(self.risk.x)
-        added, eps = jnp.abs(params.added(self.risk.x)).max(), jnp.finfo(q.dtype).eps
-        nothing = added <= _NOTHING * eps**0.5 * (1 + jnp.abs(q).max())
-        return self.attained & nothing & (self.slopes(params.network).max() <= eps**_ROOT)
+        within = self._adds_nothing(params) & self._is_within(params.network)
+        return within & (self._attained(params.network) is not False)
+
+    def is_confirmed(self, params: Augmented, *, fixed: bool = False) -> Bool[Array, ""]:
+        """Check whether an admissible point of vanishing gradient is a minimum's beyond rounding.
+
+        **Arguments:** `params`, the point; `fixed`, whether parameters of the network are fixed.
+        """
+        network = params.network
+        if not self._attained(network):
+            return jnp.asarray(False)
+        unit = self._units(network)[1]
+        fine = self.slopes(network).max() <= _FINE * unit
+        if not fixed:
+            fine |= self._is_within(network) & self._can_interpolate(network)
+        return self._adds_nothing(params) & fine
 
     def slopes(self, network: PyTree) -> Float[Array, " samples"]:
-        """Give ‖mean of ∇ℓ(f(xᵢ), yᵢ) over the samples with one input‖, 0 past the last input.
+        """Return ‖mean of ∇ℓ(f(xᵢ), yᵢ) over the samples with one input‖, 0 past the last input."""
+        slope = jax.vmap(jax.grad(self.risk.criterion.loss))(network(self.risk.x), self.risk.y)
+        return jnp.linalg.norm(self._means(slope), axis=1)
 
-        Where the data are traced nothing is compared, and all are 0.
-        """
+    def _means(self, rows: Float[Array, "samples ..."]) -> Float[Array, "inputs ..."]:
+        """Return the means over the samples with one input."""
+        total = jax.ops.segment_sum(rows, self.inputs, self.count)
+        many = jax.ops.segment_sum(jnp.ones(len(rows), rows.dtype), self.inputs, self.count)
+        return total / jnp.maximum(many, 1).reshape(-1, *[1] * (rows.ndim - 1))
+
+    def _attained(self, network: PyTree) -> bool | None:
+        """Return whether the least loss is attained, for as many outputs as the network has."""
+        outputs = self._outputs(network)
+        if self.risk.classes is not None and outputs > max(2, self.risk.classes):
+            return False
+        return self.attained if self._is_known_for(outputs) else None
+
+    def _outputs(self, network: PyTree) -> int:
+        """Return the number of the network's outputs."""
+        return jax.eval_shape(lambda net, x: net(x), network, self.risk.x).shape[-1]
+
+    def _is_known_for(self, outputs: int) -> bool:
+        """Check whether the least loss is known for so many outputs; a scalar label is for one."""
+        return self.risk.criterion.labels != "any" or self.risk.y.ndim == 2 or outputs == 1
+
+    def _units(self, network: PyTree) -> tuple[Scalar, Scalar]:
+        """Return the units of predictions and of slopes."""
+        units = self.risk.known(network).units
+        prediction = jnp.asarray(units.length, self.risk.x.dtype) ** 2
+        return prediction, units.value / prediction
+
+    def _adds_nothing(self, params: Augmented) -> Bool[Array, ""]:
+        """Check whether what the added neurons add is below the resolution."""
+        q = params.network(self.risk.x)
+        size = self._units(params.network)[0] + jnp.abs(q).max()
+        return jnp.abs(params.added(self.risk.x)).max() <= jnp.finfo(q.dtype).eps ** 0.5 * size
+
+    def _is_within(self, network: PyTree) -> Bool[Array, ""]:
+        """Check whether the slopes are below the resolution."""
         q = network(self.risk.x)
-        if self.inputs is None:
-            return jnp.zeros(len(q), q.dtype)
-        slope = jax.vmap(jax.grad(self.risk.criterion.loss))(q, self.risk.y)
-        total = jax.ops.segment_sum(slope, self.inputs, len(q))
-        count = jax.ops.segment_sum(jnp.ones(len(q), q.dtype), self.inputs, len(q))
-        return jnp.linalg.norm(total, axis=1) / jnp.maximum(count, 1)
+        slope = jax.vmap(jax.grad(self.risk.criterion.loss))
+        turn = jax.jvp(lambda q: slope(q, self.risk.y), (q,), (q,))[1]
+        eps = jnp.finfo(q.dtype).eps
+        rounding = _ROUNDINGS * eps * jnp.linalg.norm(turn, axis=1).max()
+        return self.slopes(network).max() <= eps**0.5 * self._units(network)[1] + rounding
+
+    def _can_interpolate(self, network: PyTree) -> Bool[Array, ""]:
+        """Check whether a short step in θ makes all slopes 0, to first order.
+
+        With the Jacobian J of the predictions at the distinct inputs and the blocks H of curvature,
+        the slopes s + HJδ are 0 for a δ if HJ has the rank of H: if (HJ)(HJ)ᵀ is regular on the
+        range of H.
+        """
+        free, rest = eqx.partition(network, eqx.is_inexact_array)
+        theta, unravel = ravel_pytree(free)
+        samples = self.risk.x
+        first = jax.ops.segment_min(jnp.arange(len(samples)), self.inputs, self.count)
+        where = samples[jnp.clip(first, 0, len(samples) - 1)]
+        q = network(samples)
+        outputs = q.shape[-1]
+        size = self.count * outputs
+        if size > min(len(theta), _MOST_PREDICTIONS) or size * len(theta) > _MOST_ENTRIES:
+            return jnp.asarray(False)
+
+        def predictions(flat: Array) -> Array:
+            return eqx.combine(unravel(flat), rest)(where)
+
+        jacobian = jax.jacrev(predictions)(theta)
+        loss = self.risk.criterion.loss
+        bend = self._means(jax.vmap(jax.hessian(loss))(q, self.risk.y))
+        slope = self._means(jax.vmap(jax.grad(loss))(q, self.risk.y)).reshape(-1)
+        low, axes = jnp.linalg.eigh(bend)
+        flat = jnp.where(low <= _FLAT * jnp.abs(low).max(), 1.0, 0.0)
+        null = jnp.einsum("jkm,jm,jlm->jkl", axes, flat, axes)
+        turned = jnp.einsum("jkl,jlp->jkp", bend, jacobian).reshape(size, -1)
+        gram = turned @ turned.T
+        scale = jnp.trace(gram) / size
+        every = jnp.arange(self.count)
+        blocks = gram.reshape(self.count, outputs, self.count, outputs)
+        whole = blocks.at[every, :, every, :].add(scale * null).reshape(size, size)
+        eigenvalues, vectors = jnp.linalg.eigh(whole)
+        regular = eigenvalues[0] > _ROUNDINGS * jnp.finfo(q.dtype).eps * eigenvalues[-1]
+        step = turned.T @ (vectors @ ((vectors.T @ slope) / eigenvalues))
+        length = self.risk.known(network).units.length + jnp.linalg.norm(theta)
+        return regular & (jnp.linalg.norm(step) <= _NEAR * length)
 
 
 def distinct_inputs(risk: EmpiricalRisk) -> Int[np.ndarray, " samples"]:
-    """Number the distinct inputs from 0, and give the number of each sample's."""
+    """Return the number of each sample's input, the distinct ones numbered from 0."""
     return np.unique(np.asarray(risk.x), axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def _attained(risk: EmpiricalRisk, place: np.ndarray) -> bool:
-    """Say whether at each distinct input some prediction has the least loss, as far as is known."""
-    y, count = np.asarray(risk.y), place.max() + 1
-    if risk.criterion.name == "logistic":
-        sums = np.zeros((count, y.shape[1]))
-        np.add.at(sums, place, y)
-        return bool((np.abs(sums) < np.bincount(place)[:, None]).all())
-    if risk.criterion.name == "cross_entropy":
-        # Classes that never occur are not seen here; with none of them, two at an input are needed.
-        table = y if y.ndim == 2 else np.eye(max(2, y.max() + 1))[y]
-        sums = np.zeros((count, table.shape[1]))
-        np.add.at(sums, place, table)
-        return bool((sums > 0).all())
-    return True

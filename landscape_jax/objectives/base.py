@@ -92,14 +92,29 @@ class Attained(NamedTuple):
     terms: float
 
 
+class Ground(NamedTuple):
+    """What an objective F that adds something to a risk L must come down to at a local minimum.
+
+    - `value`: L, which F equals at every local minimum.
+    - `least`: the infimum of L, which L has there; NaN where it is not known.
+    - `place`: the parameters of L, raveled.
+    - `attained`: whether `least` is attained at all; `None` where that is not known.
+    """
+
+    value: Scalar
+    least: Scalar
+    place: Float[Array, " parameters"]
+    attained: bool | None
+
+
 class AbstractObjective(eqx.Module):
     """A function from a parameter pytree to a scalar.
 
     Data are array leaves, sizes and choices static fields, so an objective can be passed through
     `jit`, `vmap`, `grad` and `shard_map`.  To add an objective, subclass this, write `__call__`,
     and, where theory knows something, `known`, `nearest_minimizer`, `balanced`, `smooth_radius`,
-    `escape` and `is_admissible`.  `descend` and `curvature` follow from `__call__`; override them
-    where there is faster code for the same numbers.
+    `escape`, `is_admissible`, `is_confirmed` and `ground`.  `descend` and `curvature` follow from
+    `__call__`; override them where there is faster code for the same numbers.
     """
 
     @abc.abstractmethod
@@ -135,12 +150,25 @@ class AbstractObjective(eqx.Module):
         return 0.0
 
     def is_admissible(self, params: PyTree) -> Bool[Array, ""] | bool:
-        """Say whether a point where the gradient is 0 may be a local minimum, as far as is known.
+        """Check whether a point where the gradient is 0 may be a local minimum, as far as is known.
 
-        Where it says no, a small gradient means that the infimum is at infinity.
+        Where it may not, a small gradient means that the infimum is at infinity.
         """
         del params
         return True
+
+    def is_confirmed(self, params: PyTree) -> Bool[Array, ""] | bool:
+        """Check whether nothing that theory asks of a minimum is left open by the precision."""
+        del params
+        return True
+
+    def ground(self, params: PyTree) -> Ground | None:
+        """Return what F comes down to at a local minimum; `None` where theory says nothing.
+
+        With it `restart` follows runs along the flow, to tell how they would end (`search.flow`).
+        """
+        del params
+        return None
 
     def descend(
         self, params: PyTree, rate: Scalar, steps: Int[Array, ""], *, most: int

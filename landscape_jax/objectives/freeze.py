@@ -7,7 +7,8 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Bool, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.augmented import NeuronAugmented
+from landscape_jax.objectives.base import AbstractObjective, Ground, Known
 from landscape_jax.objectives.neurons import HiddenNeurons
 from landscape_jax.objectives.teacher import is_traced
 
@@ -48,9 +49,29 @@ class Frozen(AbstractObjective):
         """Return what the objective gives at the whole."""
         return self.objective.escape(self.whole(params))
 
+    def ground(self, params: PyTree) -> Ground | None:
+        """Return what the objective gives at the whole, if all added neurons are trained."""
+        return self.objective.ground(self.whole(params)) if self._is_monitored else None
+
     def is_admissible(self, params: PyTree) -> Bool[Array, ""] | bool:
-        """Return what the objective says of the whole."""
-        return self.objective.is_admissible(self.whole(params))
+        """Return what the objective says of the whole, if all added neurons are trained."""
+        return not self._is_monitored or self.objective.is_admissible(self.whole(params))
+
+    def is_confirmed(self, params: PyTree) -> Bool[Array, ""] | bool:
+        """Return what the objective says of the whole, if all added neurons are trained."""
+        if isinstance(self.objective, NeuronAugmented):
+            fixed = bool(jax.tree.leaves(self.fixed))
+            whole = self.whole(params)
+            return not self._is_monitored or self.objective.is_confirmed(whole, fixed=fixed)
+        return self.objective.is_confirmed(self.whole(params))
+
+    @property
+    def _is_monitored(self) -> bool:
+        """Whether what is known of the whole's minima holds: KK20 needs all of (a, b, w)."""
+        if not isinstance(self.objective, NeuronAugmented):
+            return True
+        fixed = (self.fixed.a, self.fixed.b, self.fixed.w)
+        return not jax.tree.leaves(fixed)
 
     def whole(self, params: PyTree) -> PyTree:
         """Put trainable and fixed leaves together."""

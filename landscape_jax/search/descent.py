@@ -41,6 +41,12 @@ class Run(eqx.Module):
         """Whether it is still descending."""
         return self.status == Status.running
 
+    def at(self, params: PyTree, value: Scalar, norm: Scalar) -> "Run":
+        """Return the run at other parameters, with the value and gradient norm there."""
+        return eqx.tree_at(
+            lambda r: (r.params, r.value, r.gradient_norm), self, (params, value, norm)
+        )
+
 
 class Descent(eqx.Module):
     """The rule of one descent: x ← x + scale · optimizer(∇F(x)), looked at every few steps.
@@ -52,7 +58,8 @@ class Descent(eqx.Module):
     It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the
     value is below `below_value`, or after `max_steps`.  When the parameters are not finite or
     their norm exceeds `norm_limit` times that of the start (or `length`, where that is larger), it
-    begins again from its start with half the step, ten times at most.
+    begins again from its start with half the step, ten times at most.  It stops to be looked at
+    after `first_pause` steps, if that is given.
 
     Source: SS18, section 3; the halving is their published program's.
     """
@@ -66,6 +73,7 @@ class Descent(eqx.Module):
     escape_limit: Scalar
     max_steps: Int[Array, ""]
     check_every: int = eqx.field(static=True)
+    first_pause: int | None = eqx.field(static=True, default=None)
     max_halvings: int = eqx.field(static=True, default=10)
 
     def init(self, params: PyTree, seed: Array | None = None) -> Run:
@@ -77,7 +85,7 @@ class Descent(eqx.Module):
             memory=() if self.is_plain else self._steps.init(params),
             scale=one,
             steps=jnp.zeros((), jnp.int32),
-            pause=jnp.asarray(jnp.iinfo(jnp.int32).max, jnp.int32),
+            pause=jnp.asarray(self.first_pause or jnp.iinfo(jnp.int32).max, jnp.int32),
             halvings=jnp.zeros((), jnp.int32),
             status=Status.running,
             value=one * jnp.inf,

@@ -1,4 +1,4 @@
-"""Descent that begins again elsewhere where a run leaves for infinity."""
+"""Descent that begins again elsewhere where a run ends at no minimum."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Key, PyTree
+from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.restarts import restart
@@ -20,7 +20,7 @@ class Hybrid(NamedTuple):
     """The runs of a hybrid search, and how often each began again.
 
     - `runs`: the last run of each restart, in the order of the restarts as given.
-    - `begun_again`: how many times the restart left an escaping run for a new start.
+    - `begun_again`: how many times the restart left such a run for a new start.
     """
 
     runs: Runs
@@ -36,12 +36,13 @@ def hybrid(
     rounds: int = 10,
     **options: Any,
 ) -> Hybrid:
-    """Descend, and where the monitor says that a run escapes, begin it again from a new start.
+    """Descend, and begin again from a new start each run that ends where no minimum can be.
 
     The first round is `restart(objective, start, restarts, key=key)`.  In round r = 1, 2, … the
-    restarts whose run ended as `escaping` descend from `start(fold_in(fold_in(key, r), i))`; all
-    others are kept.  So restart i ends the same whatever the other restarts.  It is over when none
-    escapes, or after `rounds` new starts: what escapes then still says so.
+    restarts whose run is `escaping`, or ended in another way at a point that the objective does not
+    admit as a minimum (`is_admissible`), descend from `start(fold_in(fold_in(key, r), i))`; all
+    others are kept.  So restart i ends the same whatever the other restarts.  It is over when all
+    are kept, or after `rounds` new starts: each run's status says how its last start ended.
 
     It looks at how runs ended between the rounds, so it is not for use under `jit`.
 
@@ -76,7 +77,7 @@ def hybrid(
     runs = restart(objective, start, restarts, key=key, **options)
     index, begun_again = np.asarray(runs.restart_index), np.zeros(len(runs), int)
     for r in range(1, rounds + 1):
-        places = np.flatnonzero(runs.is_escaping)
+        places = np.flatnonzero(_is_refuted(objective, runs))
         if not len(places):
             break
         # A block, or as many as a power of two, the last repeated: few shapes, few compilations.
@@ -86,6 +87,13 @@ def hybrid(
         runs = _put(runs, places, again)
         begun_again[places] += 1
     return Hybrid(runs, begun_again)
+
+
+def _is_refuted(objective: AbstractObjective, runs: Runs) -> Bool[np.ndarray, " restarts"]:
+    """Check which runs ended where no minimum can be; `converged` ones were checked already."""
+    admitted = jax.vmap(lambda params: jnp.asarray(objective.is_admissible(params)))
+    kept = runs.is_converged | runs.is_below_value
+    return runs.is_escaping | ~(kept | np.asarray(admitted(runs.params)))
 
 
 def _put(runs: Runs, places: np.ndarray, again: Runs) -> Runs:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Int, Key, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.descent import Descent, Run
+from landscape_jax.search.flow import FOLLOWED_AFTER, follow, has_ground, is_lost
 from landscape_jax.search.inputs import (
     batch_seeds,
     checked_tolerance,
@@ -50,7 +51,7 @@ def restart(
     max_steps: int = 10_000_000,
     finish: bool = True,
     norm_limit: float = 1e4,
-    escape_limit: float = 1e2,
+    escape_limit: float | None = None,
     check_every: int = 32,
     lanes: int | None = None,
     mesh: Mesh | None = None,
@@ -67,6 +68,14 @@ def restart(
     decades where its answer is the one that descent would have reached (see `Polish`); the point is
     then as exact as the precision allows.  Long walks of plain descent along a valley, or away from
     a saddle, are taken in leaps along the gradient flow, which `steps` does not count.
+
+    Where the objective has a `ground`, as `NeuronAugmented` has, a run is looked at after 1000,
+    2000, 4000, … steps, and where its gradient vanishes: it is followed along the gradient flow by
+    implicit steps (see `search.flow`).  It is `escaping` where over three decades of time the value
+    keeps falling and does not tend to what a local minimum has; `undecided` where its gradient
+    vanishes and neither that nor a minimum is confirmed; else it goes on from where it was.  A run
+    that descent loses at every step size tried is followed from its start.  An
+    iteration of Newton's method counts as one step a parameter in `steps`.
 
     Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
     the lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding
@@ -91,8 +100,9 @@ def restart(
     - `finish`: whether Newton's method and leaps take the last decades.
     - `norm_limit`: the norm of all parameters above which a run has diverged, in units of that of
       its start (of the unit of length, where that is larger).
-    - `escape_limit`: what the objective's `escape` may grow to; a run above it is `escaping`, as is
-      one whose gradient falls to the tolerance where the objective says that no minimum is.
+    - `escape_limit`: what the objective's `escape` may grow to, a convention of yours: a run above
+      it is `escaping` without further evidence.  So is one whose gradient falls to the tolerance
+      where an objective without a `ground` says that no minimum is.
     - `check_every`: steps between two looks.
     - `lanes`: how many runs descend at a time on a device; chosen for it where left out.
     - `mesh`: devices that share the restarts, e.g. `jax.make_mesh((8,), ("restarts",))`; each
@@ -140,9 +150,10 @@ def restart(
         below_value=jnp.asarray(-jnp.inf if below_value is None else below_value, dtype),
         norm_limit=jnp.asarray(norm_limit, dtype),
         length=jnp.asarray(known.units.length, dtype),
-        escape_limit=jnp.asarray(escape_limit, dtype),
+        escape_limit=jnp.asarray(jnp.inf if escape_limit is None else escape_limit, dtype),
         max_steps=jnp.asarray(max_steps, jnp.int32),
         check_every=check_every,
+        first_pause=FOLLOWED_AFTER if has_ground(objective, starts) else None,
     )
     width = _device_lanes() if lanes is None else lanes
     report = None if progress is None else partial(_report, progress, len(given))
@@ -150,7 +161,8 @@ def restart(
     seeds = None if batches is None else batch_seeds(key, index)
     unit = jnp.asarray(known.units.gradient, dtype)
     goals = (jnp.maximum(relative, _FIRST_FINISH) * unit, relative * unit)
-    run = _search(rule, starts, seeds, goals, settings, mesh)
+    time = jnp.asarray(known.units.length / known.units.gradient, dtype)
+    run = _search(rule, starts, seeds, (*goals, time), settings, mesh)
     if len(index) > len(given):
         run = jax.tree.map(lambda leaf: leaf[: len(given)], run)
     return Runs(run.params, run.value, run.gradient_norm, run.steps, run.status, given)
@@ -167,7 +179,7 @@ def _search(
     rule: Descent,
     starts: PyTree,
     seeds: Array | None,
-    goals: tuple[Scalar, Scalar],
+    goals: tuple[Scalar, Scalar, Scalar],
     settings: _Settings,
     mesh: Mesh | None,
 ) -> Run:
@@ -176,7 +188,7 @@ def _search(
     arrays, static = eqx.partition(rule, eqx.is_array)
 
     def part(
-        arrays: PyTree, starts: PyTree, seeds: Array | None, goals: tuple[Scalar, Scalar]
+        arrays: PyTree, starts: PyTree, seeds: Array | None, goals: tuple[Scalar, Scalar, Scalar]
     ) -> Run:
         return _search_all(eqx.combine(arrays, static), starts, seeds, goals, settings)
 
@@ -195,12 +207,15 @@ def _search_all(
     rule: Descent,
     starts: PyTree,
     seeds: Array | None,
-    goals: tuple[Scalar, Scalar],
+    goals: tuple[Scalar, Scalar, Scalar],
     settings: _Settings,
 ) -> Run:
-    """Descend to gradient norms from the first of the goals to the last, the tolerance."""
+    """Descend to gradient norms from the first goal to the second, the tolerance.
+
+    The third of the `goals` is the unit of time.
+    """
     lanes, finish, report = settings
-    coarse, tolerance = goals
+    coarse, tolerance, time = goals
     narrow = -(-lanes // _NARROWER)
     runs = jax.vmap(rule.init)(starts, seeds)
     # Where there are only few runs from the start, the wide lanes have nothing to do.
@@ -212,7 +227,20 @@ def _search_all(
         for width, leave in stages:
             runs = _descend(rule, runs, starts, goal, lanes=width, leave=leave, report=report)
         stopped = before & (runs.status == Status.converged)
-        runs = _finish(rule, runs, stopped, tolerance, lanes=narrow, polished=finish)
+        paused, small = runs.steps >= runs.pause, runs.gradient_norm <= goal
+        follows = rule.first_pause is not None
+        ready = stopped & small if follows else stopped
+        runs = _finish(rule, runs, ready, tolerance, lanes=narrow, polished=finish)
+        if follows:
+            left = stopped & (~ready | runs.is_running)
+            left &= paused | (runs.gradient_norm <= tolerance)
+            lost = before & is_lost(runs)
+            runs = select(stopped & ~ready, jax.vmap(_running)(runs), runs)
+            # Where descent fails at every step size tried, the flow from the start still tells.
+            placed = eqx.tree_at(lambda r: r.params, runs, select(lost, starts, runs.params))
+            pending = left | lost
+            followed = follow(rule, placed, pending, tolerance, time, lanes=narrow, taken=finish)
+            runs = select(lost & is_lost(followed), runs, followed)
         if report is not None:
             report((stopped & ~runs.is_running).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
@@ -257,12 +285,20 @@ def _finish(
     """Look again at the runs that `stopped` as converged, `polished` or as they are.
 
     Those whose gradient is still above the final tolerance go on descending; one whose gradient
-    vanishes where no minimum can be is escaping.
+    vanishes where no minimum can be is escaping.  What is to be followed is not judged here.
     """
-    is_admissible = rule.objective.is_admissible
+    follows = rule.first_pause is not None
+
+    def is_admissible(params: PyTree) -> Array | bool:
+        return follows or rule.objective.is_admissible(params)
 
     def end(run: Run, admissible: Array | bool) -> Run:
-        flat = Status.where(jnp.asarray(admissible), Status.converged, Status.escaping)
+        if follows:
+            flat = Status.running
+        else:
+            confirmed = jnp.asarray(rule.objective.is_confirmed(run.params))
+            flat = Status.where(confirmed, Status.converged, Status.undecided)
+            flat = Status.where(jnp.asarray(admissible), flat, Status.escaping)
         status = Status.where(run.gradient_norm <= tolerance, flat, Status.running)
         status = Status.where(run.value < rule.below_value, Status.below_value, status)
         return eqx.tree_at(lambda r: r.status, run, status)
@@ -282,9 +318,9 @@ def _finish(
     def leap(run: Run, leaps: Leaps) -> tuple[Run, Leaps]:
         leaps = polish.go(leaps, run.params)
         unravel = ravel_pytree(run.params)[1]
-        found = _at(run, unravel(leaps.point), leaps.value, leaps.norm)
+        found = run.at(unravel(leaps.point), leaps.value, leaps.norm)
         minimum = leaps.accepted & is_admissible(found.params)
-        further = _at(run, unravel(leaps.base), run.value, leaps.norm + jnp.inf)
+        further = run.at(unravel(leaps.base), run.value, leaps.norm + jnp.inf)
         further = eqx.tree_at(lambda r: r.pause, further, run.steps + run.steps // _PAUSE)
         further = select(run.gradient_norm <= tolerance, run, further)
         ended = end(select(minimum, found, further), minimum | is_admissible(run.params))
@@ -299,8 +335,8 @@ def _finish(
     )
 
 
-def _at(run: Run, params: PyTree, value: Scalar, norm: Scalar) -> Run:
-    return eqx.tree_at(lambda r: (r.params, r.value, r.gradient_norm), run, (params, value, norm))
+def _running(run: Run) -> Run:
+    return eqx.tree_at(lambda r: r.status, run, Status.running)
 
 
 def _probe(params: PyTree) -> Array:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, PyTree, Scalar
 
 from landscape_jax.objectives import AbstractObjective, Augmented, NeuronAugmented
 from landscape_jax.objectives.augmented import distinct_inputs
+from landscape_jax.objectives.base import Ground, Known
 from landscape_jax.theory.least import least_value
 
 
@@ -171,10 +172,22 @@ class AtNetwork(AbstractObjective):
         """Put the network and the neurons together."""
         return Augmented(self.network, params.a, params.b, params.w)
 
+    def known(self, params: Augmented) -> Known:
+        """Return the units of the risk."""
+        return self.augmented.known(self.whole(params))
+
     def escape(self, params: Augmented) -> Scalar:
-        """Give ‖(a, b, w)‖."""
+        """Return ‖(a, b, w)‖."""
         return self.augmented.escape(self.whole(params))
 
+    def ground(self, params: Augmented) -> Ground:
+        """Return L(θ), which is fixed, with its infimum and θ."""
+        return self.augmented.ground(self.whole(params))
+
     def is_admissible(self, params: Augmented) -> Bool[Array, ""]:
-        """Say whether the point passes what every local minimum of L̃|θ passes."""
+        """Check whether the point passes what every local minimum of L̃|θ passes."""
         return self.augmented.is_admissible(self.whole(params))
+
+    def is_confirmed(self, params: Augmented) -> Bool[Array, ""]:
+        """Check whether the network interpolates beyond rounding."""
+        return self.augmented.is_confirmed(self.whole(params), fixed=True)

@@ -45,7 +45,7 @@ def test_classes_are_distributions_of_one():
 
 def test_labels_of_which_newton_cannot_tell_the_predictions_are_refused():
     risk = lj.EmpiricalRisk(X, jnp.arange(6), criterion=lambda q, y: (q[y] - 1) ** 2)
-    with pytest.raises(ValueError, match=r"y has shape \(3,\) at one input; give labels"):
+    with pytest.raises(ValueError, match=r"y has shape \(6,\); give labels"):
         least_value(risk)
 
 
