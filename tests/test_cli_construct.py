@@ -2,6 +2,7 @@
 
 import json
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -30,7 +31,8 @@ def outputs(parameters, x, plus, minus):
 
 
 @pytest.mark.parametrize(
-    ("activation", "width"), [("relu", 2), ("1,0.01", 2), ("0.5,2", 5), ("1.001,1", 3)]
+    ("activation", "width"),
+    [("relu", 2), ("1,0.01", 2), ("0.5,2", 5), ("1.001,1", 3), ("leaky", 2)],
 )
 def test_the_networks_of_a_file_have_the_risks_that_it_says(table, tmp_path, activation, width):
     target = tmp_path / "nets.json"
@@ -45,15 +47,22 @@ def test_the_networks_of_a_file_have_the_risks_that_it_says(table, tmp_path, act
     x = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 0.1]])
     y = np.array([1, 0.5, 0.25, 3, -1])
     found = json.loads(target.read_text())
-    assert list(found) == ["least_squares_risk", "minimum", "better"]
-    assert list(found["minimum"]) == ["risk", "parameters"]
-    assert list(found["better"]) == ["risk", "case", "parameters"]
+    assert list(found) == [
+        "inputs", "target", "samples", "activation", "width", "least_squares_risk",
+        "exact_least_squares_risk", "minimum", "better",
+    ]  # fmt: skip
+    assert (found["inputs"], found["target"], found["samples"]) == (["a", "b"], "price", 5)
+    assert found["width"] == width
+    assert list(found["minimum"]) == ["risk", "parameters", "exact"]
+    assert list(found["better"]) == ["case", "risk", "parameters", "exact"]
     ones = np.column_stack([x, np.ones(5)])
     best = ones @ np.linalg.lstsq(ones, y, rcond=None)[0]
     np.testing.assert_allclose(found["least_squares_risk"], np.sum((best - y) ** 2) / 2, rtol=1e-12)
     np.testing.assert_allclose(found["minimum"]["risk"], found["least_squares_risk"], rtol=1e-12)
     assert found["better"]["risk"] < found["least_squares_risk"]
-    plus, minus = (1, 0) if activation == "relu" else map(float, activation.split(","))
+    names = {"relu": (1, 0), "leaky": (1, 0.01)}
+    plus, minus = names.get(activation) or tuple(map(float, activation.split(",")))
+    assert found["activation"] == {"name": activation, "slopes": [plus, minus]}
     for network in (found["minimum"], found["better"]):
         parameters = network["parameters"]
         assert list(parameters) == ["W1", "b1", "W2", "b2"]
@@ -61,6 +70,41 @@ def test_the_networks_of_a_file_have_the_risks_that_it_says(table, tmp_path, act
         assert np.shape(parameters["W2"]) == (1, width)
         q = outputs(parameters, x, plus, minus)
         np.testing.assert_allclose(np.sum((q - y) ** 2) / 2, network["risk"], rtol=1e-12)
+
+
+def test_the_exact_networks_of_the_file_have_exactly_its_risks(table, tmp_path):
+    # Labels at 1e15, of which float64 cannot hold the networks.
+    text = "a,y,b\n" + "".join(
+        f"{a},{10**15 + y},{b}\n"
+        for a, y, b in [(0, 1, 0), (1, 0, 0), (0, 0, 1), (1, 3, 1), (2, -1, 1)]
+    )
+    target = tmp_path / "nets.json"
+    result = call("construct", table(text), "--target", "y", "--json", target)
+    assert result.exit_code == 0, result.output
+    assert "float64 cannot hold these networks; --json has them as fractions" in result.stdout
+    found = json.loads(target.read_text())
+    risks = []
+    for network in (found["minimum"], found["better"]):
+        assert network["parameters"] is None
+        W1, b1, W2, b2 = (network["exact"][name] for name in ("W1", "b1", "W2", "b2"))
+        total = Fraction(0)
+        for a, y, b in [(0, 1, 0), (1, 0, 0), (0, 0, 1), (1, 3, 1), (2, -1, 1)]:
+            hidden = [
+                Fraction(w[0]) * a + Fraction(w[1]) * b + Fraction(c)
+                for w, c in zip(W1, b1, strict=True)
+            ]
+            q = sum(Fraction(v) * max(t, 0) for v, t in zip(W2[0], hidden, strict=True))
+            total += (q + Fraction(b2[0]) - 10**15 - y) ** 2 / 2
+        assert float(total) == network["risk"]
+        risks.append(total)
+    assert risks[0] == Fraction(found["exact_least_squares_risk"])
+    assert risks[1] < risks[0]
+
+
+def test_repeated_samples_are_taken(table):
+    result = call("construct", table("a,y\n0,1\n0,1\n1,2\n2,0\n2,5\n3,1\n"), "--target", "y")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("6 samples of 1 input")
 
 
 def test_the_case_is_decided_on_the_decimals_as_they_are_written(table, tmp_path):
@@ -120,6 +164,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     ("arguments", "message"),
     [
         (["--activation", "tanh"], "--activation is 'tanh'; give relu, or S+,S- such as 1,0.01"),
+        (["--activation", "abs"], "--activation is 'abs', with S- = -1; theorem 1 needs S- >= 0"),
         (["--activation", "1"], "--activation is '1'; give relu, or S+,S-"),
         (["--activation", "1,2,3"], "--activation is '1,2,3'; give relu, or S+,S-"),
         (["--activation", "1,1"], "'1,1'; S+ > 0 and S- >= 0 must be different numbers"),

@@ -12,6 +12,9 @@ from landscape_jax.cli.setting import prepare_jax
 
 if TYPE_CHECKING:
     from landscape_jax.networks import TwoLayer
+    from landscape_jax.theory import RationalNetwork
+
+_NAMES = {"relu": (1.0, 0.0), "leaky": (1.0, 0.01)}
 
 
 def construct(
@@ -20,7 +23,8 @@ def construct(
         str, typer.Option(metavar="COLUMN", help="The label; all other columns are inputs.")
     ],
     activation: Annotated[
-        str, typer.Option(metavar="relu|S+,S-", help="Slopes above and below 0: S+ > 0, S- >= 0.")
+        str,
+        typer.Option(metavar="relu|leaky|S+,S-", help="Slopes above and below 0: S+ > 0, S- >= 0."),
     ] = "relu",
     width: Annotated[int, typer.Option(min=2, help="Hidden neurons.")] = 2,
     json: Annotated[
@@ -30,8 +34,9 @@ def construct(
     """Build a local minimum of a data set's risk that is not global, and a better network.
 
     The minimum has the risk of the best linear function, half the sum of squares.  Data that a
-    linear function fits are refused, and so are repeated samples.  Decimals are read as they are
-    written, and all is decided in exact arithmetic.
+    linear function fits are refused.  Decimals are read as they are written, and all is decided in
+    exact arithmetic.  The JSON file names the inputs in the order of the columns of W1, and has
+    both networks exactly, as fractions, and rounded to float64, null where that cannot hold them.
 
     Example: landscape-jax construct data.csv --target price --activation 1,0.01 --json nets.json
     """
@@ -52,27 +57,67 @@ def construct(
     if json is not None:
         from landscape_jax.storage import write_json
 
-        minimum = {"risk": float(found.minimum_risk), "parameters": _parameters(found.minimum)}
-        lower = {"risk": better, "case": found.case, "parameters": _parameters(found.better)}
-        write_json(json, {"least_squares_risk": risk, "minimum": minimum, "better": lower})
+        minimum, lower = (
+            {"risk": at, "parameters": _parameters(network), "exact": _exact(exact)}
+            for at, network, exact in (
+                (float(found.minimum_risk), found.minimum, found.exact_minimum),
+                (better, found.better, found.exact_better),
+            )
+        )
+        content = {
+            "inputs": table.names,
+            "target": target,
+            "samples": len(table.y),
+            "activation": {"name": activation, "slopes": list(slopes)},
+            "width": width,
+            "least_squares_risk": risk,
+            "exact_least_squares_risk": str(found.least_squares_risk),
+            "minimum": minimum,
+            "better": {"case": found.case} | lower,
+        }
+        write_json(json, content)
     typer.echo(f"{table}, width {width}, activation {activation}")
     typer.echo(f"least squares     risk {risk:.10g}")
     typer.echo(f"spurious minimum  risk {float(found.minimum_risk):.10g}, at any scale of layer 1")
     typer.echo(f"better network    risk {better:.10g}, lower by {gain:.3g} (case {found.case})")
+    if found.minimum is None:
+        typer.echo("float64 cannot hold these networks; --json has them as fractions")
 
 
 def _slopes(text: str) -> tuple[float, float]:
-    """Read relu or S+,S-."""
-    parts = ["1", "0"] if text == "relu" else text.split(",")
+    """Read relu, leaky or S+,S-."""
+    if text == "abs":
+        inputs.refuse("--activation is 'abs', with S- = -1; theorem 1 needs S- >= 0")
+    if text in _NAMES:
+        return _NAMES[text]
     try:
-        plus, minus = map(float, parts)
+        plus, minus = map(float, text.split(","))
     except ValueError:
-        inputs.refuse(f"--activation is {text!r}; give relu, or S+,S- such as 1,0.01")
+        inputs.refuse(
+            f"--activation is {text!r}; give relu, or S+,S- such as 1,0.01, which is leaky"
+        )
     if not (0 < plus < math.inf and 0 <= minus < math.inf and plus != minus):
         inputs.refuse(f"--activation is {text!r}; S+ > 0 and S- >= 0 must be different numbers")
     return plus, minus
 
 
-def _parameters(network: "TwoLayer") -> dict[str, Any]:
+def _parameters(network: "TwoLayer | None") -> dict[str, Any] | None:
+    """Return the layers as lists of floats."""
+    if network is None:
+        return None
     layers = {"W1": network.W1, "b1": network.b1, "W2": network.W2, "b2": network.b2}
     return {name: layer.tolist() for name, layer in layers.items() if layer is not None}
+
+
+def _exact(network: "RationalNetwork") -> dict[str, Any]:
+    """Return the layers as lists of fractions, written p/q."""
+    inner, outer = (
+        [[str(entry) for entry in row] for row in layer.tolist()]
+        for layer in (network.inner, network.outer)
+    )
+    return {
+        "W1": [row[:-1] for row in inner],
+        "b1": [row[-1] for row in inner],
+        "W2": [row[:-1] for row in outer],
+        "b2": [row[-1] for row in outer],
+    }

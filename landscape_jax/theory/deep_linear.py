@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, Scalar
 
 from landscape_jax.networks import DeepLinear, criteria
-from landscape_jax.objectives import AbstractObjective, EmpiricalRisk
+from landscape_jax.objectives import EmpiricalRisk
+from landscape_jax.theory.deep_linear_convex import OfProduct, has_minimum_near, is_convex
 from landscape_jax.theory.precision import require_float64
 from landscape_jax.theory.products import Chain, Matrix, read_chain
 
@@ -121,16 +122,6 @@ class Product(NamedTuple):
         return values, vectors
 
 
-class OfProduct(AbstractObjective):
-    """ℓ₀: the empirical risk as a function of the product matrix."""
-
-    risk: EmpiricalRisk
-
-    def __call__(self, params: Float[Array, "outputs inputs"]) -> Scalar:
-        """Give the risk of the linear map."""
-        return self.risk(DeepLinear([params]))
-
-
 def is_squared(loss: OfMatrix | EmpiricalRisk) -> TypeGuard[EmpiricalRisk]:
     """Say whether it is an empirical risk with the squared loss."""
     return isinstance(loss, EmpiricalRisk) and loss.criterion == criteria.named("squared")
@@ -153,21 +144,23 @@ def classify_deep_linear(
     3. W_{L:j*+1} of full row rank and W_{j*−1:1} of full column rank for some j*: then ∇ℓ₀(M) = 0,
        and the point is of the kind that M is of for ℓ₀, saddles included.
 
-    For the squared loss, which is convex, every critical point M of ℓ₀ is a global minimum, and so
-    by corollary 5 every point here a global minimum or a saddle.  For another ℓ₀ say so by
-    `critical_points_are`; else the eigenvalues of ∇²ℓ₀(M) decide, all of them above
-    √`tolerances.slope` ‖∇²ℓ₀(M)‖ in size, and the minimum is called local.
+    For the named criteria of an `EmpiricalRisk` (squared, cross-entropy, logistic, hinge), which
+    are convex, every critical point M of ℓ₀ is a global minimum, and so by corollary 5 every point
+    here a global minimum or a saddle.  For another ℓ₀ say so by `critical_points_are`; else the
+    eigenvalues of ∇²ℓ₀(M) decide, all of them above √`tolerances.slope` ‖∇²ℓ₀(M)‖ in size, and the
+    minimum is called local.
 
     A point is "undecided" where ∇ℓ₀(M) = 0 and nothing is known of ℓ₀ there; where M is a saddle of
     ℓ₀ and there is no j* of part 3; and where the point is not finished: ∇ℓ₀(M) is small but not
-    zero although by part 3 it would have to be, or its zero is far.
+    zero although by part 3 it would have to be, or its zero is far, or, of logistic and
+    cross-entropy, there need be none (`has_minimum_near`).
 
     **Arguments:**
 
     - `loss`: ℓ₀, a differentiable function of a matrix (d_y, d_x), or an `EmpiricalRisk`.
     - `network`: W₁, …, W_L, where ∇ℓ is zero up to `tolerances.gradient`.
     - `critical_points_are`: "global minima" or "global maxima" of ℓ₀, where they all are; not
-      needed, and not heard, for the squared loss of an `EmpiricalRisk`.
+      needed, and not heard, for the named criteria of an `EmpiricalRisk`.
     - `tolerances`: of what counts as zero.
 
     **Returns:** a `LinearPoint`.
@@ -201,10 +194,13 @@ def classify_deep_linear(
 def classify(at: Product, critical_points_are: str | None = None) -> LinearPoint:
     """Say what a point is that was looked at; see `classify_deep_linear`."""
     tolerances = at.tolerances
-    if isinstance(at.loss, OfProduct) and is_squared(at.loss.risk):
-        critical_points_are = "global minima"
     part_3, ranks = _full_ranks(at.chain, tolerances.rank)
     if at.slope_is_near_zero:
+        if isinstance(at.loss, OfProduct) and is_convex(at.loss.risk):
+            if not has_minimum_near(at.loss.risk, at.chain.product(at.chain.depth, 1)):
+                reason = "∇ℓ₀ is zero at the product up to rounding, but ℓ₀ may have no minimum"
+                return _point(at, "undecided", reason, j_star=part_3, ranks=ranks)
+            critical_points_are = "global minima"
         return _inherited(at, critical_points_are, part_3, ranks)
     # Of the slopes in between, one that the ranks say is zero is what is left to descend.
     steep = at.slope_norm > at.slope_bound / math.sqrt(tolerances.slope)

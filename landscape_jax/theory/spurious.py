@@ -5,6 +5,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
 from flint import fmpq, fmpq_mat
 
 from landscape_jax.networks import TwoLayer, activations
@@ -19,6 +20,9 @@ from landscape_jax.theory.piecewise_linear import (
 
 # Risks between this and its inverse are floats.
 _SMALLEST = fmpq(1, 10**300)
+# The risk of the rounded minimum may be above the least squares by this part.
+_ROUNDED = fmpq(1, 10**12)
+_EPS = fmpq(1, 2**52)
 
 
 class SpuriousMinimum(NamedTuple):
@@ -27,19 +31,23 @@ class SpuriousMinimum(NamedTuple):
     Risks are exact rationals; `float` rounds them.
 
     - `least_squares_risk`: that of the best linear function.
-    - `minimum`: the local minimum, rounded to float64; `exact_minimum`: as it is, with exactly the
-      least-squares risk.
-    - `minimum_risk`: that of `minimum` with its rounded parameters.
-    - `better`: a network of lower risk, in float64; `better_risk`: its exact risk.
+    - `exact_minimum`: the local minimum, with exactly that risk; `minimum`: its parameters rounded
+      to float64.
+    - `exact_better`: a network of lower risk; `better`: rounded.
+    - `minimum_risk`, `better_risk`: of the rounded networks.
     - `case`: of the theorem's proof, "J" or "J empty".
+
+    Where float64 cannot hold two networks with these risks, as of labels far from 0, `minimum` and
+    `better` are `None`, and the risks are those of the exact networks.
     """
 
     least_squares_risk: fmpq
-    minimum: TwoLayer
+    minimum: TwoLayer | None
     minimum_risk: fmpq
     exact_minimum: RationalNetwork
-    better: TwoLayer
+    better: TwoLayer | None
     better_risk: fmpq
+    exact_better: RationalNetwork
     case: str
 
 
@@ -86,21 +94,26 @@ def spurious_minimum(
     *Case J empty* (appendix A2): (u, u₀) is turned a little along one sample, to part samples of
     equal predictions, as far as the exact quadratic in the size of the turn says.
 
+    The theorem asks for distinct samples; only this case needs them.  Samples of the same inputs
+    stay together there, with the sum of their errors.  If all these sums are 0, the least squares
+    predict the mean label at each input, and no function has a lower risk.
+
     Which case it is, and whether a linear function fits the data, is decided in rational
     arithmetic.  Floats are rationals: labels computed as Wx in floats are in general not fitted
-    exactly; their risk is that of the rounding, and float64 cannot hold the two points then.
+    exactly; where errors of one rounding of the sum of its terms would leave as much, the data are
+    refused.
 
     **Arguments:**
 
-    - `x`, (N, inputs), and `y`, (N,): see `exact_samples`; distinct rows, not linearly fittable.
+    - `x`, (N, inputs), and `y`, (N,): see `exact_samples`; not linearly fittable.
     - `activation`: one with slopes s₊ > 0, s₋ ≥ 0, s₊ ≠ s₋, or the pair (s₊, s₋).
     - `width`: at least 2.
     - `alpha`: α > 0; `place`: which neuron of the minimum computes the least squares, from 0.
 
     **Returns:** a `SpuriousMinimum`.
 
-    **Raises:** `TypeError` and `ValueError` on data and arguments that are not so, where float64 is
-    off, and where it cannot hold networks with these risks (to 1e-12, relatively).
+    **Raises:** `TypeError` and `ValueError` on data and arguments that are not so, and where
+    float64 is off.
 
     Source: YSJ19, theorem 1 and appendix A2.
 
@@ -134,6 +147,12 @@ def spurious_minimum(
         raise ValueError(
             "y has a least-squares risk beyond float64; scale it to numbers of order 1"
         )
+    if _has_floats(x, y) and _is_rounding(samples, fit, risk):
+        raise ValueError(
+            "float64 cannot hold the networks of these data to their risks: y is a linear function "
+            f"of x up to rounding, the least squares leave {float(risk):.3g}; give decimals as "
+            "they are written, or Fractions where these digits are meant"
+        )
     kappa = (plus - minus) / (plus + minus)
     bend, case = _between_predictions(fit, kappa), "J"
     if bend is None:
@@ -142,14 +161,10 @@ def spurious_minimum(
     better = _bent(bend, known, width)
     near, lower = minimum.nearest(), better.nearest()
     risks = [RationalNetwork.of(net).risk(samples) for net in (near, lower)]
-    if not (risks[0] - risk <= risk * fmpq(1, 10**12) and risks[1] < risk):
-        gain = float(risk - better.risk(samples))
-        raise ValueError(
-            "float64 cannot hold the networks of these data to their risks: least squares leave "
-            f"{float(risk):.3g}, and the better network, unrounded, is lower by {gain:.3g}; centre "
-            "and scale x and y, or give decimals as they are written"
-        )
-    return SpuriousMinimum(risk, near, risks[0], minimum, lower, risks[1], case)
+    if not (risks[0] - risk <= risk * _ROUNDED and risks[1] < risk):
+        near = lower = None
+        risks = [risk, better.risk(samples)]
+    return SpuriousMinimum(risk, near, risks[0], minimum, lower, risks[1], better, case)
 
 
 def _checked_activation(activation: Any) -> Activation:
@@ -168,19 +183,38 @@ def _checked_samples(x: Any, y: Any) -> Samples:
     samples = exact_samples(x, y)
     if samples.labels.ncols() != 1:
         raise ValueError(f"y has {samples.labels.ncols()} outputs; theorem 1 is for one")
-    rows = [tuple(row) for row in samples.rows.tolist()]
-    first: dict[tuple, int] = {}
-    for i, row in enumerate(rows):
-        if (other := first.setdefault(row, i)) != i:
-            raise ValueError(
-                f"x has the same inputs in samples {other + 1} and {i + 1}, counted from 1; "
-                "theorem 1 needs distinct ones: merge or drop them"
-            )
-    if len(rows) < 3:
+    count = samples.rows.nrows()
+    if len(set(_keys(samples))) == count < 3:
         raise ValueError(
-            f"x has {len(rows)} samples, which a linear function fits; theorem 1 needs at least 3"
+            f"x has {count} samples, which a linear function fits; theorem 1 needs at least 3"
         )
     return samples
+
+
+def _keys(samples: Samples) -> list[tuple[fmpq, ...]]:
+    """Return the inputs of each sample, to be compared."""
+    return [tuple(row) for row in samples.rows.tolist()]
+
+
+def _has_floats(x: Any, y: Any) -> bool:
+    tables = np.asarray(x), np.asarray(y)
+    return any(
+        table.dtype.kind == "f"
+        or (table.dtype == object and any(isinstance(entry, float) for entry in table.flat))
+        for table in tables
+    )
+
+
+def _is_rounding(samples: Samples, fit: _Fit, risk: fmpq) -> bool:
+    """Check whether labels off a linear function by one rounding of their terms have this risk.
+
+    The terms of a sample are W̄ₖxᵢₖ, W̄₀ and yᵢ; the least squares leave at most what is off.
+    """
+    terms = [
+        abs(y) + sum((abs(w * t) for w, t in zip(fit.line, row, strict=True)), fmpq(0))
+        for y, row in zip(samples.labels.entries(), samples.rows.tolist(), strict=True)
+    ]
+    return 2 * risk <= _EPS**2 * _dot(terms, terms)
 
 
 def _fit(samples: Samples) -> _Fit:
@@ -237,12 +271,14 @@ def _between_predictions(fit: _Fit, kappa: fmpq) -> _Bend | None:
 def _along_a_sample(samples: Samples, fit: _Fit, kappa: fmpq) -> _Bend:
     """Give the bend where J is empty: it turns the line, to split samples of one prediction.
 
-    Then the errors of all samples with a prediction ȳ sum to 0 (lemma A.1).  Let y* be the least ȳ
-    of samples with errors other than 0, x₁ the longest such sample, x₂ the one of the others at y*
-    that lies farthest along x₁ below ‖x₁‖², J< all of these others, and v = τx₁, τ > 0.  With
-    u = W̄ − αv, β = y* − (α/2) v·(x₁ + x₂) and |γ| = α v·(x₁ − x₂)/4 only the samples of J< among
-    those at y* lie above β, and the risk is the exact quadratic ½ Σ (eᵢ + αcᵢ)² with
-    cᵢ = −v·xᵢ ∓ κγ/α: its slope at 0 is −2|κ e₁| |γ|/α, and its minimum is at −Σeᵢcᵢ/Σcᵢ².
+    Then the errors of all samples with a prediction ȳ sum to 0 (lemma A.1).  Let eᵢ be the sum of
+    the errors of all samples with the inputs xᵢ, y* the least ȳ of samples with eᵢ other than 0, x₁
+    the longest such sample, x₂ the one of the others at y* that lies farthest along x₁ below
+    ‖x₁‖², J< all of these others, and v = τx₁, τ > 0.  With u = W̄ − αv,
+    β = y* − (α/2) v·(x₁ + x₂) and |γ| = α v·(x₁ − x₂)/4 only the samples of J< among those at y*
+    lie above β, and the risk is the exact quadratic ½ Σ (ȳᵢ − yᵢ + αcᵢ)² with
+    cᵢ = −v·xᵢ ∓ κγ/α: its slope at 0 is −2|κ e₁| |γ|/α, and its minimum is at
+    −Σ(ȳᵢ − yᵢ)cᵢ/Σcᵢ².
 
     The order of samples of different ȳ must stay: α|v·xᵢ| ≤ g, a quarter of the least gap, which
     caps α.  (The paper has τ = g/(M‖x₁‖), M = max ‖xᵢ‖; this τ is rational, and larger.)  Where all
@@ -251,15 +287,16 @@ def _along_a_sample(samples: Samples, fit: _Fit, kappa: fmpq) -> _Bend:
     Source: YSJ19, appendix A2.
     """
     x = [row[:-1] for row in samples.rows.tolist()]
-    bottom = min(f for f, e in zip(fit.fitted, fit.errors, strict=True) if e != 0)
+    sums = _summed(samples, fit)
+    bottom = min(f for f, e in zip(fit.fitted, sums, strict=True) if e != 0)
     tied = [i for i, f in enumerate(fit.fitted) if f == bottom]
-    first = max((i for i in tied if fit.errors[i] != 0), key=lambda i: _dot(x[i], x[i]))
+    first = max((i for i in tied if sums[i] != 0), key=lambda i: _dot(x[i], x[i]))
     along = [_dot(x[first], row) for row in x]
     second = max((i for i in tied if along[i] < along[first]), key=along.__getitem__)
     gaps = [b - a for a, b in pairwise(sorted(set(fit.fitted)))]
     tau = min(gaps) / 4 / max(map(abs, along)) if gaps else fmpq(1)
     push = tau * (along[first] - along[second]) / 4
-    push *= 1 if fit.errors[first] * kappa > 0 else -1
+    push *= 1 if sums[first] * kappa > 0 else -1
     below = [
         f < bottom or (f == bottom and a >= along[first])
         for f, a in zip(fit.fitted, along, strict=True)
@@ -274,6 +311,28 @@ def _along_a_sample(samples: Samples, fit: _Fit, kappa: fmpq) -> _Bend:
     turned = [w - alpha * tau * c for w, c in zip(fit.line, [*x[first], fmpq(0)], strict=True)]
     beta = bottom - alpha * tau * (along[first] + along[second]) / 2
     return _Bend(turned, beta, alpha * push)
+
+
+def _summed(samples: Samples, fit: _Fit) -> list[fmpq]:
+    """Return, for each sample, the sum of the errors of all samples with its inputs.
+
+    **Raises:** `ValueError` where all are 0.
+    """
+    keys = _keys(samples)
+    total = dict.fromkeys(keys, fmpq(0))
+    for key, error in zip(keys, fit.errors, strict=True):
+        total[key] += error
+    if not any(total.values()):
+        seen: dict[tuple[fmpq, ...], int] = {}
+        other, i = next(
+            (seen[key], i) for i, key in enumerate(keys) if seen.setdefault(key, i) != i
+        )
+        raise ValueError(
+            f"x has the same inputs in samples {other + 1} and {i + 1}, counted from 1, and the "
+            "least squares predict the mean label at each of its inputs: no function of x has a "
+            "lower risk"
+        )
+    return [total[key] for key in keys]
 
 
 def _dot(a: list[fmpq], b: list[fmpq]) -> fmpq:

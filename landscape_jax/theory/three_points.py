@@ -3,34 +3,33 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from flint import fmpq, fmpq_mat
+from flint import arb, ctx, fmpq, fmpq_mat
 from jaxtyping import Array, Float
 
 from landscape_jax.networks import TwoLayer, activations
 from landscape_jax.networks.activations import Activation
 from landscape_jax.objectives import EmpiricalRisk
+from landscape_jax.proofs.balls import upper
 from landscape_jax.proofs.rationals import nearest, rational
 from landscape_jax.theory.conditions import (
+    BITS,
     ConditionError,
+    InBalls,
+    Margins,
     check_fit,
     check_minimum,
-    curvatures,
+    in_balls,
     second_weight,
 )
-from landscape_jax.theory.piecewise_linear import RationalNetwork, check_cell
+from landscape_jax.theory.forms import Form, form
+from landscape_jax.theory.piecewise_linear import RationalNetwork, check_cell, exact_risk
 from landscape_jax.theory.precision import require_float64
+from landscape_jax.theory.three_points_search import Four, fits, minima, nothing_found
+from landscape_jax.theory.traces import trace
 
-# Where v is searched for; not 0, where many activations have their kink.
-_GRID = np.arange(-23, 24, 2) / 8
-_COARSE = np.arange(-5, 6, 2) / 2
-_FINE = np.linspace(-4, 4, 257)
-_WEIGHTS = np.concatenate([side * 2.0 ** (np.arange(-8, 7) / 2) for side in (-1, 1)])
-_LARGEST_WEIGHT = 16.0
-# What the search finds must be above this, relative to the weights: rounding is far below.
-_CLEAR = 1e-4
+# The risk of `fit` in exact arithmetic is below this: far from the 1/3 of the minimum.
+_FITTED = 1e-12
 
 
 class ThreePoints(NamedTuple):
@@ -43,6 +42,9 @@ class ThreePoints(NamedTuple):
       the "radius" of the minimum's cell.
     - `rigorous`: whether they were proven, in ball arithmetic or with rational numbers.
     - `smoothness`: the statement on which (C2.4) and (C2.5) rest.
+    - `fit_bound`: what the risk of `fit`, its floats as they are, does not exceed in exact
+      arithmetic, at most 1e-12; `None` where the activation has operations without ball arithmetic.
+      `fit_risk` has rounding errors where a small nonlinearity makes the weights large.
     """
 
     fit: TwoLayer
@@ -55,6 +57,7 @@ class ThreePoints(NamedTuple):
     margins: dict[str, float]
     rigorous: bool
     smoothness: str
+    fit_bound: float | None
 
 
 def three_point_data() -> tuple[Float[Array, "3 2"], Float[Array, " 3"]]:
@@ -78,11 +81,20 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
     - (C2.3) u₁h(v₁) + u₂h(v₂) = 1/3, (C2.4, 5) h is analytic near v₁ and v₂: |h⁽ⁿ⁾| ≤ cⁿn!, n ≥ 1,
     - (C2.6) a₁ > 0, aⱼ = (uⱼh′(vⱼ))² + uⱼh″(vⱼ)/3, (C2.7) (u₁h′(v₁)u₂h′(v₂))² < a₁a₂.
 
-    v and u are searched for on a grid.  For named activations the conditions are then proven:
-    (C2.1) has a solution v₄ in a tiny ball, by a change of sign; u₂ solves (C2.3) exactly; the
-    inequalities hold for all points of the balls.  The networks are the rounded middles.
-    Piecewise linear activations fail (C2.7), with equality on each side of 0, and have networks of
-    their own (appendix A6), where all is rational and the minimum is that of its cell.
+    v and u are searched for on grids of all scales, as h(t) satisfies the conditions at v and u
+    where c·h(κt) does at v/κ and u/c.  Then they are checked in ball arithmetic: (C2.1) has a
+    solution v₄ in a tiny ball, by a change of sign; u₂ solves (C2.3) exactly; the inequalities hold
+    for all points of the balls, (C2.7) without the products that cancel.  That is a proof for named
+    activations; of your own function, whose JAX program is evaluated in balls, only (C2.4) and
+    (C2.5) are taken from you.  A program with other operations is compared in floats, where a
+    margin must exceed 16 rounding errors.  The networks are the rounded middles, and the risk of
+    the fit is bounded in ball arithmetic too.
+
+    For t + εg(t) the weights of the fit grow like 1/ε and the margins fall like ε: down to
+    ε = 1e-6 (tested) float64 holds a fit.
+
+    Activations from `activations.leaky` fail (C2.7), with equality on each side of 0, and have
+    networks of their own (appendix A6), where all is rational and the minimum is that of its cell.
 
     Why it is a minimum, and which null directions the Hessian has: with the biases there are 9
     parameters.  The networks near it whose neurons do not tell the samples apart, wⱼ·(1, −1) = 0,
@@ -101,8 +113,10 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
 
     **Returns:** a `ThreePoints`.
 
-    **Raises:** `ConditionError`, a `ValueError`, with the name of a condition for which the search
-    finds no numbers; `ValueError` where float64 is off.
+    **Raises:** `ConditionError`, a `ValueError`, with the name of the condition: "is violated"
+    where the formula of the activation shows that no numbers satisfy it (its `violated` is true),
+    "is undecided, nothing found" where the search ended; `TypeError` on a function that JAX cannot
+    trace; `ValueError` where float64 is off.
 
     Source: YSJ19, theorem 2, corollary 3, appendices A3, A5 and A6.
 
@@ -124,15 +138,11 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
     slopes = known.slopes
     if slopes is not None and slopes[0] > 0 and slopes[0] != slopes[1]:
         return _piecewise_linear(known, rational(slopes[0]), rational(slopes[1]))
-    v, u = _search_minimum(known)
-    v_fit = _search_fit(known)
-    bottom, fit = check_minimum(known, v, u[0]), check_fit(known, v_fit)
-    h1, h3, one, two = (
-        float(known(jnp.asarray(t)))
-        for t in (v_fit[0], v_fit[2], (v_fit[0] + v_fit[1]) / 2, (v_fit[2] + v_fit[3]) / 2)
-    )
-    scale = h3 * one - h1 * two
-    good = _network(known, [v_fit[:2], v_fit[2:]], [h3 / scale, -h1 / scale])
+    _refuse_what_violates(known)
+    balls = in_balls(known)
+    v, u1, bottom = _first_minimum(known)
+    v_fit, fit, good, bound = _first_fit(known, balls)
+    u = u1, _second_weight(known, balls, v, u1)
     bad = _network(known, [(v[0], v[0]), (v[1], v[1])], list(u))
     return ThreePoints(
         fit=good,
@@ -145,7 +155,115 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
         margins=fit.values | bottom.values,
         rigorous=fit.rigorous and bottom.rigorous,
         smoothness=bottom.smoothness,
+        fit_bound=bound,
     )
+
+
+def _refuse_what_violates(h: Activation) -> None:
+    """Refuse an activation whose formula shows that a condition fails for all numbers."""
+    found = form(trace(h))
+    if found is None:
+        return
+    if found.is_zero:
+        raise ConditionError("C2.3", f"{h.name} is 0 everywhere")
+    if found.is_constant:
+        raise ConditionError("C2.6", f"{h.name} is constant, {found}, so a1 is 0 for all v and u")
+    if found.is_piecewise_linear:
+        raise ConditionError(
+            "C2.7",
+            f"{h.name} is piecewise linear, {found}, so h'' is 0 and both sides are equal for all "
+            f"v and u{_alternative(found)}",
+        )
+    if found.is_multiplicative:
+        raise ConditionError(
+            "C2.2",
+            f"{h.name} is c t^p of odd p, or c e^(kt), so both sides are equal for all v with "
+            "h(v1)h(v4) = h(v2)h(v3)",
+        )
+
+
+def _alternative(found: Form) -> str:
+    """Name the leaky ReLU whose networks a piecewise linear activation has too."""
+    kinks = ((kink, found.slopes_at(kink)) for kink in found.ends)
+    kink, slopes = next((pair for pair in kinks if pair[1] is not None), (fmpq(0), None))
+    if slopes is None:
+        return ""
+    plus, minus = slopes
+    # One of h(t), −h(t), h(−t) and −h(−t), from the kink on, has s₊ > 0.
+    if plus < 0 or (plus == 0 and minus < 0):
+        plus, minus = (-plus, -minus) if plus < 0 else (-minus, -plus)
+    elif plus == 0:
+        plus, minus = minus, plus
+    leaky = f"activations.leaky({nearest(plus)}, {nearest(minus)})"
+    if found.is_leaky and (plus, minus) == slopes:
+        return f"; give {leaky}, for which the networks of appendix A6 are known"
+    return (
+        f"; near its kink at {nearest(kink):g} it is {leaky} up to shifts and signs, so the "
+        "networks of three_points with that, W1 scaled down, W2 up, and biases that move 0 to the "
+        "kink, are its own too"
+    )
+
+
+def _first_minimum(h: Activation) -> tuple[tuple[float, float], float, Margins]:
+    """Return the first v and u₁ of the search that pass their check, and by how much."""
+    refusal = None
+    for v, u in minima(h):
+        try:
+            return v, u, check_minimum(h, v, u)
+        except ConditionError as error:
+            refusal = error
+    raise nothing_found("C2.7", h) from refusal
+
+
+def _first_fit(
+    h: Activation, balls: InBalls | None
+) -> tuple[Four, Margins, TwoLayer, float | None]:
+    """Return the first v of the search that pass their check, by how much, and their network."""
+    refusal = None
+    for v in fits(h):
+        try:
+            margins = check_fit(h, v)
+        except ConditionError as error:
+            refusal = error
+            continue
+        network, bound = _fit(h, balls, v)
+        if bound is None or bound < _FITTED:
+            return v, margins, network, bound
+    raise nothing_found("C2.2", h) from refusal
+
+
+def _fit(h: Activation, balls: InBalls | None, v: Four) -> tuple[TwoLayer, float | None]:
+    """Return the network of (C2.1) and (C2.2), and a bound of its risk in exact arithmetic."""
+    at = *v, (v[0] + v[1]) / 2, (v[2] + v[3]) / 2
+    layer = [v[:2], v[2:]]
+    if balls is None:
+        h1, _, h3, _, one, two = (float(h(jnp.asarray(t))) for t in at)
+        scale = h3 * one - h1 * two
+        return _network(h, layer, [h3 / scale, -h1 / scale]), None
+    with ctx.workprec(BITS):
+        v1, v2, v3, v4 = map(arb, v)
+        points = v1, v2, v3, v4, (v1 + v2) / 2, (v3 + v4) / 2
+        h1, h2, h3, h4, one, two = (_known(balls.value(t)) for t in points)
+        scale = h3 * one - h1 * two
+        W2 = [float(h3 / scale), float(-h1 / scale)]
+        left, right = map(arb, W2)
+        errors = left * h1 + right * h3, left * h2 + right * h4, left * one + right * two - 1
+        risk = sum((error * error for error in errors), arb(0)) / 2
+        return _network(h, layer, W2), upper(risk)
+
+
+def _known(value: arb | None) -> arb:
+    return arb.nan() if value is None else value
+
+
+def _second_weight(h: Activation, balls: InBalls | None, v: tuple[float, float], u: float) -> float:
+    """Return the u₂ of (C2.3), rounded."""
+    if balls is None:
+        h1, h2 = (float(h(jnp.asarray(t))) for t in v)
+        return float(second_weight((h1, h2), u, 1 / 3))
+    with ctx.workprec(BITS):
+        values = _known(balls.value(arb(v[0]))), _known(balls.value(arb(v[1])))
+        return float(second_weight(values, arb(u), arb(1) / 3))
 
 
 def _network(activation: Activation, W1: list[tuple[float, ...]], W2: list[float]) -> TwoLayer:
@@ -156,64 +274,6 @@ def _network(activation: Activation, W1: list[tuple[float, ...]], W2: list[float
 def _risk(network: TwoLayer) -> float:
     """Give ½ Σᵢ (q(xᵢ) − yᵢ)², of which `EmpiricalRisk` has the mean of the squares."""
     return 3 / 2 * float(EmpiricalRisk(*three_point_data())(network))
-
-
-def _search_minimum(h: Activation) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Find v and u at which the Hessian across the flat set is largest for the weights' size."""
-    at = _GRID[_smooth(h)]
-    look = jax.jit(lambda t: (h(t), h.derivative(1)(t), h.derivative(2)(t)))
-    value, slope, bend = (np.asarray(f, np.float64) for f in look(jnp.asarray(at)))
-    i, j, k = np.ix_(range(len(at)), range(len(at)), range(len(_WEIGHTS)))
-    with np.errstate(all="ignore"):
-        first = _WEIGHTS[k]
-        second = second_weight((value[i], value[j]), first, 1 / 3)
-        usable = np.abs(second) <= _LARGEST_WEIGHT
-        a1, a2, p = curvatures((slope[i], slope[j]), (bend[i], bend[j]), (first, second), 1 / 3)
-        least = (a1 + a2) / 2 - np.hypot((a1 - a2) / 2, p)
-        size = 1 + first**2 + second**2
-        definite = usable & (least > _CLEAR * size)
-    if not usable.any():
-        raise ConditionError("C2.3", "h(v2) is 0, or nearly, wherever the search looked")
-    if not (usable & (np.minimum(a1, a2) > _CLEAR)).any():
-        raise ConditionError("C2.6", "no v and u with a1 > 0 and a2 > 0 are found")
-    if not definite.any():
-        raise ConditionError("C2.7", "no v and u that satisfy it are found")
-    score = np.where(definite, least / size, -np.inf)
-    a, b, c = np.unravel_index(np.argmax(score), score.shape)
-    weights = float(_WEIGHTS[c]), float(second[a, b, c])
-    return (float(at[a]), float(at[b])), weights
-
-
-def _smooth(h: Activation) -> np.ndarray:
-    """Say which points of the grid are away from known kinks."""
-    kinks = np.abs(_GRID[:, None] - np.array([*h.kinks, np.inf])).min(axis=1)
-    return kinks > 0.1
-
-
-def _search_fit(h: Activation) -> tuple[float, float, float, float]:
-    """Find the v of the fit with the smallest second layer."""
-    look = jax.jit(h.function)
-    fine, coarse = (np.asarray(look(jnp.asarray(t)), np.float64) for t in (_FINE, _COARSE))
-    i, j, k = np.ix_(*[range(len(_COARSE))] * 3)
-    off = coarse[i][..., None] * fine - (coarse[j] * coarse[k])[..., None]
-    # A change of sign between two points, of which one may be a solution itself.
-    i, j, k, cell = np.nonzero((off[..., :-1] * off[..., 1:] <= 0) & (off[..., 1:] != 0))
-    v1, v2, v3 = _COARSE[i], _COARSE[j], _COARSE[k]
-    left, right = _FINE[cell], _FINE[cell + 1]
-    for _ in range(60):
-        v4 = (left + right) / 2
-        beyond = (coarse[i] * look(jnp.asarray(v4)) - coarse[j] * coarse[k]) * off[
-            i, j, k, cell + 1
-        ]
-        left, right = np.where(beyond > 0, left, v4), np.where(beyond > 0, v4, right)
-    one, two = (np.asarray(look(jnp.asarray(t))) for t in ((v1 + v2) / 2, (v3 + right) / 2))
-    largest = np.maximum(np.abs(coarse[i]), np.abs(coarse[k]))
-    score = np.abs(coarse[k] * one - coarse[i] * two) / np.maximum(largest, 1e-300)
-    clear = np.flatnonzero(score > _CLEAR)
-    if not len(clear):
-        raise ConditionError("C2.2", "both sides agree at all v with h(v1)h(v4) = h(v2)h(v3) found")
-    best = clear[np.argmax(score[clear])]
-    return float(v1[best]), float(v2[best]), float(v3[best]), float(right[best])
 
 
 def _piecewise_linear(activation: Activation, plus: fmpq, minus: fmpq) -> ThreePoints:
@@ -254,6 +314,7 @@ def _piecewise_linear(activation: Activation, plus: fmpq, minus: fmpq) -> ThreeP
         margins={"radius": check.radius},
         rigorous=check.is_minimum and check_cell(fit, x, y).risk == 0,
         smoothness="in the cell of the minimum the predictions are linear in x",
+        fit_bound=nearest(exact_risk(good, x, y)),
     )
 
 

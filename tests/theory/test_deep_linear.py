@@ -5,12 +5,14 @@ from fractions import Fraction
 from functools import cache
 from itertools import pairwise
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import landscape_jax as lj
+from landscape_jax.networks import criteria
 from landscape_jax.theory import LinearTolerances, classify_deep_linear, escape_deep_linear
 from landscape_jax.theory.products import read_chain
 
@@ -221,16 +223,110 @@ def test_for_another_loss_the_kind_is_the_one_declared_and_without_that_local():
         assert (point.kind, point.part) == (f"global {kind}", "2(b)")
 
 
-def test_a_risk_that_is_not_squared_needs_the_declaration_too():
+def test_a_risk_of_your_own_criterion_needs_the_declaration_too():
     # Labels ±1 at one input: the least risk is at q = 0.
     x, y = jnp.ones((2, 1)), jnp.array([1.0, -1.0])
-    risk = lj.EmpiricalRisk(x, y, criterion="logistic")
     network = lj.DeepLinear([jnp.ones((1, 1)), jnp.zeros((1, 1))])
+    own = lambda q, y: jnp.sum(jnp.logaddexp(0, -y * q))
+    risk = lj.EmpiricalRisk(x, y[:, None], criterion=own)
     assert classify_deep_linear(risk, network).kind == "local minimum"
     declared = classify_deep_linear(risk, network, critical_points_are="global minima")
     assert declared.kind == "global minimum"
     # The product and the second layer are 0; the last layer has full rank behind the first.
     assert declared.j_star == 2
+    # The named one is known to be convex, whatever is declared.
+    risk = lj.EmpiricalRisk(x, y, criterion="logistic")
+    for word in (None, "global minima", "global maxima"):
+        point = classify_deep_linear(risk, network, critical_points_are=word)
+        assert (point.kind, point.part, point.j_star) == ("global minimum", "2(b)", 2)
+
+
+CONVEX = {
+    "cross_entropy": ("cross_entropy", lambda rng, N: rng.integers(0, 3, N)),
+    "distributions": ("cross_entropy", lambda rng, N: rng.dirichlet(np.ones(3), N)),
+    "logistic": ("logistic", lambda rng, N: np.sign(rng.normal(size=(N, 3)))),
+    "hinge": (criteria.hinge(2), lambda rng, N: np.sign(rng.normal(size=(N, 3)))),
+}
+
+
+@eqx.filter_jit
+def second_order(risk, M):
+    """The risk of a matrix, its gradient and its Hessian; compiled once for all data."""
+    of_entries = lambda v: risk(lj.DeepLinear([v.reshape(M.shape)]))
+    v = M.ravel()
+    return of_entries(v), jax.grad(of_entries)(v), jax.hessian(of_entries)(v)
+
+
+def least_of(risk, inputs, outputs):
+    """Minimise a convex risk over matrices by Newton steps, halved where the risk rises."""
+    M = np.zeros((outputs, inputs))
+    value, gradient, hessian = second_order(risk, M)
+    for _ in range(30):
+        step = -np.linalg.lstsq(hessian, gradient, rcond=1e-12)[0].reshape(M.shape)
+        while (new := second_order(risk, M + step))[0] > value and np.abs(step).max() > 1e-14:
+            step = step / 2
+        M, (value, gradient, hessian) = M + step, new
+    return M, float(value)
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", CONVEX)
+def test_of_a_named_convex_criterion_every_critical_point_is_a_global_minimum_or_a_saddle(
+    name, count
+):
+    criterion, labels = CONVEX[name]
+    for seed in range(count):
+        rng = np.random.default_rng([seed, len(name)])
+        x = rng.normal(size=(25, 2)) * 10 ** rng.uniform(-1, 1)
+        risk = lj.EmpiricalRisk(jnp.asarray(x), jnp.asarray(labels(rng, 25)), criterion=criterion)
+        best, least = least_of(risk, 2, 3)
+        A = rng.normal(size=(4, 2))
+        network = lj.DeepLinear([jnp.asarray(A), jnp.asarray(best @ np.linalg.pinv(A))])
+        point = classify_deep_linear(risk, network)
+        assert (point.kind, point.part) == ("global minimum", "2(b)"), point.reason
+        np.testing.assert_allclose(point.value, least, rtol=1e-12)
+        origin = lj.DeepLinear([jnp.zeros((4, 2)), jnp.zeros((3, 4))])
+        assert classify_deep_linear(risk, origin).kind == "saddle"
+
+
+def test_in_the_region_without_loss_of_the_hinge_all_is_a_global_minimum():
+    x, y = jnp.array([[1.0, 0.0], [0.0, 1.0]]), jnp.array([1.0, -1.0])
+    risk = lj.EmpiricalRisk(x, y, criterion=criteria.hinge(3))
+    for size in (1.5, 3.0, 1e3):
+        network = lj.DeepLinear([size * jnp.eye(2), jnp.array([[1.0, -1.0]])])
+        point = classify_deep_linear(risk, network)
+        assert (point.value, point.kind, point.part) == (0, "global minimum", "2(b)")
+
+
+@pytest.mark.parametrize("size", [5.0, 40.0, 1e3, 1e6])
+@pytest.mark.parametrize(
+    ("criterion", "y"), [("logistic", [1.0, 1.0, -1.0]), ("cross_entropy", [0, 0, 1])]
+)
+def test_where_the_least_risk_is_not_attained_nothing_is_a_global_minimum(criterion, y, size):
+    # Separable; from 40 on gradients round to 0 in the second and underflow in both.
+    x = jnp.array([[1.0, 0.0], [2.0, 1.0], [0.0, 1.0]])
+    risk = lj.EmpiricalRisk(x, jnp.array(y), criterion=criterion)
+    outputs = 1 if criterion == "logistic" else 2
+    W = jnp.array([[3.0, -1.0], [-3.0, 1.0]])[:outputs] * size
+    point = classify_deep_linear(risk, lj.DeepLinear([size * jnp.eye(2), W]))
+    assert point.kind == "undecided"
+
+
+def test_half_separable_data_have_no_global_minimum():
+    # At the first input both labels occur, at the second only one: its weight runs off.
+    x, y = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), jnp.array([1.0, -1.0, 1.0])
+    risk = lj.EmpiricalRisk(x, y, criterion="logistic")
+    for size, reason in ((50.0, "neither zero nor clearly not"), (1e4, "ℓ₀ may have no minimum")):
+        network = lj.DeepLinear([jnp.eye(2), jnp.array([[0.0, size]])])
+        point = classify_deep_linear(risk, network)
+        assert point.kind == "undecided"
+        assert reason in point.reason
+
+
+def test_of_inputs_that_are_all_zero_every_network_is_a_global_minimum():
+    risk = lj.EmpiricalRisk(jnp.zeros((3, 2)), jnp.array([0, 1, 2]), criterion="cross_entropy")
+    point = classify_deep_linear(risk, lj.DeepLinear([jnp.eye(2), jnp.ones((3, 2))]))
+    assert point.kind == "global minimum"
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 2), (2, 2, 2, 3), (2, 3, 2, 2, 2)])

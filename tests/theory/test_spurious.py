@@ -36,6 +36,8 @@ CELLS = [
 def assert_theorem_1(x, y, width, slopes):
     """Check every claim, by numbers that the construction did not give."""
     found = spurious_minimum(x, y, width=width, activation=slopes)
+    assert found.minimum is not None
+    assert found.better is not None
     risk = found.least_squares_risk
     ones = np.column_stack([x, np.ones(len(x))]).astype(float)
     W = np.linalg.lstsq(ones, y.astype(float), rcond=None)[0]
@@ -159,12 +161,125 @@ def test_decimals_on_a_line_are_fitted_and_their_floats_are_not():
         spurious_minimum(table.astype(float), y.astype(float))
 
 
+def repeated(seed):
+    """Whole numbers at few inputs, so that samples, and often labels, repeat."""
+    rng = np.random.default_rng(seed)
+    d = int(rng.integers(1, 3))
+    x = rng.integers(0, 3, size=(int(rng.integers(2, 9)), d))
+    return x, x @ rng.integers(-2, 3, size=d) + rng.integers(-1, 2, size=len(x))
+
+
+def assert_better_unless_no_function_is(x, y, slopes):
+    """Check the construction by fractions alone; return its case, `None` where it refuses."""
+    keys, labels = [tuple(row) for row in x.tolist()], list(map(Fraction, y.tolist()))
+    pairs = list(zip(keys, labels, strict=True))
+    total = {key: sum((v for k, v in pairs if k == key), Fraction(0)) for key in keys}
+    means = {key: total[key] / keys.count(key) for key in keys}
+    least = sum(((means[k] - v) ** 2 for k, v in pairs), Fraction(0)) / 2
+    ones = np.column_stack([x, np.ones(len(x))]).astype(float)
+    fitted = ones @ np.linalg.lstsq(ones, y.astype(float), rcond=None)[0]
+    left = np.sum((fitted - y) ** 2) / 2
+    if left < 1e-12:
+        with pytest.raises(
+            ValueError, match=r"which a linear function fits|y is a linear function"
+        ):
+            spurious_minimum(x, y, activation=slopes)
+        return None
+    if left < float(least) + 1e-12:
+        with pytest.raises(ValueError, match="no function of x has a lower risk"):
+            spurious_minimum(x, y, activation=slopes)
+        return None
+    found, samples = spurious_minimum(x, y, activation=slopes), exact_samples(x, y)
+    assert found.better is not None
+    cell = check_cell(found.exact_minimum, x, y)
+    assert cell.is_minimum
+    assert cell.risk == found.least_squares_risk
+    assert fmpq(least.numerator, least.denominator) <= found.exact_better.risk(samples)
+    assert found.exact_better.risk(samples) < found.least_squares_risk
+    assert found.better_risk == exact_risk(found.better, x, y) < found.least_squares_risk
+    return found.case
+
+
+def test_repeated_samples_are_refused_only_where_no_function_is_better():
+    cases = [
+        assert_better_unless_no_function_is(*repeated(seed), SLOPES[seed % 4])
+        for seed in range(300)
+    ]
+    assert min(cases.count("J"), cases.count(None)) >= 100
+    assert "J empty" in cases
+
+
+@pytest.mark.parametrize("slopes", SLOPES)
+def test_where_j_is_empty_repeated_samples_stay_together(slopes):
+    for seed in range(5):
+        x, y = tied(seed)
+        rng = np.random.default_rng(seed)
+        shift = rng.integers(1, 4, size=len(x))
+        # Each sample twice, with labels moved apart: no prediction and no sum of errors changes.
+        twice, labels = np.vstack([x, x]), np.concatenate([y + shift, y - shift])
+        assert assert_better_unless_no_function_is(twice, labels, slopes) == "J empty"
+
+
+def test_theorem_1_on_the_iris_data_with_its_repeated_row():
+    from sklearn.datasets import load_iris
+
+    x, y = map(np.asarray, load_iris(return_X_y=True))
+    assert (x[101] == x[142]).all()
+    found = assert_theorem_1(x, y, 2, (1.0, 0.0))
+    assert (found.case, round(float(found.least_squares_risk), 5)) == ("J", 3.48030)
+    assert round(float(found.better_risk), 5) == 3.35881
+    assert round(float(found.exact_better.risk(exact_samples(x, y))), 5) == 3.35881
+
+
+@pytest.mark.parametrize("moved", [(0.0, 1e15), (1e12, 0.0), (1e12, 1e15), (-1e13, -1e14)])
+def test_where_float64_cannot_hold_the_pair_there_are_rational_networks(moved):
+    from sklearn.datasets import load_diabetes
+
+    x, y = map(np.asarray, load_diabetes(return_X_y=True))
+    x, y = x[:40, 2:5] + moved[0], y[:40] + moved[1]
+    found = spurious_minimum(x, y, width=3)
+    assert found.minimum is None
+    assert found.better is None
+    samples = exact_samples(x, y)
+    cell = check_cell(found.exact_minimum, x, y)
+    assert cell.is_minimum
+    assert found.minimum_risk == cell.risk == found.least_squares_risk
+    assert found.exact_better.risk(samples) == found.better_risk < found.least_squares_risk
+
+
+def test_the_exact_better_network_is_the_one_that_is_rounded():
+    for seed in range(10):
+        x, y, width, slopes = scattered(seed)
+        found = spurious_minimum(x, y, width=width, activation=slopes)
+        assert found.better is not None
+        assert found.exact_better.nearest().W1.tolist() == found.better.W1.tolist()
+        exact = found.exact_better.risk(exact_samples(x, y))
+        assert abs(exact - found.better_risk) < found.least_squares_risk / 10**9
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_labels_computed_in_floats_by_a_linear_function_are_refused(count):
+    for seed in range(count):
+        rng = np.random.default_rng(seed)
+        d = [1, 3, 10][seed % 3]
+        x = rng.normal(size=(2 * d + 3, d)) * 10 ** rng.uniform(-3, 3, d) + rng.normal()
+        y = x @ (rng.normal(size=d) * 10 ** rng.uniform(-3, 3, d)) + rng.normal()
+        with pytest.raises(
+            ValueError, match=r"float64 cannot hold.*linear function of x up to round"
+        ):
+            spurious_minimum(x, y)
+        # One label off by a thousandth of its size is data.
+        y[0] += 1e-3 * np.abs(y).max()
+        assert spurious_minimum(x, y).better_risk > 0
+
+
 def test_every_alpha_and_every_place_gives_a_minimum_of_the_same_risk():
     x, y, width, slopes = scattered(3)
     first = spurious_minimum(x, y, width=width, activation=slopes)
     for alpha in (1e-3, 0.3, 7, 1e4):
         for place in (0, 1, width - 1):
             other = spurious_minimum(x, y, width=width, activation=slopes, alpha=alpha, place=place)
+            assert other.minimum is not None
             cell = check_cell(other.exact_minimum, x, y)
             assert cell.is_minimum
             assert cell.risk == first.least_squares_risk
@@ -194,7 +309,13 @@ def test_a_quarter_of_the_gap_may_raise_the_risk():
     ("changes", "message"),
     [
         ({"y": [2.0, 1.0, 0.0]}, "y is a linear function of x, exactly"),
-        ({"x": [[1.0], [0.0], [1.0]]}, "x has the same inputs in samples 1 and 3"),
+        ({"x": [[1.0], [0.0], [1.0]]}, "y is a linear function of x, exactly"),
+        (
+            {"x": [[1.0], [0.0], [1.0]], "y": [3.0, 0.0, 1.0]},
+            "x has the same inputs in samples 1 and 3, counted from 1, and the least squares "
+            "predict the mean label at each of its inputs: no function of x has a lower risk",
+        ),
+        ({"x": [[0.0], [0.0]], "y": [0.0, 1.0]}, "x has the same inputs in samples 1 and 2"),
         ({"x": [[1.0], [0.0]], "y": [1.0, 0.0]}, "x has 2 samples, which a linear function fits"),
         ({"width": 1}, "width is 1; it must be at least 2"),
         ({"alpha": 0}, "alpha is 0; it must be a positive number"),

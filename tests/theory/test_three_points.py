@@ -1,9 +1,11 @@
 """YSJ19, theorem 2, corollary 3 and appendix A6: three points for each activation."""
 
 import math
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 from flint import fmpq, fmpq_mat
@@ -23,6 +25,7 @@ from landscape_jax.theory import (
     three_point_data,
     three_points,
 )
+from landscape_jax.theory.traces import BALLS, knows, trace
 
 from .datasets import SLOPES
 
@@ -226,6 +229,268 @@ def test_relu_satisfies_the_first_conditions_though_the_paper_denies_it():
     assert check_fit(relu, v).values["C2.2"] == 0.25
     fit = RationalNetwork(fmpq_mat([[2, -1, 0], [6, -2, 0]]) / 2, fmpq_mat([[-12, 4, 0]]), relu)
     assert fit.risk(exact_samples(*three_point_data())) == 0
+
+
+def half_risk(network, h):
+    """½ Σ (q(xᵢ) − yᵢ)² in any arithmetic, on the three points."""
+    W1, (W2,) = ([list(map(Fraction, row)) for row in W.tolist()] for W in (network.W1, network.W2))
+    half = Fraction(1, 2)
+    total = 0
+    for x, y in (((1, 0), 0), ((0, 1), 0), ((half, half), 1)):
+        hidden = [row[0] * x[0] + row[1] * x[1] for row in W1]
+        total += (sum(u * h(t) for u, t in zip(W2, hidden, strict=True)) - y) ** 2
+    return total / 2
+
+
+# What the first search refused though the conditions hold.
+HOLDING = {
+    "relu^2": lambda t: jax.nn.relu(t) ** 2,
+    "0.01 tanh": lambda t: 0.01 * jnp.tanh(t),
+    "tanh(30t)": lambda t: jnp.tanh(30 * t),
+    "t + 1e-6 t^2": lambda t: t + 1e-6 * t**2,
+    "t + 1e-3 tanh": lambda t: t + 0.001 * jnp.tanh(t),
+    "t + 1e-6 tanh": lambda t: t + 1e-6 * jnp.tanh(t),
+    "gelu": jax.nn.gelu,
+    "mish": jax.nn.mish,
+    "hard_swish": jax.nn.hard_swish,
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *list(HOLDING)[:6],
+        *(pytest.param(name, marks=pytest.mark.slow) for name in list(HOLDING)[6:]),
+    ],
+)
+def test_small_and_scaled_nonlinearities_have_networks(name):
+    h = HOLDING[name]
+    found = three_points(h)
+    assert abs(found.minimum_risk - 1 / 3) <= 1e-14
+    assert found.fit_risk <= 1e-16
+    assert found.fit_bound is not None
+    assert 0 <= found.fit_bound <= 1e-16
+    assert min(found.margins.values()) > 0
+    assert not found.rigorous
+    gradient = ravel_pytree(lj.gradient(RISK, found.minimum))[0]
+    assert float(jnp.abs(gradient).max()) <= 1e-14
+    # Of tiny (C2.7) the Hessian's eigenvalue is beyond float64; the condition is checked in balls.
+    eigenvalues = np.linalg.eigvalsh(np.asarray(lj.hessian(RISK, found.minimum)))
+    assert eigenvalues[6] > 1e-13 * eigenvalues[-1]
+
+
+def test_the_bound_of_a_fit_with_large_weights_is_that_of_exact_arithmetic():
+    for epsilon in (1e-1, 1e-3, 1e-6):
+        found = three_points(lambda t, epsilon=epsilon: t + epsilon * t**2)
+        assert found.fit_bound is not None
+        exact = half_risk(found.fit, lambda t, e=epsilon: t + Fraction(e) * t**2)
+        assert exact <= Fraction(found.fit_bound) <= exact * (1 + Fraction(1, 10**6))
+    with mpmath.workdps(60):
+        real = lambda t: mpmath.mpf(t.numerator) / t.denominator
+        h = lambda t: t + 1e-6 * mpmath.tanh(t)
+        found = three_points(lambda t: t + 1e-6 * jnp.tanh(t))
+        assert found.fit_bound is not None
+        W1, (W2,) = found.fit.W1.tolist(), found.fit.W2.tolist()
+        # Weights of size 1/ε.
+        assert max(map(abs, W2)) > 1e5
+        exact = mpmath.mpf(0)
+        for x, y in ((1, 0), (0, 0), (Fraction(1, 2), 1)):
+            hidden = [Fraction(a) * x + Fraction(b) * (1 - x) for a, b in W1]
+            q = sum(u * h(real(t)) for u, t in zip(W2, hidden, strict=True))
+            exact += (q - y) ** 2 / 2
+        assert exact <= found.fit_bound <= exact * (1 + 1e-6)
+
+
+BASES = {
+    "tanh": (jnp.tanh, None),
+    "relu^2": (lambda t: jnp.maximum(t, 0) ** 2, None),
+    "t + 1e-4 t^2": (lambda t: t + 1e-4 * t**2, None),
+    "t + 1e-5 tanh": (lambda t: t + 1e-5 * jnp.tanh(t), None),
+    "sigmoid": (jax.nn.sigmoid, None),
+    "relu6": (jax.nn.relu6, "C2.7 is violated"),
+    "leaky": (lambda t: jnp.where(t > 0, 1.01 * t, t), "C2.7 is violated"),
+    "exp": (jnp.exp, "C2.2 is violated"),
+    "cube": (lambda t: t**3, "C2.2 is violated"),
+    "exp(t + 1)": (lambda t: jnp.exp(t + 1), "C2.2 is undecided, nothing found"),
+}
+
+
+@pytest.mark.parametrize("count", [1, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", BASES)
+def test_an_activation_and_its_scalings_are_decided_alike(name, count):
+    h, refusal = BASES[name]
+    rng = np.random.default_rng([count, len(name)])
+    # The last one takes long, as all candidates are checked.
+    for c, kappa in (
+        10 ** rng.uniform(-3, 3, size=(count, 2))[: 5 if name == "exp(t + 1)" else None]
+    ):
+        scaled = lambda t, c=c, kappa=kappa: c * h(kappa * t)
+        if refusal is None:
+            found = three_points(scaled)
+            assert found.fit_bound is not None
+            assert found.fit_bound <= 1e-15
+            assert abs(found.minimum_risk - 1 / 3) <= 1e-14
+            # The unscaled function passes at the same points, to the rounding of v.
+            v = tuple(kappa * t for t in found.v)
+            assert check_minimum(h, v, c * found.u[0]).values["C2.7"] > 0
+        else:
+            with pytest.raises(ConditionError, match=refusal) as error:
+                three_points(scaled)
+            assert error.value.violated == ("is violated" in refusal)
+
+
+@pytest.mark.parametrize(
+    ("h", "kink", "slopes"),
+    [
+        (jax.nn.relu6, 0.0, (1.0, 0.0)),
+        (jax.nn.hard_sigmoid, -3.0, (1 / 6, 0.0)),
+        (jax.nn.hard_tanh, -1.0, (1.0, 0.0)),
+        (lambda t: jnp.abs(t - 2) / 4, 2.0, (0.25, -0.25)),
+    ],
+)
+def test_a_piecewise_linear_function_has_the_networks_that_its_refusal_names(h, kink, slopes):
+    alternative = f"near its kink at {kink:g} it is activations.leaky({slopes[0]}, {slopes[1]})"
+    with pytest.raises(ConditionError, match=r"C2.7 is violated") as refusal:
+        three_points(h)
+    assert alternative in str(refusal.value)
+    assert refusal.value.violated
+    given = three_points(activations.leaky(*slopes))
+    for network, risk in ((given.fit, 0), (given.minimum, 1 / 3)):
+        # Scaled down, and moved by the biases to the kink.
+        scale = 2.0**-6
+        base = float(h(jnp.asarray(kink)))
+        moved = lj.TwoLayer(
+            network.W1 * scale, network.W2 / scale, jnp.full(2, kink),
+            -jnp.sum(network.W2, axis=1) / scale * base, activation=h,
+        )  # fmt: skip
+        assert abs(HALF * float(RISK(moved)) - risk) <= 1e-13
+        if risk:
+            leaves, rng = (
+                [np.asarray(leaf) for leaf in jax.tree.leaves(moved)],
+                np.random.default_rng(0),
+            )
+            W1, b1, W2, b2 = (leaf + 1e-4 * rng.normal(size=(500, *leaf.shape)) for leaf in leaves)
+            x, y = map(np.asarray, three_point_data())
+            hidden = np.einsum("rni,si->rsn", W1, x) + b1[:, None]
+            q = np.einsum("rsn,rn->rs", np.asarray(h(jnp.asarray(hidden))), W2[:, 0]) + b2
+            assert (np.sum((q - y) ** 2, axis=1) / 2).min() >= 1 / 3 - 1e-12
+
+
+@pytest.mark.parametrize("slopes", [(1.01, 1.0), (0.3, -2.0), (5.0, 0.0)])
+def test_the_refusal_of_a_leaky_relu_of_your_own_names_the_one_that_works(slopes):
+    plus, minus = slopes
+    with pytest.raises(ConditionError, match=r"C2.7 is violated") as refusal:
+        three_points(lambda t: jnp.where(t > 0, plus * t, minus * t))
+    assert f"give activations.leaky({plus}, {minus}), for which" in str(refusal.value)
+    assert three_points(activations.leaky(plus, minus)).rigorous
+
+
+def test_with_a_positive_slope_below_its_kink_alone_a_function_has_the_reflected_networks():
+    for h in (
+        lambda t: jnp.minimum(t, 0.0),
+        lambda t: -jnp.maximum(t, 0.0),
+        lambda t: jnp.minimum(-t, 0.0),
+    ):
+        with pytest.raises(
+            ConditionError, match=r"activations.leaky\(1.0, 0.0\) up to shifts and signs"
+        ):
+            three_points(h)
+
+
+def test_a_function_that_jumps_at_its_kinks_has_no_networks_named():
+    with pytest.raises(ConditionError, match=r"C2.7 is violated.*equal for all v and u$"):
+        three_points(lambda t: jnp.where(t > 0, t + 1, t))
+
+
+def test_noise_is_no_nonlinearity():
+    # h'' is 0 but for rounding.
+    h = lambda t: jnp.sin(2 * t) - 2 * jnp.sin(t) * jnp.cos(t) + t
+    with pytest.raises(
+        ConditionError, match=r"C2.7 is undecided, nothing found: v from 3e-11 to 2e"
+    ) as e:
+        three_points(h)
+    assert not e.value.violated
+    with pytest.raises(ConditionError, match=r"C2.7 is not decided"):
+        check_minimum(h, (1.0, 1.0), 0.5)
+    looped = jax.jit(lambda t: jax.lax.fori_loop(0, 1, lambda i, s: h(s), t))
+    with pytest.raises(ConditionError, match=r"C2.7 is (not decided|violated).*rounding error of"):
+        check_minimum(looped, (1.1, 0.7), 0.5)
+
+
+def test_a_function_that_has_no_ball_arithmetic_is_compared_in_floats():
+    looped = jax.jit(lambda t: jax.lax.fori_loop(0, 1, lambda i, s: jnp.tanh(s), t))
+    assert not knows(BALLS, trace(activations.named(looped)))
+    v, u = (-0.625, -0.375), 0.5
+    floats, balls = check_minimum(looped, v, u), check_minimum("tanh", v, u)
+    for name in ("C2.6", "C2.7"):
+        np.testing.assert_allclose(floats.values[name], balls.values[name], rtol=1e-12)
+    fit = -2.5, 1.5, -1.5, math.atanh(math.tanh(1.5) ** 2 / math.tanh(2.5))
+    np.testing.assert_allclose(
+        check_fit(looped, fit).values["C2.2"], check_fit("tanh", fit).values["C2.2"], rtol=1e-9
+    )
+    for call, condition in (
+        (lambda: check_fit(looped, (1.0, 1.0, 1.0, 2.0)), "C2.1"),
+        (lambda: check_fit(looped, (1.0, 1.0, 1.0, 1.0)), "C2.2"),
+        (lambda: check_minimum(looped, (1.0, 0.0), 1.0), "C2.3"),
+        (lambda: check_minimum(looped, (1.0, 1.0), 0.1), "C2.6"),
+        (lambda: check_minimum(looped, (math.atanh(0.5), math.atanh(0.25)), 1.0), "C2.7"),
+    ):
+        with pytest.raises(ConditionError) as refusal:
+            call()
+        assert refusal.value.condition == condition
+
+
+@pytest.mark.slow
+def test_three_points_of_a_function_that_has_no_ball_arithmetic_are_found_in_floats():
+    found = three_points(jax.jit(lambda t: jax.lax.fori_loop(0, 1, lambda i, s: jnp.tanh(s), t)))
+    assert found.fit_bound is None
+    assert found.fit_risk <= 1e-24
+    assert found.v == three_points("tanh").v
+    assert not found.rigorous
+
+
+def test_v_at_a_kink_of_your_function_is_not_decided():
+    with pytest.raises(
+        ConditionError, match=r"C2.4 is not decided: the activation is not known to be analytic"
+    ):
+        check_minimum(lambda t: jax.nn.relu(t - 1) ** 2, (1.0, 2.0), 0.1)
+
+
+def test_the_scale_of_the_margin_does_not_matter():
+    for epsilon in (1e-1, 1e-4, 1e-6):
+        h = lambda t, e=epsilon: t + e * t**2
+        u = 1 / (6 * (1 + epsilon))
+        margin = check_minimum(h, (1.0, 1.0), u).values["C2.7"]
+        p, k = (u * (1 + 2 * epsilon)) ** 2, 2 * u * epsilon / 3
+        np.testing.assert_allclose(margin, 2 * p * k + k * k, rtol=1e-9)
+    assert check_fit(lambda t: jax.nn.relu(t) ** 2, (1.0, -0.5, 3.0, -1.0)).values["C2.2"] == 0.4375
+    v = math.atanh(0.5) / 30, math.atanh(0.75) / 30
+    assert min(check_minimum(lambda t: jnp.tanh(30 * t), v, 1.0).values.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("h", "message"),
+    [
+        (np.tanh, "activation tanh is no function of JAX arrays.*jnp.tanh for np.tanh"),
+        (math.tanh, "activation tanh is no function of JAX arrays"),
+        (lambda t: t if t > 0 else 0 * t, "is no function of JAX arrays.*jnp.where for if"),
+    ],
+)
+def test_functions_of_other_libraries_are_refused_in_one_sentence(h, message):
+    for call in (
+        three_points,
+        lambda h: check_minimum(h, (1.0, 1.0), 1.0),
+        lambda h: check_fit(h, (1.0, 1.0, 1.0, 1.0)),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call(h)
+
+
+def test_a_function_that_is_not_elementwise_is_refused():
+    with pytest.raises(ValueError, match=r"gives .* of one float; it must give one float"):
+        three_points(lambda t: jnp.stack([t, t]))
+    with pytest.raises(ValueError, match="it must give one float"):
+        three_points(lambda t: t > 0)
 
 
 def test_an_unknown_name_is_refused():
