@@ -56,6 +56,28 @@ def test_shares_and_quantiles_of_a_file_are_those_of_the_study(table, tmp_path):
         list(row["quantiles"].values()), np.quantile(values, [0, 0.1, 0.5, 0.9, 1]), rtol=1e-12
     )
     assert row["worst_gap"] == float(found.gap.max())
+    bounded = int((~found.everywhere).sum())
+    line = f"{bounded} starts are bounded from below for weights of bounded size only"
+    assert (line in result.stdout) == (bounded > 0)
+
+
+def test_starts_that_are_bounded_for_some_weights_only_are_no_solved_ones(table, monkeypatch):
+    solve = ss16.distribution
+
+    def limited(*arguments, **options):
+        found = solve(*arguments, **options)
+        there = np.array([[True, False, True]])
+        return found.assign(
+            {
+                name: (("width", "start"), values)
+                for name, values in (("everywhere", there), ("solved", there), ("bounded", ~there))
+            }
+        )
+
+    monkeypatch.setattr(ss16, "distribution", limited)
+    result = call("basins", table(DATA), *SMALL)
+    assert "1 starts are bounded from below for weights of bounded size only" in result.stdout
+    assert "have a gap above" not in result.stdout
 
 
 def test_levels_left_out_are_shares_of_the_value_at_zero(table, tmp_path):

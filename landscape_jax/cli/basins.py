@@ -46,8 +46,8 @@ def basins(
     The loss is the mean square of the errors.  At a start each neuron is uniform on the unit
     sphere, and output weights are 1 or -1 and stay so.  While no neuron changes its sign on any
     sample the loss is convex: its least value there is the basin value, and found with a bound of
-    the error.  Shares come with 95 % intervals.  Columns of very different sizes make most neurons
-    alike: scale them first.
+    the error, which for some starts holds for weights of bounded size only.  Shares come with 95 %
+    intervals.  Columns of very different sizes make most neurons alike: scale them first.
 
     Example: landscape-jax basins data.csv --target price --widths 2,4,8,16 --json basins.json
     """
@@ -100,8 +100,10 @@ def _lines(found: "xr.Dataset", names: list[str], *, default: bool) -> Iterator[
         yield f"{width:>6}" + "".join(f"{share:>27}" for share in shares)
     if default:
         yield "eps: about 0.01, 0.1 and 0.5 of (1/m) sum y^2; choose others by --eps"
-    open_, unsolved = int(found.undecided.sum()), int((~found.solved).sum())
+    open_, unsolved = int(found.undecided.sum()), int((~(found.solved | found.bounded)).sum())
     above = found.value > found.eps.min()
+    if bounded := int((~found.everywhere).sum()):
+        yield f"{bounded} starts are bounded from below for weights of bounded size only"
     if limited := int((above & ~found.everywhere).sum()):
         yield f"{limited} starts count as above an eps for bounded weights only"
     if unsolved:

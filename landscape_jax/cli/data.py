@@ -10,6 +10,11 @@ from landscape_jax.cli.inputs import refuse
 
 # Three digits of exponent reach beyond float64; more would only fill the memory.
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_MOST_DIGITS = 1000
+# Of an entry that is shown in a message.
+_SHOWN = 40
+# What else than commas people put between columns.
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 
 class Table(NamedTuple):
@@ -63,10 +68,23 @@ def _target(path: Path, names: list[str], target: str) -> int:
         twice = next(name for name in names if names.count(name) > 1)
         refuse(f"{path} has two columns {twice!r}; give each its own name in the first row")
     if target not in names:
+        if separator := _separator(names, target):
+            refuse(f"{path} has {separator} between its columns; give a file with commas")
         refuse(f"{path} has no column {target!r}; --target is one of {', '.join(names)}")
     if len(names) < 2:
         refuse(f"{path} has no column but {target!r}; give one for each input too")
     return names.index(target)
+
+
+def _separator(names: list[str], target: str) -> str | None:
+    """Return what is between the columns of a header row in place of commas, if it shows."""
+    header = ",".join(names)
+    for mark, name in _SEPARATORS.items():
+        parts = [part.strip().strip('"') for part in header.split(mark)]
+        # A single name may have spaces in it; two columns do not share one.
+        if target in parts or (len(names) == 1 and len(parts) > 1 and mark != " "):
+            return name
+    return None
 
 
 def _numbers(path: Path, names: list[str], line: int, row: list[str]) -> list[Fraction]:
@@ -74,5 +92,12 @@ def _numbers(path: Path, names: list[str], line: int, row: list[str]) -> list[Fr
         refuse(f"{path}, line {line}: {len(row)} entries; there are {len(names)} columns")
     for name, entry in zip(names, row, strict=True):
         if not _DECIMAL.fullmatch(entry.strip()):
-            refuse(f"{path}, line {line}: column {name!r} is not numeric, it has {entry.strip()!r}")
+            shown = entry.strip()
+            shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+            refuse(f"{path}, line {line}: column {name!r} is not numeric, it has {shown!r}")
+        if len(entry.strip()) > _MOST_DIGITS:
+            refuse(
+                f"{path}, line {line}: column {name!r} has a number of {len(entry.strip())} "
+                f"characters; give at most {_MOST_DIGITS}"
+            )
     return [Fraction(entry.strip()) for entry in row]

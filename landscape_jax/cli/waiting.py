@@ -18,12 +18,16 @@ def interruptible(work: Callable[[], Result], hint: str) -> Result:
 
     What is on disk is whole at any moment, so the process may end at once.
     """
+    from rich.console import Console
+
     from landscape_jax.proofs import CertificateError
     from landscape_jax.storage import StorageError
 
     try:
         return ThreadPoolExecutor(1).submit(work).result()
     except KeyboardInterrupt:
+        # A bar on a terminal hides the cursor, and is not asked to end.
+        Console(stderr=True).show_cursor()
         typer.echo(f"\ninterrupted: {hint}", err=True)
         os._exit(130)
     except (StorageError, CertificateError) as error:

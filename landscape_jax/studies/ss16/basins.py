@@ -23,10 +23,12 @@ class Basins(NamedTuple):
     """The basins of random starts, one a leading entry.
 
     - `W`, (starts, n, d), and `v`, (starts, n): the starts.
-    - `value`, `gap`: the basin value is between value − gap and value.
-    - `solved`: whether the gap is as small as was asked for.
-    - `everywhere`: whether value − gap bounds the whole region; else only weights that are at most
-      much larger than those found but bounded, see `theory.basins.BasinValues.reach`.
+    - `value`, `gap`: the least loss over all weights of the region that are within reach (see
+      `theory.basins.BasinValues.reach`) is between value − gap and value.
+    - `everywhere`: whether that is the whole region, and so the basin value; else weights are
+      bounded, by much more than those found.
+    - `solved`: whether the gap is as small as was asked for, everywhere; `bounded`: whether it is,
+      for bounded weights only.
     """
 
     W: Float[Array, "starts width inputs"]
@@ -34,6 +36,7 @@ class Basins(NamedTuple):
     value: Float[np.ndarray, " starts"]
     gap: Float[np.ndarray, " starts"]
     solved: Bool[np.ndarray, " starts"]
+    bounded: Bool[np.ndarray, " starts"]
     everywhere: Bool[np.ndarray, " starts"]
 
 
@@ -96,9 +99,9 @@ def basins_of_starts(
         parts.append(_solved(data, labels, W[index], v[index], tolerance))
         if progress is not None:
             progress(min(int(index[-1]) + 1, starts))
-    value, gap, solved, reach = (
+    value, gap, solved, bounded, reach = (
         np.concatenate([np.asarray(getattr(part, name)) for part in parts])[:starts]
-        for name in ("value", "gap", "solved", "reach")
+        for name in ("value", "gap", "solved", "bounded", "reach")
     )
     failed = ~(np.isfinite(value) & np.isfinite(gap))
     return Basins(
@@ -107,6 +110,7 @@ def basins_of_starts(
         value=np.where(failed, top, value),
         gap=np.where(failed, top, gap),
         solved=solved & ~failed,
+        bounded=bounded & ~failed,
         everywhere=np.isinf(reach).reshape(starts, -1).all(axis=1) | failed,
     )
 

@@ -52,7 +52,8 @@ def distribution(
 
     The network is q(x) = Σᵢ vᵢ [wᵢ·x]₊.  A start has each wᵢ uniform on the unit sphere and v
     uniform in {−1, 1}ⁿ, fixed from then on.  Its basin value is the least (1/m) Σ_t (q(x_t) − y_t)²
-    in the closure of its region combination, and known with bounds from both sides.
+    in the closure of its region combination, and known with bounds from both sides, of which the
+    lower one may be for bounded weights only (`everywhere`).
 
     **Arguments:**
 
@@ -65,7 +66,7 @@ def distribution(
 
     **Returns:** a dataset over `width`, `start`, `eps` and `quantile`:
 
-    - `value`, `gap`, `solved`, `everywhere` (width, start): see `Basins`.
+    - `value`, `gap`, `solved`, `bounded`, `everywhere` (width, start): see `Basins`.
     - `share`, `share_low`, `share_high`, `undecided` (width, eps): F_n(ε), its 95 % interval, and
       how many starts the bounds leave open, which widen it: see `share_at_most`.
     - `quantiles` (width, quantile): of `value`, linear between neighbours; the basin values' own
@@ -146,7 +147,7 @@ def _labelled(
     shares = [[share_at_most(b.value, b.gap, level) for level in levels] for b in found]
     tables: dict[str, Any] = {
         name: (("width", "start"), np.stack([getattr(b, name) for b in found]))
-        for name in ("value", "gap", "solved", "everywhere")
+        for name in ("value", "gap", "solved", "bounded", "everywhere")
     }
     for name, end in (("share", "estimate"), ("share_low", "low"), ("share_high", "high")):
         table = [[float(getattr(s.share, end)) for s in row] for row in shares]

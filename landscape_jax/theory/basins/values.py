@@ -24,8 +24,12 @@ _LANES = 64
 class BasinValues(NamedTuple):
     """The basin values of many region combinations, the leading axis, with a proof of each.
 
-    - `value`: the loss of `W`, rounded up; `gap`: value − gap is a lower bound of the basin value.
-    - `solved`: whether gap ≤ tolerance · (1/m) Σ y², the value of W = 0.
+    - `value`: the loss of `W`, rounded up; `gap`: value − gap is a lower bound on the loss of all W
+      in the regions that are within `reach`, and of the basin value where reach is ∞.
+    - `solved`: whether gap ≤ tolerance · (1/m) Σ y², the value of W = 0, and reach is ∞: the basin
+      value is known to that tolerance.
+    - `bounded`: whether gap is as small, but reach is finite: no W within reach is better by more,
+      and whether larger weights are is not known.
     - `W`: (problems, n, d), in the closed regions exactly.
     - `errors`, (problems, m), and `multipliers`, (problems, m, n): the r and λ of the lower bound.
     - `reach`: (problems, n); the lower bound is for all W in the regions with ‖X wᵢ‖ ≤ reachᵢ,
@@ -36,6 +40,7 @@ class BasinValues(NamedTuple):
     value: Float[Array, " problems"]
     gap: Float[Array, " problems"]
     solved: Bool[Array, " problems"]
+    bounded: Bool[Array, " problems"]
     W: Float[Array, "problems neurons inputs"]
     errors: Float[Array, "problems samples"]
     multipliers: Float[Array, "problems samples neurons"]
@@ -58,11 +63,11 @@ def basin_values(
     n m constraints bᵢₜ wᵢ·x_t ≥ 0.  Its minimum is attained, at most the value (1/m) Σ y² of W = 0,
     and often by many W.  Each problem comes with bounds from both sides of its own, that hold
     with all rounding counted, for whatever the solver did: derived in `certificate`.  A problem
-    whose bounds are far apart is not `solved`; the other problems do not notice.
+    whose bounds are far apart is neither `solved` nor `bounded`; the other problems do not notice.
 
     **Arguments:** `x`, (m, d), one sample a row, a bias as a column of ones; `y`, (m,); `patterns`,
     (problems, m, n), from `region_patterns`; `v`, ±1, (n,) or (problems, n); `tolerance`, on the
-    relative gap, up to which a problem counts as solved: 1e-8 where left out, in single
+    relative gap, up to which a problem counts as solved or bounded: 1e-8 where left out, in single
     precision 1e-3, which the bounds of most problems miss there: their roundings are counted.
 
     **Returns:** a `BasinValues`.
@@ -78,8 +83,10 @@ def basin_values(
     >>> W = jnp.array([[[1.0, 1.0]], [[1.0, -1.0]], [[-1.0, -1.0]]])
     >>> from landscape_jax.theory.basins import region_patterns
     >>> found = basin_values(x, y, region_patterns(x, W), jnp.ones(1))
-    >>> [round(float(value), 6) for value in found.value], found.solved.tolist()
-    ([0.0, 2.0, 2.5], [True, True, True])
+    >>> [round(float(value), 6) for value in found.value]
+    [0.0, 2.0, 2.5]
+    >>> found.solved.tolist(), found.bounded.tolist()
+    ([True, False, True], [False, True, False])
 
     ```
     """
@@ -175,10 +182,13 @@ def _certify(
     # Rounded up; exact where the lower bound is 0.
     up = 1 + 2 * float(jnp.finfo(a.dtype).eps)
     gap = jnp.where(below.value > 0, up * (above.value - below.value), above.value)
+    close = gap <= tolerance * jnp.mean(coordinates.y**2)
+    for_all = jnp.all(below.reach == jnp.inf, axis=0)
     return BasinValues(
         value=above.value,
         gap=gap,
-        solved=gap <= tolerance * jnp.mean(coordinates.y**2),
+        solved=close & for_all,
+        bounded=close & ~for_all,
         W=jnp.moveaxis(above.W, 0, 1),
         errors=below.errors,
         multipliers=below.multipliers,

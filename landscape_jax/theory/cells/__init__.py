@@ -18,6 +18,8 @@ from landscape_jax.theory.cells.genuine import GenuineMinimum as GenuineMinimum
 from landscape_jax.theory.cells.genuine import NotGenuine as NotGenuine
 from landscape_jax.theory.cells.genuine import genuine_minima as genuine_minima
 from landscape_jax.theory.cells.genuine import genuine_minimum as genuine_minimum
+from landscape_jax.theory.cells.global_minimum import GlobalMinimum as GlobalMinimum
+from landscape_jax.theory.cells.global_minimum import global_minimum as global_minimum
 from landscape_jax.theory.cells.kinks import KinkMinimum as KinkMinimum
 from landscape_jax.theory.cells.kinks import nondifferentiable_minima as nondifferentiable_minima
 from landscape_jax.theory.cells.landscape import Landscape as Landscape

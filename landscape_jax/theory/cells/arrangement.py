@@ -2,19 +2,26 @@
 
 import itertools
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import fmpq, fmpz_mat
+from flint import fmpq, fmpq_mat, fmpz_mat
 from jaxtyping import Bool, Float
-from scipy.optimize import nnls
 
 from landscape_jax.proofs.rationals import rational
+from landscape_jax.theory.cells.cones import deepest_direction
+from landscape_jax.theory.cells.coordinates import root, scaled
 from landscape_jax.theory.piecewise_linear import exact_inputs
 
 # A row or a weight of whole numbers: for signs only the direction matters.
 Direction = tuple[int, ...]
+NO_VECTOR = (
+    "holds no float64 vector that was found: samples or columns differ in size by more than "
+    "float64 tells apart; scale the columns of x, and give decimals as they are written, as "
+    "Decimal or Fraction"
+)
 
 
 class Cell(NamedTuple):
@@ -196,7 +203,7 @@ def _bound(lines: Sequence[Direction]) -> int:
 
 def dot(a: Direction, b: Direction) -> int:
     """Multiply whole numbers."""
-    return sum(s * t for s, t in zip(a, b, strict=True))
+    return sum(map(operator.mul, a, b))
 
 
 def _half(rows: Sequence[Direction]) -> Iterator[tuple[int, Direction]]:
@@ -218,6 +225,7 @@ def _split(
     """Cut the cells of some rows by the hyperplane of another."""
     met = _on_hyperplane(rows, new)
     bit = 1 << len(rows)
+    heights = [abs(dot(r, new)) for r in rows]
     for signs, point in found.items():
         on = met.get(signs)
         if on is None:
@@ -226,7 +234,7 @@ def _split(
             continue
         # |r·new| < (k/2) |r·on| for all rows r: the signs at k on ± new are those at on, and half
         # the way to the next boundary is left.
-        k = 2 + 2 * max(abs(dot(r, new)) // abs(dot(r, on)) for r in rows)
+        k = 2 + 2 * max(h // abs(dot(r, on)) for h, r in zip(heights, rows, strict=True))
         yield signs | bit, primitive([k * t + s for t, s in zip(on, new, strict=True)])
         yield signs, primitive([k * t - s for t, s in zip(on, new, strict=True)])
 
@@ -255,6 +263,26 @@ def _row_signs(known: _Lines, signs: int) -> int:
     return sum(1 << i for i, (at, same) in ways if bool(signs >> at & 1) == same)
 
 
+def all_signs(rows: Sequence[Direction]) -> Bool[np.ndarray, "cells rows"]:
+    """Give where w·xᵢ > 0 in each cell, in the order of `cells`, by whole numbers alone.
+
+    **Arguments:** `rows`, each without a common divisor.
+    """
+    known = distinct_lines(rows)
+    count = len(known.lines)
+    if not count:
+        return np.zeros((1, len(rows)), bool)
+    size = (count + 7) // 8
+    found = b"".join(signs.to_bytes(size, "little") for signs, _ in _half(known.lines))
+    packed = np.frombuffer(found, np.uint8).reshape(-1, size)
+    positive = np.unpackbits(packed, axis=1, count=count, bitorder="little").astype(bool)
+    place = np.array(known.place)
+    # The row 0 looks up the last line and is then masked.
+    patterns = positive[:, place] == np.array(known.same)
+    both = np.stack([patterns, ~patterns], axis=1).reshape(-1, len(rows))
+    return both & (place >= 0)
+
+
 def _cells(known: _Lines, inputs: int) -> Iterator[Cell]:
     if not known.lines:
         yield Cell(np.zeros(len(known.place), bool), np.eye(inputs)[0], 1.0)
@@ -263,7 +291,10 @@ def _cells(known: _Lines, inputs: int) -> Iterator[Cell]:
     place, same = np.array(known.place), np.array(known.same)
     for signs, point in _half(known.lines):
         positive = np.array([bool(signs >> i & 1) for i in range(len(known.lines))])
-        witness, margin = _witness(known.lines, units, positive, point)
+        tried = [centre(units, positive), unit(point)]
+        witness, margin = deepest(known.lines, positive, tried)
+        if not margin > 0:
+            raise ValueError(f"a cell around {unit(point).tolist()} {NO_VECTOR}")
         # The row 0 looks up the last line and is then masked.
         pattern = positive[place] == same
         yield Cell(pattern & (place >= 0), witness, margin)
@@ -277,53 +308,41 @@ def unit(row: Direction) -> Float[np.ndarray, " inputs"]:
     return scaled / np.linalg.norm(scaled)
 
 
-def _witness(
-    lines: Sequence[Direction],
-    units: Float[np.ndarray, "lines inputs"],
-    positive: Bool[np.ndarray, " lines"],
-    point: Direction,
+def deepest(
+    rows: Sequence[Direction],
+    positive: Bool[np.ndarray, " rows"],
+    tried: Sequence[Float[np.ndarray, " inputs"]],
 ) -> tuple[Float[np.ndarray, " inputs"], float]:
-    """Give the deepest vector of a cell that is found, and its margin."""
-    tried = [(w, _margin(lines, positive, w)) for w in (centre(units, positive), unit(point))]
-    witness, margin = max(tried, key=lambda found: found[1])
-    if not margin > 0:
-        raise ValueError(
-            f"the cell around {point} holds no float64 vector that was found: samples are "
-            "dependent but for rounding; give decimals as they are written, as Decimal or Fraction"
-        )
-    return witness, margin
+    """Return of some vectors the one with the largest margin over the rows, and that margin."""
+    margins = [_margin(rows, positive, w) for w in tried]
+    best = max(range(len(tried)), key=margins.__getitem__)
+    return tried[best], margins[best]
+
+
+def direction(weights: fmpq_mat) -> Float[np.ndarray, " inputs"]:
+    """Return a column of rational numbers as a unit vector; 0 as 0."""
+    values = scaled(weights.entries())[0]
+    return values / max(float(np.linalg.norm(values)), np.finfo(float).tiny)
 
 
 def centre(
     units: Float[np.ndarray, "lines inputs"], positive: Bool[np.ndarray, " lines"]
 ) -> Float[np.ndarray, " inputs"]:
-    """Give the unit vector that is farthest from the boundary, to rounding; 0 where there is none.
-
-    It is along the shortest w with s_i u_i·w ≥ 1 for all lines, a least distance problem that
-    non-negative least squares solves (Lawson and Hanson 1974, chapter 23).
-    """
-    signed = np.where(positive[:, None], units, -units)
-    table = np.vstack([signed.T, np.ones(len(units))])
-    target = np.append(np.zeros(units.shape[1]), 1.0)
-    try:
-        rest = table @ nnls(table, target)[0] - target
-    except RuntimeError:  # It ran out of steps: there is the exact point.
-        return np.zeros(units.shape[1])
-    return rest[:-1] / max(np.linalg.norm(rest[:-1]), np.finfo(float).tiny)
+    """Give the unit vector farthest from the boundary, to rounding; 0 where there is none."""
+    return deepest_direction(np.where(positive[:, None], units, -units))[0]
 
 
 def _margin(
-    lines: Sequence[Direction],
-    positive: Bool[np.ndarray, " lines"],
+    rows: Sequence[Direction],
+    positive: Bool[np.ndarray, " rows"],
     w: Float[np.ndarray, " inputs"],
 ) -> float:
     """Give minᵢ sᵢ w·xᵢ / (‖w‖‖xᵢ‖), rounded down; 0 where it is not positive: all exact."""
     whole = _whole([rational(t) for t in w.tolist()])
     least, size = 1.0, dot(whole, whole)
-    for row, plus in zip(lines, positive.tolist(), strict=True):
+    for row, plus in zip(rows, positive.tolist(), strict=True):
         height = dot(row, whole) if plus else -dot(row, whole)
         if height <= 0:
             return 0.0
-        # A quotient of whole numbers is rounded once, the root once more.
-        least = min(least, math.sqrt(height**2 / (size * dot(row, row))) * (1 - 1e-15))
+        least = min(least, root(fmpq(height**2, size * dot(row, row))) * (1 - 1e-15))
     return least

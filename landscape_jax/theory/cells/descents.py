@@ -12,11 +12,16 @@ from landscape_jax.theory.cells.closed import ClosedCells
 from landscape_jax.theory.cells.one_sided import LeastSlope, least_slope
 from landscape_jax.theory.precision import require_float64
 
-# Relative to the data's scale: heights below it are on a kink, slopes below it are 0.
-_ON = 1e-9
+# Relative to the data's scale: heights below it are on a kink, slopes below it are 0.  Slopes grow
+# with the distance from a kink, so that it takes smaller ones to tell that a point is beside it.
+_ON, _FLAT = 1e-9, 1e-11
 # Decreases below this share of Σ yᵢ² are rounding.
 _ROUNDING = 1e-14
 _MOST_HOPS = 200
+# Next to a kink, where rounding may stop a descent.
+_NEXT = 1e-6
+# So many decreases in a row may be rounding.
+_MOST_STALLS = 10
 # Of the descent that chooses the basin: it is slow where a block lowers no value by this share.
 _BLOCK = 500
 _SLOW = 1e-3
@@ -100,8 +105,8 @@ def descend_exactly(
     (starts, K, d), the starts; `max_steps` of the gradient descent, 0 for none.
 
     **Returns:** `Ends`.  Heights below 1e-9 of the scale ‖y‖/‖x‖ (or of ‖u_j‖) are 0, and slopes
-    above −1e-9 ‖x‖‖y‖.  "unfinished" are ends after 200 hops, where rounding stops the descent, and
-    starts from which the gradient descent leaves the finite numbers.
+    above −1e-11 ‖x‖‖y‖.  "unfinished" are ends after 200 hops or where rounding stops the descent,
+    and starts from which the gradient descent leaves the finite numbers.
 
     **Raises:** `ValueError` where shapes do not fit, entries are not finite, float64 is off, or the
     samples have too many rays (see `ClosedCells`).
@@ -124,7 +129,7 @@ def descend_exactly(
     cells = ClosedCells(x)
     size, height = float(np.linalg.norm(x)), float(np.linalg.norm(y))
     scale = height / size if size > 0 and height > 0 else 1.0
-    data = _Data(x, y, np.linalg.norm(x, axis=1), scale, _ON * size**2 * scale)
+    data = _Data(x, y, np.linalg.norm(x, axis=1), scale, _FLAT * size**2 * scale)
     at_z, at_w = z, w
     if max_steps:
         found = _descend(*map(jnp.asarray, (x, y, z, w)), max_steps)
@@ -232,6 +237,7 @@ def _settle(
     sides = np.where(u @ data.x.T >= 0, 1.0, -1.0)
     passed: list[tuple[bytes, int]] = []
     end = _End(u, signs, "unfinished", np.nan, _MOST_HOPS)
+    stalls, moved_to_kinks = 0, False
     for hop in range(_MOST_HOPS):
         key = signs.tobytes() + sides.tobytes()
         if key in known:
@@ -253,8 +259,13 @@ def _settle(
         u[j], sides[j] = moved
         after = _errors(data, signs, u)
         end = _End(u, signs, "unfinished", slope, hop + 1)
-        if after @ after >= before - _ROUNDING * (data.y @ data.y):
-            break
+        # Next to a kink a step may be as small as rounding, and the one beyond it large.
+        stalls = stalls + 1 if after @ after >= before - _ROUNDING * (data.y @ data.y) else 0
+        if stalls > _MOST_STALLS:
+            if moved_to_kinks:
+                break
+            # Rounding keeps it from the kinks next to it: it goes on from there.
+            u, stalls, moved_to_kinks = np.array([_to_kinks(data, row) for row in u]), 0, True
     for key, hop in passed:
         known[key] = end._replace(hops=end.hops - hop)
     return end
@@ -269,6 +280,13 @@ def _errors(
 def _on_kink(data: _Data, u: Float[np.ndarray, " inputs"]) -> Bool[np.ndarray, " samples"]:
     size = max(float(np.linalg.norm(u)), data.scale)
     return np.abs(data.x @ u) <= _ON * size * data.sizes
+
+
+def _to_kinks(data: _Data, u: Float[np.ndarray, " inputs"]) -> Float[np.ndarray, " inputs"]:
+    """Give the nearest point on the hyperplanes of the samples that are next to it."""
+    size = max(float(np.linalg.norm(u)), data.scale)
+    near = data.x[np.abs(data.x @ u) <= _NEXT * size * data.sizes]
+    return u - np.linalg.lstsq(near, near @ u)[0] if len(near) else u
 
 
 def _slope(

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
@@ -57,8 +57,8 @@ class _Neuron(NamedTuple):
 
 
 def examine(
-    x: Float[np.ndarray, "samples inputs"],
-    y: Float[np.ndarray, " labels"],
+    x: Real[np.ndarray, "samples inputs"],
+    y: Real[np.ndarray, " labels"],
     network: TwoLayer,
     *,
     tolerance: float = 1e-9,
@@ -74,11 +74,11 @@ def examine(
     - else a saddle where h_j ≠ 0 for a neuron with z_j = 0 (see `saddle_ways`);
     - else a local minimum: no other case is left.
 
-    **Arguments:** `x`, (N, d), a bias as a column of ones; `y`, (N,); `network`, a ReLU `TwoLayer`
-    without biases and of one output; `tolerance`: |w_j·xᵢ| up to it times ‖w_j‖‖xᵢ‖ is a kink, and
-    slopes of h_j up to it times ‖x‖(‖y‖ + ‖x‖ Σ|z_k|‖w_k‖) are 0.  So what is said is true of a
-    point that near.  z_j counts as 0 only where it is; `perturbations`, how many points the
-    objective is asked for around a minimum, 0 for none.
+    **Arguments:** `x`, (N, d), a bias as a column of ones; `y`, (N,), floats or whole numbers;
+    `network`, a ReLU `TwoLayer` without biases and of one output; `tolerance`: |w_j·xᵢ| up to it
+    times ‖w_j‖‖xᵢ‖ is a kink, and slopes of h_j up to it times ‖x‖(‖y‖ + ‖x‖ Σ|z_k|‖w_k‖) are 0.
+    So what is said is true of a point that near.  z_j counts as 0 only where it is;
+    `perturbations`, how many points the objective is asked for around a minimum, 0 for none.
 
     **Returns:** an `Examined`; its values are the objective's.
 
@@ -103,6 +103,8 @@ def examine(
     ```
     """
     w, z = _checked(x, y, network, tolerance)
+    # Whole numbers too.
+    x, y = x.astype(np.float64), y.astype(np.float64)
     e = np.maximum(x @ w.T, 0) @ z - y
     terms = float(np.sum(np.abs(z) * np.linalg.norm(w, axis=1)))
     size = float(np.linalg.norm(x))
@@ -148,8 +150,8 @@ def examine(
 
 
 def _checked(
-    x: Float[np.ndarray, "samples inputs"],
-    y: Float[np.ndarray, " labels"],
+    x: Real[np.ndarray, "samples inputs"],
+    y: Real[np.ndarray, " labels"],
     network: TwoLayer,
     tolerance: float,
 ) -> tuple[Float[np.ndarray, "neurons inputs"], Float[np.ndarray, " neurons"]]:

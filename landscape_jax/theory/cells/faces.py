@@ -5,14 +5,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import fmpz_mat
+from flint import fmpq_mat, fmpz_mat
 from jaxtyping import Bool, Float
 
+from landscape_jax.proofs.rationals import matrix
 from landscape_jax.theory.cells.arrangement import (
+    NO_VECTOR,
     Cell,
     Direction,
+    all_signs,
     cells,
     centre,
+    deepest,
+    direction,
     distinct_lines,
     dot,
     primitive,
@@ -27,8 +32,8 @@ class Face(NamedTuple):
     - `pattern`: where w·xᵢ > 0.
     - `zero`: where w·xᵢ = 0 though xᵢ ≠ 0: the kinks.  A cell is a face without any.
     - `witness`: a unit vector w inside, as deep as was found; 0 for the face {0}.
-    - `margin`: minᵢ |w·xᵢ| / (‖w‖‖xᵢ‖) > 0 over the xᵢ whose hyperplane does not hold the face; 1
-      where there are none.
+    - `margin`: minᵢ |w·xᵢ| / (‖w‖‖xᵢ‖) > 0 over the xᵢ whose hyperplane does not hold the face,
+      rounded down; 1 where there are none.
     - `basis`: of the face's span, in whole numbers, each vector a row; empty for {0}.
     """
 
@@ -37,6 +42,21 @@ class Face(NamedTuple):
     witness: Float[np.ndarray, " inputs"]
     margin: float
     basis: tuple[Direction, ...]
+
+
+class Flat(NamedTuple):
+    """An intersection of the hyperplanes of some samples, and the faces that lie in it.
+
+    - `basis`: in whole numbers, each vector a row; empty for {0}.
+    - `heights`: xᵢ·b for each row xᵢ and vector b of the basis.
+    - `zero`: where xᵢ ≠ 0 and all of these are 0.
+    - `patterns`: where w·xᵢ > 0 on each face, one a row.
+    """
+
+    basis: tuple[Direction, ...]
+    heights: list[Direction]
+    zero: Bool[np.ndarray, " samples"]
+    patterns: Bool[np.ndarray, "faces samples"]
 
 
 def face_bound(x: Any) -> int:
@@ -81,7 +101,7 @@ def faces(x: Any, *, limit: int = 200_000) -> Iterator[Face]:
     **Arguments:** `x`, see `cell_bound`; `limit`, the largest `face_bound` that is taken on.
 
     **Returns:** an iterator of `Face`.  A cell is as `cells` gives it; the witness of another face
-    is off its hyperplanes by rounding, about 1e-16, and its margin is to rounding.
+    is off its hyperplanes by rounding, about 1e-16.
 
     **Raises:** `ValueError` with the number where the bound is above the limit; on the way where a
     face holds no float64 vector; else like `exact_samples`.
@@ -108,21 +128,44 @@ def faces(x: Any, *, limit: int = 200_000) -> Iterator[Face]:
 
 
 def _faces(rows: Sequence[Direction], limit: int) -> Iterator[Face]:
-    lines = distinct_lines(rows).lines
     units = np.array([unit(row) if any(row) else np.zeros(len(row)) for row in rows])
-    for basis in _flats(lines, len(rows[0])):
+    for basis in _bases(rows):
         if not basis:
             nowhere = np.zeros(len(rows), bool)
             yield Face(nowhere, np.any(units != 0, axis=1), np.zeros(units.shape[1]), 1.0, ())
             continue
-        inside = [[dot(row, b) for b in basis] for row in rows]
-        zero = np.array([any(row) and not any(r) for row, r in zip(rows, inside, strict=True)])
+        inside, zero = _on(basis, rows)
         for cell in cells(np.array(inside, dtype=object), limit=limit):
-            yield _face(cell, zero, units, basis)
+            yield _face(cell, zero, rows, units, basis)
 
 
-def _flats(lines: Sequence[Direction], inputs: int) -> Iterator[tuple[Direction, ...]]:
+def flats(rows: Sequence[Direction]) -> Iterator[Flat]:
+    """Give all flats with their faces, in the order of `faces`, by whole numbers alone.
+
+    **Arguments:** `rows`, the samples' directions.
+    """
+    for basis in _bases(rows):
+        inside, zero = _on(basis, rows)
+        if basis:
+            signs = all_signs([primitive(row) for row in inside])
+        else:
+            signs = np.zeros((1, len(rows)), bool)
+        yield Flat(basis, inside, zero, signs)
+
+
+def _on(
+    basis: Sequence[Direction], rows: Sequence[Direction]
+) -> tuple[list[Direction], Bool[np.ndarray, " samples"]]:
+    """Give each row's products with a flat's basis, and which rows are 0 there, not everywhere."""
+    inside = [tuple(dot(row, b) for b in basis) for row in rows]
+    zero = np.array([any(row) and not any(r) for row, r in zip(rows, inside, strict=True)])
+    return inside, zero
+
+
+def _bases(rows: Sequence[Direction]) -> Iterator[tuple[Direction, ...]]:
     """Give a basis of each intersection of hyperplanes, the whole space first."""
+    inputs = len(rows[0])
+    lines = distinct_lines([primitive(row) for row in rows]).lines
     whole = tuple(tuple(int(i == j) for j in range(inputs)) for i in range(inputs))
     level = {frozenset[int](): whole}
     while level:
@@ -141,9 +184,16 @@ def _flats(lines: Sequence[Direction], inputs: int) -> Iterator[tuple[Direction,
 
 
 def _cut(basis: Sequence[Direction], normal: Direction) -> tuple[Direction, ...]:
-    """Give a basis of where the span is perpendicular to the normal, which it is not everywhere."""
+    """Give a basis of where the span is perpendicular to the normal, which it is not everywhere.
+
+    The vector whose angle with the normal is about the smallest goes: the others stay far apart.
+    """
     heights = [dot(normal, b) for b in basis]
-    p = next(i for i, t in enumerate(heights) if t)
+    sizes = [max(abs(t) for t in b).bit_length() for b in basis]
+    p = max(
+        (i for i, t in enumerate(heights) if t),
+        key=lambda i: abs(heights[i]).bit_length() - sizes[i],
+    )
     return tuple(
         primitive([heights[p] * s - heights[i] * t for s, t in zip(b, basis[p], strict=True)])
         for i, b in enumerate(basis)
@@ -154,6 +204,7 @@ def _cut(basis: Sequence[Direction], normal: Direction) -> tuple[Direction, ...]
 def _face(
     cell: Cell,
     zero: Bool[np.ndarray, " samples"],
+    rows: Sequence[Direction],
     units: Float[np.ndarray, "samples inputs"],
     basis: tuple[Direction, ...],
 ) -> Face:
@@ -161,19 +212,12 @@ def _face(
     if not zero.any():
         return Face(cell.pattern, zero, cell.witness, cell.margin, basis)
     Q = np.linalg.qr(np.array([unit(b) for b in basis]).T)[0]
-    beside = np.any(units != 0, axis=1) & ~zero
-    signed = np.where(cell.pattern, 1.0, -1.0)[beside, None] * units[beside]
+    at = np.flatnonzero(np.any(units != 0, axis=1) & ~zero)
+    positive = cell.pattern[at]
     # The cell's own witness is in coordinates of no length: it is second choice.
-    largest = max(abs(t) for b in basis for t in b)
-    given = cell.witness @ np.array([[t / largest for t in b] for b in basis])
-    deepest = Q @ centre(signed @ Q, np.ones(len(signed), bool)) if beside.any() else Q[:, 0]
-    tried = [w / max(float(np.linalg.norm(w)), np.finfo(float).tiny) for w in (deepest, given)]
-    margins = [float(np.min(signed @ w, initial=1.0)) for w in tried]
-    margin = max(margins)
-    witness = tried[margins.index(margin)]
+    given = fmpq_mat([list(b) for b in basis]).transpose() * matrix(cell.witness[:, None])
+    tried = [Q @ centre(units[at] @ Q, positive) if len(at) else Q[:, 0], direction(given)]
+    witness, margin = deepest([rows[i] for i in at.tolist()], positive, tried)
     if not margin > 0:
-        raise ValueError(
-            f"the face in the span of {basis} holds no float64 vector that was found: samples are "
-            "dependent but for rounding; give decimals as they are written, as Decimal or Fraction"
-        )
+        raise ValueError(f"a face around {tried[1].tolist()} {NO_VECTOR}")
     return Face(cell.pattern, zero, witness, margin, basis)

@@ -1,25 +1,34 @@
-"""What decides, exactly, whether a neuron on a face may stay: slopes along the rays around it."""
+"""Data in good coordinates, and what decides whether a neuron on a face may stay: its fan."""
 
 import itertools
+import math
+import os
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import fmpq, fmpq_mat
-from jaxtyping import Bool, Float
+from flint import fmpq, fmpq_mat, fmpz_mat
+from jaxtyping import Bool, Float, Int
 
-from landscape_jax.proofs.rationals import nearest_matrix, null_space
+from landscape_jax.proofs.rationals import nearest, null_space
 from landscape_jax.theory.cells.arrangement import (
     Direction,
     cell_bound,
     combination_count,
     distinct_lines,
+    dot,
     primitive,
-    unit,
     whole_rows,
 )
-from landscape_jax.theory.cells.faces import Face, face_bound, faces
+from landscape_jax.theory.cells.coordinates import scaled, well_conditioned
+from landscape_jax.theory.cells.faces import Flat, face_bound, flats
 from landscape_jax.theory.cells.solutions import exact_rows
 from landscape_jax.theory.precision import require_float64
+
+# Squares of labels, and their means, are float64 of full precision up to here and from there on.
+_LARGEST_LABEL = 1e150
+# What is held for each sample: a number of a flat in Python, and the rest of a row of such.
+_NUMBER, _ROW = 48, 64
 
 
 class Fan(NamedTuple):
@@ -31,13 +40,15 @@ class Fan(NamedTuple):
     and 0 on the span is ≥ 0 if and only if it is so on the rays; for independent samples xᵢ, i ∈ Z,
     these are the vectors dual to them.
 
+    - `pattern`, `zero`: see `Face`.
     - `basis`: B, of the face's span, (d, m); R = Bt.
     - `table`: the rows Iᵢxᵢ·B, (N, m), so that the neuron's outputs are `table` t.
     - `sides`: the rows sᵢxᵢ·B of the other hyperplanes: Bt is on the face where all are > 0.
     - `slopes`: times e = output − y it is h(v) = Σ_{active} eᵢ xᵢ·v + Σ_Z eᵢ [xᵢ·v]₊ on the rays.
     """
 
-    face: Face
+    pattern: Bool[np.ndarray, " samples"]
+    zero: Bool[np.ndarray, " samples"]
     basis: fmpq_mat
     table: fmpq_mat
     sides: fmpq_mat
@@ -58,29 +69,74 @@ class Stays(NamedTuple):
     sharp: bool
 
 
-class Problem(NamedTuple):
-    """Data, exactly and in floats, and the fans of their faces, cells first.
+class Fans:
+    """The fans of all faces, each made when it is first asked for."""
 
-    - `scale`: the size of weights, ‖y‖/‖x‖, 1 where that is 0 or undefined.
+    def __init__(
+        self,
+        flats: Sequence[Flat],
+        flat: Int[np.ndarray, " faces"],
+        patterns: Bool[np.ndarray, "faces samples"],
+        rows: Sequence[Direction],
+    ) -> None:
+        self._flats, self._flat, self._patterns, self._rows = flats, flat, patterns, rows
+        self._known: dict[int, Fan] = {}
+
+    def __len__(self) -> int:
+        return len(self._flat)
+
+    def __getitem__(self, place: int) -> Fan:
+        if place not in self._known:
+            flat = self._flats[self._flat[place]]
+            self._known[place] = _fan(flat, self._patterns[place], self._rows)
+        return self._known[place]
+
+
+class Problem(NamedTuple):
+    """Data, and all faces of their hyperplanes, cells first, in the coordinates of `Coordinates`.
+
+    - `rows`: the samples xᵢM in whole numbers, all times one `denominator`; `labels`, (N, 1).
+    - `lift`: the weights of the samples as they are given are `lift` times those of `rows`.
+    - `given`: the samples as they are given, exactly; `x`, `y`: in floats, like the labels.
+    - `flats`; `flat`: for each face its place there; `patterns`: where it has w·xᵢ > 0.
+    - `fans`: of each face; `cells`: how many of the faces are cells.
+    - `size`: √max |yᵢ|, 1 where that is 0: that of z_j and of outputs w_j·xᵢ whose product is next
+      to the labels.
     """
 
-    rows: list[list[fmpq]]
+    rows: list[Direction]
+    denominator: int
     labels: fmpq_mat
+    lift: fmpq_mat
+    given: fmpq_mat
     x: Float[np.ndarray, "samples inputs"]
     y: Float[np.ndarray, " samples"]
-    fans: list[Fan]
+    flats: list[Flat]
+    flat: Int[np.ndarray, " faces"]
+    patterns: Bool[np.ndarray, "faces samples"]
+    fans: Fans
     cells: int
-    scale: float
+    size: float
 
 
-def problem(x: Any, y: Any, width: int, *, kinks: bool = True, limit: int) -> Problem:
-    """Read data and list the fans of all their faces, or of their cells alone.
+def problem(
+    x: Any,
+    y: Any,
+    width: int,
+    *,
+    kinks: bool = True,
+    limit: int,
+    progress: Callable[[int], None] | None = None,
+) -> Problem:
+    """Read data and list all of their faces.
 
-    **Arguments:** `width`, the number of neurons; `kinks`, whether faces other than cells are
-    wanted; `limit`, the largest number of combinations of them that is taken on.
+    **Arguments:** `width`, the number of neurons; `kinks`, whether combinations of all faces are
+    wanted, or of cells; `limit`, the largest number of these that is taken on; `progress`, told
+    how many more faces have been found.
 
-    **Raises:** `ValueError` with the number where there may be more combinations, where width < 1,
-    and where float64 is off; else like `exact_samples` and `faces`.
+    **Raises:** `ValueError` with the number where there may be more combinations or where they may
+    need more memory than the machine has, where width < 1, where float64 is off, and where an entry
+    or the square of the labels is beyond float64; else like `exact_samples`.
     """
     require_float64("the landscape on data")
     bound = face_bound(x) if kinks else cell_bound(x)
@@ -90,49 +146,132 @@ def problem(x: Any, y: Any, width: int, *, kinks: bool = True, limit: int) -> Pr
             f"there may be {count} combinations of {bound} {'faces' if kinks else 'cells'}, more "
             f"than the limit of {limit}; give fewer samples or neurons, or a larger limit"
         )
-    rows, labels = exact_rows(x, y)
-    whole = whole_rows(x)
-    # The cells come first.
-    every = faces(x, limit=face_bound(x))
-    chosen = itertools.takewhile(lambda face: kinks or not face.zero.any(), every)
-    fans = [_fan(face, rows, whole) for face in chosen]
-    inputs, targets = nearest_matrix(fmpq_mat(rows)), nearest_matrix(labels)[:, 0]
-    size, height = float(np.linalg.norm(inputs)), float(np.linalg.norm(targets))
+    listed, labels = exact_rows(x, y)
+    _check_memory(whole_rows(x), face_bound(x))
+    given = fmpq_mat(listed)
+    inputs, targets = _floats("x", given), _floats("y", labels)[:, 0]
+    _check_labels(labels, targets)
+    coordinates = well_conditioned(given)
+    rows = coordinates.rows
+    found: list[Flat] = []
+    for flat in flats(rows):
+        found.append(flat)
+        if progress is not None:
+            progress(len(flat.patterns))
+    place = np.repeat(np.arange(len(found)), [len(flat.patterns) for flat in found])
+    patterns = np.concatenate([flat.patterns for flat in found])
     return Problem(
         rows=rows,
+        denominator=coordinates.denominator,
         labels=labels,
+        lift=coordinates.map * coordinates.denominator,
+        given=given,
         x=inputs,
         y=targets,
-        fans=fans,
-        cells=sum(not fan.face.zero.any() for fan in fans),
-        scale=height / size if size > 0 and height > 0 else 1.0,
+        flats=found,
+        flat=place,
+        patterns=patterns,
+        fans=Fans(found, place, patterns, rows),
+        cells=len(found[0].patterns),
+        size=math.sqrt(np.max(np.abs(targets))) or 1.0,
     )
 
 
-def _fan(face: Face, rows: list[list[fmpq]], whole: list[Direction]) -> Fan:
-    inputs, dimension = len(rows[0]), len(face.basis)
-    # Whole numbers may be long: their ratios are of the size of 1.
-    basis = fmpq_mat(inputs, dimension)
-    for k, vector in enumerate(face.basis):
-        largest = max(abs(t) for t in vector)
-        for i, t in enumerate(vector):
-            basis[i, k] = fmpq(t, largest)
-    heights = fmpq_mat(rows) * basis
-    beside = [i for i, row in enumerate(whole) if any(row) and not face.zero[i]]
-    sides = fmpq_mat(len(beside), dimension)
-    table = fmpq_mat(len(rows), dimension)
-    for k in range(dimension):
-        for at, i in enumerate(beside):
-            sides[at, k] = heights[i, k] if face.pattern[i] else -heights[i, k]
-        for i in np.flatnonzero(face.pattern).tolist():
-            table[i, k] = heights[i, k]
-    rays = _rays([whole[i] for i in np.flatnonzero(face.zero).tolist()], inputs)
-    return Fan(face, basis, table, sides, rays, _slopes(face, rows, rays))
+def _floats(name: str, entries: fmpq_mat) -> Float[np.ndarray, "rows columns"]:
+    """Round to float64, in which the networks are given and the objective is computed."""
+    values = np.zeros((entries.nrows(), entries.ncols()))
+    least, largest = np.finfo(float).tiny, np.finfo(float).max
+    for i, row in enumerate(entries.tolist()):
+        for k, t in enumerate(row):
+            if t != 0 and not fmpq(*least.as_integer_ratio()) <= abs(t) <= fmpq(int(largest)):
+                at = f"{name}[{i}, {k}]" if name == "x" else f"{name}[{i}]"
+                raise ValueError(
+                    f"{at} is about {_about(t)}, beyond float64, in which networks are given: 0, "
+                    f"or of size {least:.2g} to {largest:.2g}; scale the column"
+                )
+            values[i, k] = nearest(t)
+    return values
 
 
-def _rays(kinks: list[Direction], inputs: int) -> tuple[Direction, ...]:
+def _check_labels(labels: fmpq_mat, values: Float[np.ndarray, " samples"]) -> None:
+    at = int(np.argmax(np.abs(values)))
+    size = abs(values[at])
+    if size > _LARGEST_LABEL or 0 < size < 1 / _LARGEST_LABEL:
+        raise ValueError(
+            f"y[{at}], the largest label, is about {_about(labels[at, 0])}: its square is beyond "
+            f"float64; scale y to between {1 / _LARGEST_LABEL:g} and {_LARGEST_LABEL:g}"
+        )
+
+
+def _about(t: fmpq) -> str:
+    """Write a number that float64 need not hold, to two digits."""
+    values, exponent = scaled([t])
+    digits = exponent * math.log10(2) + math.log10(abs(values[0]))
+    power = math.floor(digits)
+    return f"{'-' if t < 0 else ''}{10 ** (digits - power):.2g}e{power}"
+
+
+def _check_memory(whole: list[Direction], bound: int) -> None:
+    """Refuse data whose flats and faces, and the tables of these, do not fit the machine."""
+    samples, lines = len(whole), distinct_lines(whole).lines
+    rank = fmpz_mat([list(row) for row in lines]).rank() if lines else 1
+    count = 1 + sum(math.comb(len(lines), codimension) for codimension in range(rank))
+    # Of each flat the heights, in Python and in floats, and those of the rays around it.
+    each = samples * (_ROW + rank * (_NUMBER + 8 + 16))
+    rays = 16 * samples * math.comb(len(lines), rank - 1)
+    needed = bound * samples + count * each + rays
+    machine = _memory()
+    if needed > machine:
+        raise ValueError(
+            f"{bound} faces of {samples} samples may need {needed / 2**30:.1f} GiB of memory, more "
+            f"than the {machine / 2**30:.1f} GiB of this machine; give fewer samples or inputs"
+        )
+
+
+def _memory() -> float:
+    """Return the machine's memory in bytes; infinity where the system does not tell."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
+
+
+def _fan(flat: Flat, pattern: Bool[np.ndarray, " samples"], rows: Sequence[Direction]) -> Fan:
+    """Give the fan of a face of a flat, with w·xᵢ > 0 at `pattern`."""
+    inputs, dimension = len(rows[0]), len(flat.basis)
+    on = pattern.tolist()
+    table = [h if active else (0,) * dimension for h, active in zip(flat.heights, on, strict=True)]
+    sides = [
+        h if active else tuple(-t for t in h)
+        for h, active in zip(flat.heights, on, strict=True)
+        if any(h)
+    ]
+    rays = rays_around([rows[i] for i in np.flatnonzero(flat.zero).tolist()], inputs)
+    at = (pattern | flat.zero).tolist()
+    slopes = [
+        [
+            t if active and (always or t > 0) else 0
+            for t, active, always in zip(h, at, on, strict=True)
+        ]
+        for h in ([dot(row, ray) for row in rows] for ray in rays)
+    ]
+    return Fan(
+        pattern=pattern,
+        zero=flat.zero,
+        basis=_matrix(flat.basis, inputs).transpose(),
+        table=_matrix(table, dimension),
+        sides=_matrix(sides, dimension),
+        rays=rays,
+        slopes=_matrix(slopes, len(rows)),
+    )
+
+
+def _matrix(rows: Sequence[Sequence[int]], columns: int) -> fmpq_mat:
+    return fmpq_mat(fmpz_mat(len(rows), columns, [t for row in rows for t in row]))
+
+
+def rays_around(kinks: Sequence[Direction], inputs: int) -> tuple[Direction, ...]:
     """Give the rays, in pairs, of the fan of some hyperplanes, within a complement of its span."""
-    lines = distinct_lines(kinks).lines
+    lines = distinct_lines([primitive(row) for row in kinks]).lines
     if not lines:
         return ()
     table = fmpq_mat([list(row) for row in lines])
@@ -154,18 +293,6 @@ def _rays(kinks: list[Direction], inputs: int) -> tuple[Direction, ...]:
     return tuple(v for ray in found for v in (ray, tuple(-t for t in ray)))
 
 
-def _slopes(face: Face, rows: list[list[fmpq]], rays: tuple[Direction, ...]) -> fmpq_mat:
-    slopes = fmpq_mat(len(rays), len(rows))
-    if not rays:
-        return slopes
-    products = fmpq_mat([list(ray) for ray in rays]) * fmpq_mat(rows).transpose()
-    for i in np.flatnonzero(face.pattern | face.zero).tolist():
-        for r in range(len(rays)):
-            if face.pattern[i] or products[r, i] > 0:
-                slopes[r, i] = products[r, i]
-    return slopes
-
-
 def stays(fan: Fan, errors: fmpq_mat) -> Stays:
     """Say how h goes from the face, exactly."""
     heights = (fan.slopes * errors).entries() if fan.rays else []
@@ -173,51 +300,4 @@ def stays(fan: Fan, errors: fmpq_mat) -> Stays:
         above=all(t >= 0 for t in heights),
         below=all(t <= 0 for t in heights),
         sharp=all(t != 0 for t in heights),
-    )
-
-
-class Tables(NamedTuple):
-    """The fans in floats, padded to one shape.
-
-    - `Q`: an orthonormal basis of each span; `outputs`: Iᵢxᵢ·Q; `dimension`: of the span.
-    - `sides`: sᵢxᵢ/‖xᵢ‖, 0 where w·xᵢ = 0 on the face; `beside`: where it is not.
-    - `slopes`: h on the unit rays, times errors; `kinks`: the sums over each pair of rays.
-    """
-
-    Q: Float[np.ndarray, "faces inputs directions"]
-    outputs: Float[np.ndarray, "faces samples directions"]
-    dimension: np.ndarray
-    sides: Float[np.ndarray, "faces samples inputs"]
-    beside: Bool[np.ndarray, "faces samples"]
-    slopes: Float[np.ndarray, "faces rays samples"]
-    kinks: Float[np.ndarray, "faces pairs samples"]
-
-
-def tables(given: Problem, fans: list[Fan]) -> Tables:
-    """Give the fans in floats."""
-    samples, inputs = given.x.shape
-    count, rays = len(fans), max((len(fan.rays) for fan in fans), default=0)
-    sizes = np.linalg.norm(given.x, axis=1)
-    units = given.x / np.where(sizes > 0, sizes, 1)[:, None]
-    patterns = np.array([fan.face.pattern for fan in fans])
-    zeros = np.array([fan.face.zero for fan in fans])
-    beside = (sizes > 0) & ~zeros
-    Q = np.zeros((count, inputs, inputs))
-    slopes = np.zeros((count, rays, samples))
-    for at, fan in enumerate(fans):
-        if fan.face.basis:
-            span = np.array([unit(b) for b in fan.face.basis])
-            Q[at, :, : len(span)] = np.linalg.qr(span.T)[0]
-        if fan.rays:
-            heights = np.array([unit(ray) for ray in fan.rays]) @ given.x.T
-            on = zeros[at] & (heights > 0)
-            slopes[at, : len(fan.rays)] = np.where(patterns[at] | on, heights, 0)
-    return Tables(
-        Q=Q,
-        outputs=(patterns[:, :, None] * given.x) @ Q,
-        dimension=np.array([len(fan.face.basis) for fan in fans]),
-        sides=np.where(patterns, 1.0, -1.0)[:, :, None] * units * beside[:, :, None],
-        beside=beside,
-        slopes=slopes,
-        kinks=slopes[:, ::2] + slopes[:, 1::2],
     )

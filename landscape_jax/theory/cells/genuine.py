@@ -1,12 +1,14 @@
 """Genuine differentiable local minima: those of a cell combination that lie inside its cells."""
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from flint import fmpq_mat
 from jaxtyping import Array, Float, PyTree
 from scipy.optimize import linprog
 
@@ -30,6 +32,8 @@ class GenuineMinimum(NamedTuple):
     - `signs`: of the z_j.
     - `radius`: minᵢⱼ |w_j·xᵢ| / ‖xᵢ‖ > 0, how far each w_j may move inside its cell.
     - `margin`: minᵢⱼ |w_j·xᵢ| / (‖w_j‖‖xᵢ‖).
+    - `R`: the R_j = z_j w_j, (K, d), in rational numbers, for which all is proven, where
+      `landscape` lists it; None where it was found in floats.
     """
 
     network: TwoLayer
@@ -39,6 +43,7 @@ class GenuineMinimum(NamedTuple):
     signs: tuple[int, ...]
     radius: float
     margin: float
+    R: fmpq_mat | None = None
 
 
 class NotGenuine(NamedTuple):
@@ -297,7 +302,8 @@ def _minimum(
 def value_and_slope(risk: EmpiricalRisk, network: TwoLayer) -> tuple[float, float]:
     """Give the objective and the norm of its gradient."""
     loss, gradient = _look(risk, network)
-    return float(loss), float(np.hypot(jnp.linalg.norm(gradient.W1), jnp.linalg.norm(gradient.W2)))
+    # Its squares need not be float64.
+    return float(loss), math.hypot(*gradient.W1.ravel().tolist(), *gradient.W2.ravel().tolist())
 
 
 @eqx.filter_jit

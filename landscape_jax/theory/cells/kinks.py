@@ -8,6 +8,7 @@ from flint import fmpq_mat
 
 from landscape_jax.networks import TwoLayer
 from landscape_jax.proofs.rationals import nearest, squares
+from landscape_jax.theory.cells.arrangement import dot
 from landscape_jax.theory.cells.fans import Fan, Problem, problem, stays
 from landscape_jax.theory.cells.stationary import FaceMinimum, face_minima, placed
 
@@ -70,7 +71,7 @@ def nondifferentiable_minima(
       δz [(w + δw)·xₙ]₊ is of second order.  Where it is a minimum the loss is also one beside it.
 
     Points on kinks where the loss is differentiable all the same, as eᵢ = 0 there, are not listed:
-    of the solutions of loss 0, for one, many are on kinks.
+    of the solutions of loss 0, for one, many are on kinks.  `landscape` lists one of each loss.
 
     **Arguments:** `x`, (N, d), a bias as a column of ones, and `y`, (N,), numbers as in
     `exact_samples`; `width`, the number K of neurons; `limit`, the largest number of face
@@ -78,8 +79,8 @@ def nondifferentiable_minima(
 
     **Returns:** an iterator of `KinkMinimum`, in the order of the faces.
 
-    **Raises:** `ValueError` with the number where there are more combinations, where width < 1,
-    and where float64 is off; else like `exact_samples` and `faces`.
+    **Raises:** `ValueError` with the number where there are more combinations; else like
+    `landscape`.
 
     Source: LIU, lemma 2, theorem 3, appendix D; all faces at once are LIU.8.
 
@@ -102,15 +103,14 @@ def kink_minima(given: Problem, width: int) -> Iterator[KinkMinimum]:
 def kink_minimum(given: Problem, found: FaceMinimum) -> KinkMinimum:
     """Give the network of a minimum on kinks, and what proves it."""
     fans = [given.fans[at] for at in found.chosen]
-    rests = [fan.face.witness for fan in fans]
-    network, radius, margin = placed(given, fans, found.signs, found.R, rests)
-    kinks = tuple(tuple(np.flatnonzero(fan.face.zero).tolist()) for fan in fans)
+    network, radius, margin = placed(given, found.chosen, found.signs, found.R, {})
+    kinks = tuple(tuple(np.flatnonzero(fan.zero).tolist()) for fan in fans)
     may = [stays(fan, found.errors) for fan in fans]
     return KinkMinimum(
         network=network,
         loss=nearest(squares(found.errors) / len(given.rows)),
         unique=found.unique,
-        differentiable=all(m.above and m.below for m in may),
+        differentiable=not found.kinked,
         signs=found.signs,
         kinks=kinks,
         multipliers=tuple(_multipliers(given, fan, found.errors) for fan in fans),
@@ -123,13 +123,13 @@ def kink_minimum(given: Problem, found: FaceMinimum) -> KinkMinimum:
 
 def _multipliers(given: Problem, fan: Fan, errors: fmpq_mat) -> Multipliers:
     """Give λᵢ = h(−r)/(h(r) + h(−r)) for the ray r dual to xᵢ, where the kinks are independent."""
-    at = np.flatnonzero(fan.face.zero).tolist()
-    if len(fan.rays) != 2 * len(at) or len(at) != len(given.rows[0]) - len(fan.face.basis):
+    at = np.flatnonzero(fan.zero).tolist()
+    if len(fan.rays) != 2 * len(at) or len(at) != len(given.rows[0]) - fan.basis.ncols():
         return {}
     heights = (fan.slopes * errors).entries() if at else []
     found = {}
     for r, ray in enumerate(fan.rays):
-        products = [sum(s * t for s, t in zip(given.rows[i], ray, strict=True)) for i in at]
+        products = [dot(given.rows[i], ray) for i in at]
         i = next((i for i, t in zip(at, products, strict=True) if t > 0), None)
         if i is not None:
             total = heights[r] + heights[r ^ 1]

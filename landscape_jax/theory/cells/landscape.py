@@ -1,16 +1,27 @@
 """The whole landscape of a ReLU network on a small data set, in one call."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from flint import fmpq
 
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.proofs.rationals import nearest, squares
 from landscape_jax.theory.cells.arrangement import combination_count
+from landscape_jax.theory.cells.candidates import Tables, candidates
+from landscape_jax.theory.cells.faces import face_bound
 from landscape_jax.theory.cells.fans import Problem, problem
 from landscape_jax.theory.cells.genuine import GenuineMinimum, value_and_slope
 from landscape_jax.theory.cells.kinks import KinkMinimum, kink_minimum
 from landscape_jax.theory.cells.saddles import Saddle, all_saddles
-from landscape_jax.theory.cells.stationary import FaceMinimum, face_minima, placed
+from landscape_jax.theory.cells.stationary import (
+    FaceMinimum,
+    counted,
+    minimum_of,
+    placed,
+    stationary,
+)
 
 _Listed = TypeVar("_Listed", GenuineMinimum, KinkMinimum, Saddle)
 
@@ -24,8 +35,14 @@ class Landscape(NamedTuple):
     - `differentiable_minima`: one of each cell combination that has some.
     - `saddles`: the differentiable ones, see `saddles`.
     - `nondifferentiable_minima`: one of each face combination that has some.
-    - `smooth_kinks`: of the minima on kinks where the loss is differentiable a lowest one, given
-      only where it is lower than all that is listed: on special data, such as labels 0 on kinks.
+    - `smooth_kinks`: minima on kinks where the loss is differentiable all the same, as on special
+      data such as labels 0: one for each value of the loss that no minimum of the other two lists
+      has.
+    - `complete`: the claim that every local minimum of the loss has the value of a listed one, that
+      every combination of cells, and of faces where the loss has no gradient, that holds a local
+      minimum is listed, and that each of the others was excluded by floating-point numbers with a
+      proven bound of their rounding (see `candidates`) or else in rational numbers.
+    - `decided_exactly`: how many combinations rational numbers decided.
     """
 
     cells: int
@@ -37,6 +54,17 @@ class Landscape(NamedTuple):
     saddles: tuple[Saddle, ...]
     nondifferentiable_minima: tuple[KinkMinimum, ...]
     smooth_kinks: tuple[KinkMinimum, ...]
+    complete: bool
+    decided_exactly: int
+
+
+class _Minima(NamedTuple):
+    """The minima of all combinations: in cells, on kinks without a gradient, on others by value."""
+
+    inside: list[FaceMinimum]
+    bent: list[FaceMinimum]
+    smooth: list[FaceMinimum]
+    decided: int
 
 
 def landscape(
@@ -50,24 +78,29 @@ def landscape(
     """List the whole landscape of L(z, w) = (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)².
 
     Every point (z, w) has each w_j in exactly one face, and all local minima of a combination of
-    faces have the same loss (`face_minima`): one of each is listed.  The global minimum is among
-    them, so that the lowest listed loss is the global one: L is attained, as on each of finitely
-    many closed combinations of cells, polyhedral cones in the R_j = z_j w_j, it is a convex
-    quadratic function that is ≥ 0 (Frank and Wolfe 1956); a global minimum is a local one; and it
-    is either inside cells, or on kinks without a gradient, or on kinks with one.  The last are too
-    many to list, but those that would be lower than all others are looked for.  All that is listed
-    is proven; that nothing is missed holds up to sets of minima thinner than rounding.
+    faces have the same loss (`face_minima`).  Listed is one of each combination of cells, one of
+    each combination with kinks where the loss has no gradient, and, of the minima on kinks where it
+    has one, which may be too many to list, one for each loss that none of the others has.  So every
+    local minimum has a listed loss, and the lowest of these is the global one: L is attained, as on
+    each of finitely many closed combinations of cells, polyhedral cones in the R_j = z_j w_j, it is
+    a convex quadratic function that is ≥ 0 (Frank and Wolfe 1956), and a global minimum is a local
+    one.  All of this is proven, that nothing is missed too.
+
+    The same is listed in whatever coordinates the inputs are given: offsets (with a bias) and
+    scales of the columns do not matter, as the work is done in coordinates of its own, which an
+    exact map leads to and from (see `coordinates`).
 
     **Arguments:** `x`, (N, d), a bias as a column of ones, and `y`, (N,), numbers as in
     `exact_samples`; `width`, the number K of neurons; `limit`, the largest number of face
     combinations that is taken on: `face_combinations` of samples in general position; `progress`,
-    told how many combinations have been looked at, and how many there are to look at.
+    told how many faces have been found and combinations looked at, and how many there are at most,
+    or exactly once all faces are known.
 
     **Returns:** a `Landscape`.
 
-    **Raises:** `ValueError` with the number where there may be more combinations, where width < 1,
-    and where float64 is off; `RuntimeError` where nothing is found; else like `exact_samples` and
-    `faces`.
+    **Raises:** `ValueError` with the number where there may be more combinations, or where they may
+    need more memory than the machine has, where width < 1, where float64 is off, and where an entry
+    or the square of the labels is beyond float64; else like `exact_samples`.
 
     Source: LIU, theorems 1 to 3; all faces at once are LIU.8.
 
@@ -82,9 +115,8 @@ def landscape(
 
     ```
     """
-    given = problem(x, y, width, limit=limit)
-    counts = [combination_count(n, width) for n in (given.cells, len(given.fans))]
-    total, done = counts[0] + 2 * counts[1], 0
+    bound = face_bound(x)
+    total, done = bound + combination_count(bound, width), 0
 
     def told(more: int) -> None:
         nonlocal done
@@ -92,39 +124,76 @@ def landscape(
         if progress is not None:
             progress(done, total)
 
-    inside = list(face_minima(given, range(given.cells), width, kinked=False, progress=told))
-    every = range(len(given.fans))
-    bent = list(face_minima(given, every, width, kinked=True, progress=told))
-    least = min((squares(minimum.errors) for minimum in [*inside, *bent]), default=None)
-    beneath = list(face_minima(given, every, width, kinked=False, below=least, progress=told))
-    # Below 0 there was nothing to look at.
-    told(total - done)
-    lower = min(beneath, key=lambda minimum: squares(minimum.errors), default=None)
-    if lower is not None:
-        least = squares(lower.errors)
-    if least is None:
-        raise RuntimeError(
-            "no minimum was found: those that there are lie within rounding of kinks"
-        )
+    given = problem(x, y, width, limit=limit, progress=told)
+    counts = [combination_count(n, width) for n in (given.cells, len(given.fans))]
+    total = len(given.fans) + counts[1]
+    found = _minima(given, width, told)
+    every = [*found.inside, *found.bent, *found.smooth]
     return Landscape(
         cells=given.cells,
         combinations=counts[0],
         faces=len(given.fans),
         face_combinations=counts[1],
-        global_loss=nearest(least / len(given.rows)),
-        differentiable_minima=_lowest_first(_genuine(given, inside)),
+        global_loss=nearest(min(squares(m.errors) for m in every) / len(given.rows)),
+        differentiable_minima=_lowest_first(_genuine(given, found.inside)),
         saddles=_lowest_first(all_saddles(given, width, kinks=False)),
-        nondifferentiable_minima=_lowest_first(kink_minimum(given, m) for m in bent),
-        smooth_kinks=() if lower is None else (kink_minimum(given, lower),),
+        nondifferentiable_minima=_lowest_first(kink_minimum(given, m) for m in found.bent),
+        smooth_kinks=_lowest_first(kink_minimum(given, m) for m in found.smooth),
+        complete=True,
+        decided_exactly=found.decided,
     )
+
+
+def _minima(given: Problem, width: int, told: Callable[[int], None]) -> _Minima:
+    """Find the minima of all combinations of faces, in one go through them."""
+    inside, bent, decided = [], [], 0
+    smooth: list[tuple[fmpq, tuple[int, ...]]] = []
+    # Combinations with kinks and errors of 0 hold minima of loss 0 at most.
+    exact: list[tuple[int, ...]] = []
+    for block in candidates(Tables(given), range(len(given.fans)), width):
+        inner = np.all(block.chosen < given.cells, axis=1)
+        solved = block.possible & block.zero & ~inner
+        exact += map(tuple, block.chosen[solved].tolist())
+        for chosen in counted(block, block.possible & ~solved, told):
+            decided += 1
+            found = stationary(given, chosen)
+            if found is None:
+                continue
+            if all(at < given.cells for at in chosen) or found.kinked:
+                minimum = minimum_of(given, chosen, found)
+                if minimum is not None:
+                    (bent if found.kinked else inside).append(minimum)
+            else:
+                smooth.append((squares(found.errors), chosen))
+    smooth += [(fmpq(0), chosen) for chosen in exact]
+    others, more = _unlisted(given, smooth, {squares(m.errors) for m in [*inside, *bent]})
+    return _Minima(inside, bent, others, decided + more)
+
+
+def _unlisted(
+    given: Problem, smooth: Sequence[tuple[fmpq, tuple[int, ...]]], listed: set[fmpq]
+) -> tuple[list[FaceMinimum], int]:
+    """Find one minimum on smooth kinks of each value that is not listed, and how many were tried.
+
+    **Arguments:** `smooth`, the combinations that may hold some, each with its ‖e‖².
+    """
+    found, tried = [], 0
+    for value, chosen in smooth:
+        if value in listed:
+            continue
+        tried += 1
+        fit = stationary(given, chosen)
+        minimum = None if fit is None else minimum_of(given, chosen, fit)
+        if minimum is not None:
+            found.append(minimum)
+            listed.add(value)
+    return found, tried
 
 
 def _genuine(given: Problem, found: Iterable[FaceMinimum]) -> Iterator[GenuineMinimum]:
     risk = EmpiricalRisk(given.x, given.y)
     for minimum in found:
-        fans = [given.fans[at] for at in minimum.chosen]
-        rests = [fan.face.witness for fan in fans]
-        network, radius, margin = placed(given, fans, minimum.signs, minimum.R, rests)
+        network, radius, margin = placed(given, minimum.chosen, minimum.signs, minimum.R, {})
         yield GenuineMinimum(
             network=network,
             loss=nearest(squares(minimum.errors) / len(given.rows)),
@@ -133,6 +202,7 @@ def _genuine(given: Problem, found: Iterable[FaceMinimum]) -> Iterator[GenuineMi
             signs=minimum.signs,
             radius=radius,
             margin=margin,
+            R=minimum.R,
         )
 
 

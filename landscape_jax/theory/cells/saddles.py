@@ -5,22 +5,21 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import fmpq, fmpq_mat
-from jaxtyping import Float
+from flint import fmpq, fmpq_mat, fmpz_mat
+from jaxtyping import Bool, Float, Int
 
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
-from landscape_jax.proofs.rationals import (
-    nearest,
-    nearest_matrix,
-    null_space,
-    rational,
-    squares,
-)
-from landscape_jax.theory.cells.arrangement import centre, unit
+from landscape_jax.proofs.rationals import least_squares, nearest, null_space, squares
+from landscape_jax.theory.cells.arrangement import direction
+from landscape_jax.theory.cells.cones import positive_point
+from landscape_jax.theory.cells.coordinates import root, scaled
 from landscape_jax.theory.cells.fans import Fan, Problem, problem
-from landscape_jax.theory.cells.stationary import FaceMinimum, face_minima, placed
+from landscape_jax.theory.cells.stationary import FaceMinimum, face_minima, placed, witness
 from landscape_jax.theory.cells.ways import Way, saddle_ways
+
+# Faces that are held against all rays at a time.
+_FACES = 1024
 
 
 class Saddle(NamedTuple):
@@ -33,6 +32,8 @@ class Saddle(NamedTuple):
     - `moving`: the neurons with z_j = 0 that can go down and up.
     - `descent`, `ascent`: of one of them.
     - `radius`, `margin`: min |w_j·xᵢ|/‖xᵢ‖ and |w_j·xᵢ|/(‖w_j‖‖xᵢ‖) over the other samples.
+    - `R`: the R_j = z_j w_j, (K, d), and `rests`: for each of `moving` its w_j, up to scale, both
+      in rational numbers, for which all is proven.
     """
 
     network: TwoLayer
@@ -45,18 +46,22 @@ class Saddle(NamedTuple):
     ascent: Way
     radius: float
     margin: float
+    R: fmpq_mat
+    rests: fmpq_mat
 
 
 class _Rest(NamedTuple):
-    """A face where a neuron may rest with h(w) = 0 and h ≠ 0: the unit w, and the v of largest |h|.
+    """A face where a neuron may rest with h(w) = 0 and h ≠ 0: a w, and a v of large |h|.
 
-    - `slope`: h(v).
+    - `w`, `v`: (d, 1), exactly, of a norm next to 1; `slope`: h(v)/‖v‖.
+    - `steepness`: |h(v)| of the largest, for v of length 1 in the coordinates of `Problem.rows`.
     """
 
     place: int
-    w: Float[np.ndarray, " inputs"]
-    v: Float[np.ndarray, " inputs"]
+    w: fmpq_mat
+    v: fmpq_mat
     slope: float
+    steepness: float
 
 
 def saddles(
@@ -71,8 +76,9 @@ def saddles(
         N ΔL = 2ta h(w_j) + t² (a² Σ_{w_j·xᵢ > 0} (w_j·xᵢ)² + 2ab h(v)) + O(t³).
 
     So ∂L/∂z_j = 0 asks for h(w_j) = 0: w_j lies in its cell and perpendicular to the gradient.
-    Where h ≠ 0 the quadratic form in (a, b) has eigenvalues of both signs, for the v of the largest
-    |h|: its eigenvectors are the descent and the ascent.
+    Where h ≠ 0 the quadratic form in (a, b) has eigenvalues of both signs, for any v with h(v) ≠ 0:
+    its eigenvectors are the descent and the ascent.  The v is one of large |h|(v), where its length
+    is taken in the coordinates of `well_conditioned`.
 
     What the paper says and does not hold: theorem 2 promises a saddle for all choices of neurons,
     which holds only where appendix C.2 finds them inside their cells.  Neurons with z_j = 0 and
@@ -87,15 +93,15 @@ def saddles(
     **Returns:** an iterator of `Saddle`.  That each is one is proven in rational numbers before it
     is rounded, and `descent` and `ascent` are looked at by the objective.
 
-    **Raises:** `ValueError` with the number where there are more combinations, where width < 1,
-    and where float64 is off; else like `exact_samples` and `faces`.
+    **Raises:** `ValueError` with the number where there are more combinations; else like
+    `landscape`.
 
     Source: LIU, theorem 2, appendix C; all cells at once are LIU.8.
 
     ```python
     >>> saddle = next(saddles([[1, 0], [0, 1]], [1, -1], 1))
     >>> saddle.loss, saddle.network.W1.round(3).tolist(), saddle.network.W2.tolist()
-    (1.0, [[0.707, 0.707]], [[0.0]])
+    (1.0, [[1.0, 1.0]], [[0.0]])
     >>> saddle.descent.value < 1 < saddle.ascent.value
     True
 
@@ -110,87 +116,140 @@ def all_saddles(given: Problem, width: int, kinks: bool) -> Iterator[Saddle]:
     places = range(len(given.fans) if kinks else given.cells)
     for moving in range(1, width + 1):
         for others in face_minima(given, places, width - moving, kinked=False):
-            rests = [r for at in places if (r := _rest(given, at, others.errors)) is not None]
+            rests = _rests(given, len(places), others.errors)
             for chosen in itertools.combinations_with_replacement(rests, moving):
                 on = [*others.chosen, *(rest.place for rest in chosen)]
                 if not kinks or any(at >= given.cells for at in on):
                     yield _saddle(given, risk, others, chosen)
 
 
+def _rests(given: Problem, count: int, errors: fmpq_mat) -> list[_Rest]:
+    """Find where on the first `count` faces a neuron may rest as one that can move.
+
+    On a face h(w) = Σ eᵢ [w·xᵢ]₊ is linear, and a face is the open cone of the rays in its closure:
+    h has a zero on it if and only if it has both signs, or is 0, on these.  On the rays it is
+    computed exactly, once for all faces.
+    """
+    lines = np.flatnonzero([len(given.flats[at].basis) == 1 for at in given.flat.tolist()])
+    outputs = [
+        [abs(h[0]) if on else 0 for h, on in zip(given.flats[flat].heights, pattern, strict=True)]
+        for flat, pattern in zip(
+            given.flat[lines].tolist(), given.patterns[lines].tolist(), strict=True
+        )
+    ]
+    values = (fmpq_mat(fmpz_mat(outputs)) * errors).entries() if outputs else []
+    signs = np.array([(t > 0) - (t < 0) for t in values], int)
+    zeros = np.array([flat.zero for flat in given.flats])
+    nothing = np.array([not any(row) for row in given.rows])
+    on, off = _sides(given, zeros, nothing, lines)
+    rays = np.concatenate([off, on, on + off], axis=1)
+    found = []
+    for first in range(0, count, _FACES):
+        some = np.arange(first, min(first + _FACES, count))
+        above, below = _sides(given, zeros, nothing, some)
+        kinks = zeros[given.flat[some]].astype(np.float32)
+        # How many samples are on the wrong side of a ray, or on either side of one on a kink.
+        closed = np.concatenate([above, below, kinks], axis=1) @ rays.T == 0
+        up, down = (np.any(closed[:, signs == sign], axis=1) for sign in (1, -1))
+        for place in some[up == down].tolist():
+            rest = _rest(given, place, errors)
+            if rest is not None:
+                found.append(rest)
+    return found
+
+
+def _sides(
+    given: Problem,
+    zeros: Bool[np.ndarray, "flats samples"],
+    nothing: Bool[np.ndarray, " samples"],
+    places: Int[np.ndarray, " some"],
+) -> tuple[Float[np.ndarray, "some samples"], Float[np.ndarray, "some samples"]]:
+    """Give 1 where w·xᵢ > 0 on some faces, and where w·xᵢ < 0."""
+    on = given.patterns[places]
+    off = ~(on | zeros[given.flat[places]] | nothing)
+    return on.astype(np.float32), off.astype(np.float32)
+
+
 def _rest(given: Problem, place: int, errors: fmpq_mat) -> _Rest | None:
     """Find where on a face a neuron may rest as one that can move; None where it cannot."""
     fan = given.fans[place]
     along = fan.table.transpose() * errors
-    around = fan.slopes * errors if fan.rays else fmpq_mat(0, 1)
+    around = (fan.slopes * errors).entries() if fan.rays else []
     flat = all(s == 0 for s in along.entries())
-    if flat and all(s == 0 for s in around.entries()):
+    if flat and all(s == 0 for s in around):
         return None
-    w = fan.face.witness if flat else _perpendicular(fan, along)
+    w = witness(given, place) if flat else _perpendicular(given, fan, along)
     if w is None:
         return None
-    # h on the unit rays, and on the gradient within the face's span.
-    e = nearest_matrix(errors)[:, 0]
-    ways = [unit(ray) for ray in fan.rays]
-    slopes = [nearest(s) / _length(ray) for s, ray in zip(around.entries(), fan.rays, strict=True)]
+    # h on the rays, and on its gradient within the face's span.
+    ways = [fmpq_mat(len(ray), 1, list(ray)) for ray in fan.rays]
     if not flat:
-        Q = np.linalg.qr(np.array([unit(b) for b in fan.face.basis]).T)[0]
-        gradient = Q @ (Q.T @ (given.x.T @ (e * fan.face.pattern)))
-        slopes.append(float(np.linalg.norm(gradient)))
-        ways.append(gradient / slopes[-1])
-    best = int(np.argmax(np.abs(slopes)))
-    return _Rest(place, w, ways[best], slopes[best])
+        ways.append(_gradient(given, fan, errors))
+        around = [*around, squares(ways[-1])]
+    steep = [root(s * s / squares(v)) for s, v in zip(around, ways, strict=True)]
+    best = int(np.argmax(steep))
+    v = given.lift * ways[best]
+    size = root(around[best] ** 2 / squares(v))
+    slope = size if around[best] > 0 else -size
+    return _Rest(place, _near_1(w), _near_1(v), slope, steep[best])
 
 
-def _length(ray: tuple[int, ...]) -> float:
-    largest = max(abs(t) for t in ray)
-    return largest * float(np.linalg.norm([t / largest for t in ray]))
+def _near_1(v: fmpq_mat) -> fmpq_mat:
+    """Divide by a power of two next to the norm."""
+    return v * fmpq(2) ** -scaled(v.entries())[1]
 
 
-def _perpendicular(fan: Fan, along: fmpq_mat) -> Float[np.ndarray, " inputs"] | None:
-    """Give a unit w of the face with h(w) = 0, as deep as is found and proven; None without any."""
+def _gradient(given: Problem, fan: Fan, errors: fmpq_mat) -> fmpq_mat:
+    """Give the gradient of h within the face's span, in the coordinates of `Problem.rows`."""
+    on = [e if active else fmpq(0) for e, active in zip(errors.entries(), fan.pattern, strict=True)]
+    rows = fmpq_mat(fmpz_mat([list(row) for row in given.rows]))
+    whole = rows.transpose() * fmpq_mat(len(on), 1, on)
+    return fan.basis * least_squares(fan.basis, whole)
+
+
+def _perpendicular(given: Problem, fan: Fan, along: fmpq_mat) -> fmpq_mat | None:
+    """Give a w of the face with h(w) = 0, as deep as is found; None where there is none."""
     C = null_space(along.transpose())
-    if not C.ncols():
-        return None
-    sides = fan.sides * C
-    t = [1.0] + [0.0] * (C.ncols() - 1)
-    if sides.nrows():
-        table = nearest_matrix(sides)
-        sizes = np.linalg.norm(table, axis=1)
-        if not np.all(sizes > 0):
-            return None
-        t = centre(table / sizes[:, None], np.ones(len(table), bool)).tolist()
-    inside = fmpq_mat(C.ncols(), 1, [rational(s) for s in t])
-    if any(h <= 0 for h in (sides * inside).entries()):
-        return None
-    w = nearest_matrix(fan.basis * C * inside)[:, 0]
-    return w / np.linalg.norm(w)
+    inside = positive_point(fan.sides * C) if C.ncols() else None
+    return None if inside is None else given.lift * fan.basis * C * inside
 
 
 def _saddle(
     given: Problem, risk: EmpiricalRisk, others: FaceMinimum, chosen: tuple[_Rest, ...]
 ) -> Saddle:
-    inputs = given.x.shape[1]
-    fans = [given.fans[at] for at in (*others.chosen, *(rest.place for rest in chosen))]
+    inputs, first = given.given.ncols(), len(others.chosen)
+    places = (*others.chosen, *(rest.place for rest in chosen))
     signs = (*others.signs, *[0] * len(chosen))
-    R = fmpq_mat(len(fans), inputs, others.R.entries() + [fmpq(0)] * (len(chosen) * inputs))
-    rests = [fan.face.witness for fan in fans[: len(others.chosen)]] + [r.w for r in chosen]
-    network, radius, margin = placed(given, fans, signs, R, rests)
-    first = len(others.chosen)
-    steepest = max(range(len(chosen)), key=lambda k: abs(chosen[k].slope))
-    neuron, rest = first + steepest, chosen[steepest]
-    heights = np.maximum(given.x @ np.asarray(network.W1)[neuron], 0)
-    heights[fans[neuron].face.zero] = 0
-    reach = min(radius, float(np.sqrt(given.scale)))
-    down, up = saddle_ways(risk, network, neuron, rest.v, rest.slope, heights, reach)
+    R = fmpq_mat(len(places), inputs, others.R.entries() + [fmpq(0)] * (len(chosen) * inputs))
+    rests = {first + k: rest.w for k, rest in enumerate(chosen)}
+    network, radius, margin = placed(given, places, signs, R, rests)
+    steepest = max(range(len(chosen)), key=lambda k: chosen[k].steepness)
+    rest, neuron = chosen[steepest], first + steepest
+    # At w_j = 0 its length is of no matter.
+    lengths = root(squares(rest.w)) or 1.0, root(squares(rest.v))
+    w, v = (
+        np.array([nearest(t) for t in (given.given * some).entries()]) / length
+        for some, length in zip((rest.w, rest.v), lengths, strict=True)
+    )
+    norm = float(np.linalg.norm(np.asarray(network.W1)[neuron]))
+    w *= norm
+    # To where a sign changes, but not by more than the parameters are.
+    beside = ~given.fans[rest.place].zero & (v != 0)
+    edge = float(np.min(np.abs(w[beside] / v[beside]), initial=np.inf))
+    reach = min(edge, max(given.size, norm))
+    unit, heights = direction(rest.v), np.maximum(w, 0)
+    down, up = saddle_ways(risk, network, neuron, unit, rest.slope, heights, reach)
     return Saddle(
         network=network,
         loss=nearest(squares(others.errors) / len(given.rows)),
         unique=others.unique,
         signs=signs,
-        kinks=tuple(tuple(np.flatnonzero(fan.face.zero).tolist()) for fan in fans),
-        moving=tuple(range(first, len(fans))),
+        kinks=tuple(tuple(np.flatnonzero(given.fans[at].zero).tolist()) for at in places),
+        moving=tuple(range(first, len(places))),
         descent=down,
         ascent=up,
         radius=radius,
         margin=margin,
+        R=R,
+        rests=fmpq_mat([rest.w.entries() for rest in chosen]),
     )

@@ -1,32 +1,22 @@
 """All combinations of faces that hold a local minimum, found in floats and proven in rationals."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from flint import fmpq, fmpq_mat
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool
 
 from landscape_jax.networks import TwoLayer
-from landscape_jax.proofs.rationals import (
-    least_squares,
-    nearest,
-    nearest_matrix,
-    null_space,
-    rational,
-    squares,
-)
-from landscape_jax.theory.cells.arrangement import centre
-from landscape_jax.theory.cells.fans import Fan, Problem, Stays, Tables, stays, tables
-from landscape_jax.theory.cells.solutions import rank_tolerance
+from landscape_jax.proofs.rationals import least_squares, null_space, squares
+from landscape_jax.theory.cells.candidates import Candidates, Tables, candidates
+from landscape_jax.theory.cells.cones import positive_point
+from landscape_jax.theory.cells.coordinates import root, scaled
+from landscape_jax.theory.cells.fans import Fan, Problem, Stays, stays
 
-_BLOCK = 4096
-# Combinations whose table has a larger condition number are not filtered in floats.
-_CONDITION = 1e5
-# Rounding of errors (times the condition) and of solutions (times its square), with room.
-_ROUNDING = 1e-13
 Signs = tuple[int, ...]
 
 
@@ -36,6 +26,7 @@ class FaceMinimum(NamedTuple):
     - `chosen`: the neurons' faces, by their place; `signs`: of z.
     - `R`: the R_j = z_j w_j, (K, d); `errors`: output − y, (N, 1).
     - `unique`: whether R is the only one of these faces.
+    - `kinked`: whether the loss has no gradient there.
     """
 
     chosen: tuple[int, ...]
@@ -43,6 +34,25 @@ class FaceMinimum(NamedTuple):
     R: fmpq_mat
     errors: fmpq_mat
     unique: bool
+    kinked: bool
+
+
+class Stationary(NamedTuple):
+    """What is exactly true of the least squares on the spans of some faces.
+
+    - `t`, `V`: R_j = B_j t_j for all of t + Vc; `errors`: output − y; `may`: whether h_j is ≥ 0 or
+      ≤ 0 on each face.
+    """
+
+    t: fmpq_mat
+    V: fmpq_mat
+    errors: fmpq_mat
+    may: list[Stays]
+
+    @property
+    def kinked(self) -> bool:
+        """Whether some h_j is not 0: the loss has no gradient there."""
+        return not all(m.above and m.below for m in self.may)
 
 
 class _Fit(NamedTuple):
@@ -59,7 +69,6 @@ def face_minima(
     width: int,
     *,
     kinked: bool,
-    below: fmpq | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[FaceMinimum]:
     """Give one local minimum of each combination of faces that holds some.
@@ -76,111 +85,75 @@ def face_minima(
     As h_j = 0 on the span of its face, R is a least squares solution on the spans of the faces,
     R = R* + Vc, and e is the same for all minima of a combination.
 
-    1. All least squares, by singular values, and the signs of h_j on the rays of `Fan`, in floats,
-       thousands at once.  What fails by more than rounding, 1e-13 of the data's scale times the
-       condition number (its square for R), is left out; combinations of a condition number above
-       1e5 are all kept.
-    2. Of what is left the least squares, the signs of h_j and of R_j on each sample are computed in
-       rational numbers: everything that is given is proven.  Where R is not unique a least distance
-       problem gives the c; sets of R thinner than its rounding, about 1e-8, may be missed.
+    1. All least squares and the signs of h_j on the rays of `Fan` and of R_j on the samples, in
+       floats, thousands at once, each with a proven bound of its rounding: what is left out holds
+       no minimum (see `candidates`).
+    2. Of what is left all of these are computed in rational numbers; where R is not unique,
+       `positive_point` finds a c with all R_j on their faces, or proves that there is none.
+
+    So everything that is given is a local minimum, and no combination that holds one is missed.
 
     **Arguments:** `given`, from `problem`; `places`, the faces that are taken; `width`, the number
     K of neurons, which may be 0; `kinked`, whether to give just those where L has no gradient;
-    `below`, just those with a smaller ‖e‖²; `progress`, told of how many more combinations have
-    been looked at.
+    `progress`, told of how many more combinations have been looked at.
 
     **Returns:** an iterator, in the order of `itertools.combinations_with_replacement`; each with
     z_j ≠ 0 for as many neurons as can be.
 
     Source: LIU, lemma 1, theorems 1 and 3, which take cells and one kink.
     """
-    # No square is below 0.
-    if below == 0:
-        return
     if not width:
-        yield FaceMinimum((), (), fmpq_mat(0, given.x.shape[1]), -given.labels, True)
+        nothing = fmpq_mat(0, given.given.ncols())
+        yield FaceMinimum((), (), nothing, -given.labels, True, False)
         return
-    fans = [given.fans[at] for at in places]
-    known = tables(given, fans)
-    every = itertools.combinations_with_replacement(range(len(fans)), width)
-    while block := list(itertools.islice(every, _BLOCK)):
-        combinations = np.array(block)
-        possible = _possible(given, known, combinations, kinked, below)
-        seen = 0
-        for at in [*np.flatnonzero(possible).tolist(), len(block)]:
-            if progress is not None:
-                progress(at - seen)
-            seen = at
-            if at < len(block):
-                found = _proven(given, [fans[j] for j in block[at]], kinked, below)
-                if found is not None:
-                    yield found._replace(chosen=tuple(places[j] for j in block[at]))
+    tables = Tables(given)
+    for block in candidates(tables, places, width):
+        # Errors of 0 hold no neuron at a kink.
+        wanted = block.possible & ~(kinked & block.zero)
+        for chosen in counted(block, wanted, progress):
+            found = stationary(given, chosen)
+            if found is not None and (found.kinked or not kinked):
+                minimum = minimum_of(given, chosen, found)
+                if minimum is not None:
+                    yield minimum
 
 
-def _possible(
-    given: Problem,
-    known: Tables,
-    combinations: Int[np.ndarray, "block neurons"],
-    kinked: bool,
-    below: fmpq | None,
-) -> Bool[np.ndarray, " block"]:
-    """Say which combinations may hold a minimum, as far as rounding tells."""
-    count, width = combinations.shape
-    samples, inputs = given.x.shape
-    A = known.outputs[combinations].transpose(0, 2, 1, 3).reshape(count, samples, -1)
-    U, s, Vt = np.linalg.svd(A, full_matrices=False)
-    kept = s > rank_tolerance(samples, width * inputs, float(np.finfo(float).eps)) * s[:, :1]
-    along = np.where(kept, np.einsum("cnr,n->cr", U, given.y), 0)
-    errors = np.einsum("cnr,cr->cn", U, along) - given.y
-    t = np.einsum("crk,cr->ck", Vt, along / np.where(kept, s, 1)).reshape(count, width, inputs)
-    R = np.einsum("cjdk,cjk->cjd", known.Q[combinations], t)
-    smallest = np.min(np.where(kept, s, s[:, :1]), axis=1)
-    condition = s[:, 0] / np.where(smallest > 0, smallest, 1)
-    size = np.linalg.norm(given.x) * np.linalg.norm(given.y)
-    slack = (_ROUNDING * np.maximum(condition, 1) * size)[:, None]
-
-    slopes = np.einsum("cjrn,cn->cjr", known.slopes[combinations], errors)
-    above = np.min(slopes, axis=2, initial=0) >= -slack
-    under = np.max(slopes, axis=2, initial=0) <= slack
-    bends = np.abs(np.einsum("cjrn,cn->cjr", known.kinks[combinations], errors))
-    wanted = np.max(bends, axis=(1, 2), initial=0) > slack[:, 0] if kinked else np.full(count, True)
-    if below is not None:
-        wanted &= np.linalg.norm(errors, axis=1) <= float(np.sqrt(nearest(below))) + slack[:, 0]
-
-    unique = np.sum(kept, axis=1) == np.sum(known.dimension[combinations], axis=1)
-    reach = np.linalg.norm(R, axis=(1, 2)) + np.linalg.norm(given.y) / np.where(
-        smallest > 0, smallest, 1
-    )
-    room = (_ROUNDING * np.maximum(condition, 1) ** 2 * reach)[:, None]
-    heights = np.einsum("cjnd,cjd->cjn", known.sides[combinations], R)
-    beside = known.beside[combinations]
-    positive = np.min(np.where(beside, heights, np.inf), axis=2) > -room
-    negative = np.max(np.where(beside, heights, -np.inf), axis=2) < room
-    rests = np.linalg.norm(R, axis=2) <= room
-    free = ~unique[:, None]
-    states = (above & (positive | free)) | (under & (negative | free)) | (above & under & rests)
-    return (np.all(states, axis=1) & wanted) | (condition > _CONDITION)
+def counted(
+    block: Candidates,
+    wanted: Bool[np.ndarray, " block"],
+    progress: Callable[[int], None] | None,
+) -> Iterator[tuple[int, ...]]:
+    """Give the wanted combinations of a block, and tell how many have been passed."""
+    seen = 0
+    for at in [*np.flatnonzero(wanted).tolist(), len(wanted)]:
+        if progress is not None:
+            progress(at - seen)
+        seen = at
+        if at < len(wanted):
+            yield tuple(block.chosen[at].tolist())
 
 
-def _proven(
-    given: Problem, fans: list[Fan], kinked: bool, below: fmpq | None
-) -> FaceMinimum | None:
-    """Find a minimum inside some faces and prove it, in rational numbers."""
+def stationary(given: Problem, chosen: Sequence[int]) -> Stationary | None:
+    """Give the least squares on the spans of some faces; None where some h_j forbids a minimum."""
+    fans = [given.fans[at] for at in chosen]
     fit = _fit(fans, given.labels)
-    if below is not None and squares(fit.errors) >= below:
-        return None
     may = [stays(fan, fit.errors) for fan in fans]
-    if not all(m.above or m.below for m in may) or (
-        kinked and all(m.above and m.below for m in may)
-    ):
-        return None
-    unique = fit.V.ncols() == 0
-    signs, t = _unique_signs(fans, may, fit.t), fit.t
+    return Stationary(*fit, may) if all(m.above or m.below for m in may) else None
+
+
+def minimum_of(given: Problem, chosen: tuple[int, ...], found: Stationary) -> FaceMinimum | None:
+    """Give a minimum inside the faces of a stationary combination; None where there is none."""
+    fans = [given.fans[at] for at in chosen]
+    unique = found.V.ncols() == 0
+    signs, t = _unique_signs(fans, found.may, found.t), found.t
     if not unique:
-        signs, t = _inside(given, fans, may, fit)
+        signs, t = _inside(given, fans, found)
     if signs is None:
         return None
-    return FaceMinimum((), signs, _weights(fans, t), fit.errors, unique)
+    R = _weights(fans, t) * given.lift.transpose()
+    # Weights off the samples' row space are free.
+    unique = unique and given.lift.nrows() == given.lift.ncols()
+    return FaceMinimum(chosen, signs, R, found.errors, unique, found.kinked)
 
 
 def _fit(fans: Sequence[Fan], labels: fmpq_mat) -> _Fit:
@@ -225,89 +198,132 @@ def _unique_signs(fans: Sequence[Fan], may: Sequence[Stays], t: fmpq_mat) -> Sig
 
 
 def _inside(
-    given: Problem, fans: Sequence[Fan], may: Sequence[Stays], fit: _Fit
+    given: Problem, fans: Sequence[Fan], found: Stationary
 ) -> tuple[Signs | None, fmpq_mat]:
     """Choose an R among many, with as few neurons at rest as can be."""
-    ways = [[1] * m.above + [-1] * m.below + [0] * (m.above and m.below) for m in may]
+    whole = _Fit(found.t, found.V, found.errors)
+    # Of the size of the labels.
+    unit = fmpq(2) ** scaled(given.labels.entries())[1]
+    blocks = _heights(fans, whole, unit)
+    ways = []
+    for j, m in enumerate(found.may):
+        # What no R_j alone can do is not tried with the others.
+        signs = [
+            sign
+            for sign, may in ((1, m.above), (-1, m.below))
+            if may and _point([blocks[j]], [sign]) is not None
+        ]
+        if m.above and m.below and _without(given, fans, [j], found.errors) is not None:
+            signs.append(0)
+        if not signs:
+            return None, found.t
+        ways.append(signs)
     for signs in sorted(itertools.product(*ways), key=lambda signs: signs.count(0)):
-        active = [j for j, sign in enumerate(signs) if sign]
-        some = [fans[j] for j in active]
-        part = fit if len(active) == len(fans) else _fit(some, given.labels)
-        # The least squares of the others is one of all where it has the same errors.
-        if part.errors != fit.errors:
+        resting = [j for j, sign in enumerate(signs) if not sign]
+        part = whole if not resting else _without(given, fans, resting, found.errors)
+        if part is None:
             continue
-        t = _deepest(some, [signs[j] for j in active], part, given.scale)
-        if t is not None:
+        some = [fan for fan, sign in zip(fans, signs, strict=True) if sign]
+        point = _point(_heights(some, part, unit) if resting else blocks, [s for s in signs if s])
+        if point is not None:
+            c = [unit * s / point[0, 0] for s in point.entries()[1:]]
+            t = part.t + part.V * fmpq_mat(len(c), 1, c)
             parts = iter(_parts(some, t))
-            whole = [
+            every = [
                 s
                 for fan, sign in zip(fans, signs, strict=True)
                 for s in (next(parts).entries() if sign else [fmpq(0)] * fan.basis.ncols())
             ]
-            return signs, fmpq_mat(len(whole), 1, whole)
-    return None, fit.t
+            return signs, fmpq_mat(len(every), 1, every)
+    return None, found.t
 
 
-def _deepest(fans: Sequence[Fan], signs: Sequence[int], fit: _Fit, scale: float) -> fmpq_mat | None:
-    """Give a t + Vc with all of its heights positive, proven; None where none is found.
+def _without(
+    given: Problem, fans: Sequence[Fan], resting: Sequence[int], errors: fmpq_mat
+) -> _Fit | None:
+    """Give the least squares of the other neurons, where it is one of all: of the same errors."""
+    fit = _fit([fan for j, fan in enumerate(fans) if j not in resting], given.labels)
+    return fit if fit.errors == errors else None
 
-    {(τ, c): τ > 0, τ G t + G V c > 0} is a cone, whose deepest unit vector is that of a cell.
+
+def _heights(fans: Sequence[Fan], fit: _Fit, unit: fmpq) -> list[fmpq_mat]:
+    """Give for each neuron the rows (G t / unit, G V) of its heights over the samples."""
+    found = []
+    for fan, t, V in zip(fans, _parts(fans, fit.t), _parts(fans, fit.V), strict=True):
+        rows = zip((fan.sides * t / unit).entries(), (fan.sides * V).tolist(), strict=True)
+        entries = [s for h, slope in rows for s in (h, *slope)]
+        found.append(fmpq_mat(fan.sides.nrows(), V.ncols() + 1, entries))
+    return found
+
+
+def _point(blocks: Sequence[fmpq_mat], signs: Sequence[int]) -> fmpq_mat | None:
+    """Give a (τ, c), τ > 0, with τ G t / unit + G V c of some signs for each neuron, or None.
+
+    They are an open cone.
     """
-    parts = zip(fans, signs, _parts(fans, fit.t), _parts(fans, fit.V), strict=True)
-    heights = [(sign * (fan.sides * t), sign * (fan.sides * V)) for fan, sign, t, V in parts]
-    base = [h for t, _ in heights for h in t.entries()]
-    slopes = [row for _, V in heights for row in V.tolist()]
-    free = fit.V.ncols()
-    if free and base:
-        lengths = np.linalg.norm(nearest_matrix(fit.V), axis=0)
-        moves = nearest_matrix(fmpq_mat(slopes)) / lengths
-        table = np.column_stack([nearest_matrix(fmpq_mat([base]))[0] / scale, moves])
-        table = np.vstack([table, np.eye(1, free + 1)])
-        sizes = np.linalg.norm(table, axis=1)
-        if not np.all(sizes > 0):
-            return None
-        found = centre(table / sizes[:, None], np.ones(len(table), bool))
-        if not found[0] > 0:
-            return None
-        c = [rational(s) for s in (scale * found[1:] / found[0] / lengths).tolist()]
-    else:
-        c = [fmpq(0)] * free
-    t = fit.t + fit.V * fmpq_mat(free, 1, c) if free else fit.t
-    for fan, sign, part in zip(fans, signs, _parts(fans, t), strict=True):
-        if any(sign * h <= 0 for h in (fan.sides * part).entries()):
-            return None
-    return t
+    rows = [
+        row for block, sign in zip(blocks, signs, strict=True) for row in (sign * block).tolist()
+    ]
+    columns = blocks[0].ncols() if blocks else 1
+    return positive_point(fmpq_mat([[fmpq(1)] + [fmpq(0)] * (columns - 1), *rows]))
+
+
+def witness(given: Problem, place: int) -> fmpq_mat:
+    """Give a weight on a face, (d, 1), as deep as is found."""
+    fan = given.fans[place]
+    t = positive_point(fan.sides)
+    if t is None:
+        raise AssertionError("a face has a point")
+    return given.lift * fan.basis * t
 
 
 def placed(
-    given: Problem,
-    fans: Sequence[Fan],
-    signs: Signs,
-    R: fmpq_mat,
-    rests: Sequence[Float[np.ndarray, " inputs"]],
+    given: Problem, chosen: Sequence[int], signs: Signs, R: fmpq_mat, rests: dict[int, fmpq_mat]
 ) -> tuple[TwoLayer, float, float]:
     """Give the network of R, with as large a second layer as first, its radius and its margin.
 
-    **Arguments:** `rests`, for each neuron the unit vector w_j that it has where R_j = 0.
+    **Arguments:** `chosen`, the faces; `rests`, for some neurons with R_j = 0 the w_j, up to scale;
+    others get a `witness` of their face.
 
     **Returns:** the network; min |w_j·xᵢ|/‖xᵢ‖ over the samples whose hyperplanes do not hold the
-    face, and |z_j| of the neurons with z_j ≠ 0 on kinks; the least |w_j·xᵢ|/(‖w_j‖‖xᵢ‖), at most 1.
+    face, and |z_j| of the neurons with z_j ≠ 0 on kinks; the least |w_j·xᵢ|/(‖w_j‖‖xᵢ‖), at most 1:
+    both of the exact weights, rounded.
     """
-    weights = nearest_matrix(R).reshape(len(fans), given.x.shape[1])
-    lengths = np.linalg.norm(given.x, axis=1)
-    root = np.sqrt(given.scale)
+    lengths = [root(squares(fmpq_mat([row]))) for row in given.given.tolist()]
     radius, margin, w, z = np.inf, 1.0, [], []
-    for fan, sign, row, rest in zip(fans, signs, weights, rests, strict=True):
-        size = float(np.sqrt(np.linalg.norm(row)))
+    for j, (place, sign) in enumerate(zip(chosen, signs, strict=True)):
+        row = [R[j, k] for k in range(R.ncols())]
+        moves = any(t != 0 for t in row)
+        weights = fmpq_mat(len(row), 1, row) if moves else rests.get(j, witness(given, place))
+        values, exponent = scaled(weights.entries())
+        norm = max(float(np.linalg.norm(values)), np.finfo(float).tiny)
+        kinks = given.fans[place].zero
+        angles = _angles((given.given * weights).entries(), norm, exponent, lengths, kinks)
         # Where R_j = 0 any w_j of the face does, and any z_j of the sign: of the data's size.
-        w.append(sign * row / size if size > 0 else root * rest)
-        z.append(sign * (size if size > 0 else root))
-        beside = (lengths > 0) & ~fan.face.zero
-        heights = np.abs(given.x[beside] @ w[-1]) / lengths[beside]
-        radius = min(radius, float(np.min(heights, initial=np.inf)))
-        if sign and fan.face.zero.any():
+        highest = max((t * length for t, length in angles), default=1.0)
+        root_norm = float(np.sqrt(norm)) * 2.0 ** (exponent / 2) if moves else given.size / highest
+        w.append((sign if moves else 1) * root_norm * (values / norm))
+        z.append(sign * (root_norm if moves else given.size))
+        radius = min([radius, *(root_norm * t for t, _ in angles)])
+        margin = min([margin, *(t for t, _ in angles)])
+        if sign and kinks.any():
             radius = min(radius, abs(z[-1]))
-        if beside.any():
-            margin = min(margin, float(np.min(heights) / np.linalg.norm(w[-1])))
     network = TwoLayer(jnp.asarray(np.array(w)), jnp.asarray(np.array(z)[None]))
     return network, radius, margin
+
+
+def _angles(
+    heights: Sequence[fmpq],
+    norm: float,
+    exponent: int,
+    lengths: Sequence[float],
+    kinks: Bool[np.ndarray, " samples"],
+) -> list[tuple[float, float]]:
+    """Give the |w·xᵢ|/(‖w‖‖xᵢ‖) and ‖xᵢ‖ of the xᵢ ≠ 0 beside kinks, with ‖w‖ = norm·2^exponent."""
+    values, shift = scaled(heights)
+    found = []
+    for h, length, kink in zip(np.abs(values).tolist(), lengths, kinks.tolist(), strict=True):
+        if length > 0 and not kink:
+            mantissa, power = math.frexp(length)
+            found.append((math.ldexp(h / norm / mantissa, shift - exponent - power), length))
+    return found

@@ -52,7 +52,7 @@ def saddle_ways(
     # The eigenvalues of ((S, h), (h, 0)); their product is −h².
     top = S / 2 + float(np.hypot(S / 2, h))
     found = []
-    for eigenvalue in (-(h**2) / top, top):
+    for eigenvalue in (-(h / top) * h, top):
         a, b = np.sign(h) * np.array([eigenvalue, h]) / np.hypot(eigenvalue, h)
         direction = towards(network, neuron, float(a), b * v)
         curvature = eigenvalue / len(heights)

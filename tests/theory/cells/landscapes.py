@@ -26,6 +26,18 @@ def draw(seed, n, d):
     return rng.normal(size=(n, d)), rng.normal(size=n)
 
 
+def listing(found):
+    """What a landscape says that does not depend on the coordinates of the inputs."""
+    kinds = found.differentiable_minima, found.saddles
+    bent = *found.nondifferentiable_minima, *found.smooth_kinks
+    return (
+        (found.cells, found.faces, found.global_loss),
+        [[(p.loss, p.signs, p.unique) for p in points] for points in kinds],
+        [s.moving for s in found.saddles],
+        [(p.loss, p.signs, p.unique, p.kinks, p.multipliers, p.sharp) for p in bent],
+    )
+
+
 def parts(network):
     return np.asarray(network.W1), np.asarray(network.W2)[0]
 

@@ -1,7 +1,9 @@
 """The landscape is listed whole: each kind, the global minimum, and where descents end."""
 
 import itertools
+import tracemalloc
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,13 +12,14 @@ from landscape_jax.theory.cells import (
     cells,
     combination_count,
     descend_exactly,
+    fans,
     genuine_minima,
     landscape,
     stationary,
 )
 from landscape_jax.theory.cells.fans import problem
 from landscape_jax.theory.cells.stationary import face_minima
-from tests.theory.cells.landscapes import DEGENERATE, SHAPES, all_survive, draw, parts
+from tests.theory.cells.landscapes import DEGENERATE, SHAPES, all_survive, draw, listing, parts
 
 
 def test_the_example_of_section_4_2_is_listed_for_both_labels():
@@ -113,7 +116,13 @@ def test_what_is_left_out_in_floats_is_no_minimum(monkeypatch, spread):
     given = problem(np.array([1, 0]) * x + spread * np.array([0, 1]) * x, y, 2, limit=1000)
     every = range(len(given.fans))
     quick = {m.chosen for m in face_minima(given, every, 2, kinked=False)}
-    monkeypatch.setattr(stationary, "_possible", lambda _, __, block, *___: np.full(len(block), 1))
+    judged = stationary.candidates
+
+    def all_possible(*arguments):
+        for block in judged(*arguments):
+            yield block._replace(possible=np.ones(len(block.chosen), bool))
+
+    monkeypatch.setattr(stationary, "candidates", all_possible)
     assert {m.chosen for m in face_minima(given, every, 2, kinked=False)} == quick
     assert len(quick) > 10
 
@@ -161,9 +170,75 @@ def test_the_minima_in_cells_survive_perturbations(shape):
     all_survive(x, y, landscape(x, y, width).differentiable_minima)
 
 
-def test_progress_is_told_of_all_combinations():
+def test_progress_is_told_of_all_faces_and_combinations():
     told = []
     landscape(np.eye(2), np.array([1.0, -1.0]), 2, progress=lambda *now: told.append(now))
-    # 10 combinations of 4 cells, twice 45 of 9 faces.
-    assert told[-1] == (100, 100)
+    # 9 faces and 45 combinations of them.
+    assert told[-1] == (54, 54)
     assert [now[0] for now in told] == sorted(now[0] for now in told)
+    # Face by face: 4 cells, a ray each way on 2 lines, and 0.
+    assert told[:4] == [(4, 54), (6, 54), (8, 54), (9, 54)]
+    # Duplicates leave fewer than there might be: the total is mended once they are known.
+    told.clear()
+    landscape([[1, 1], [1, 1], [2, 2]], [1, 0, 1], 1, progress=lambda *now: told.append(now))
+    assert told[-1] == (6, 6)
+
+
+def test_the_listing_says_that_it_is_complete_and_what_it_rests_on():
+    found = landscape([[1, 0], [0, 1]], [1, -1], 1)
+    assert found.complete
+    assert 0 < found.decided_exactly <= found.face_combinations
+
+
+def test_data_that_need_more_memory_than_the_machine_has_are_refused_with_the_number(monkeypatch):
+    monkeypatch.setattr(fans, "_memory", lambda: 2.0**30)
+    x = np.column_stack([np.arange(3000), np.ones(3000, int)])
+    line = (
+        r"12001 faces of 3000 samples may need 1\.\d GiB of memory, more than the 1\.0 GiB of this "
+        "machine; give fewer samples or inputs"
+    )
+    with pytest.raises(ValueError, match=line):
+        landscape(x, np.zeros(3000), 1)
+
+
+@pytest.mark.slow
+def test_a_landscape_of_two_inputs_and_a_bias_takes_memory_in_proportion_to_its_faces():
+    rng = np.random.default_rng(0)
+    peaks = []
+    for n in (6, 12):
+        x = np.column_stack([rng.integers(-50, 51, size=(n, 2)), np.ones(n, int)])
+        tracemalloc.start()
+        found = landscape(x, rng.integers(-9, 10, size=n), 1)
+        peaks.append(tracemalloc.get_traced_memory()[1] / found.faces)
+        tracemalloc.stop()
+    # Tables of N numbers for each face, and not of the square of that.
+    assert peaks[1] < 3 * peaks[0]
+    assert peaks[1] * found.faces < 1e8
+
+
+def test_entries_that_float64_does_not_hold_are_refused_by_name():
+    x = [[Decimal("1e-400"), 1], [Decimal("1e300"), 1], [2, 1]]
+    with pytest.raises(
+        ValueError, match=r"x\[0, 0\] is about 1e-400, beyond float64.*scale the col"
+    ):
+        landscape(x, [2, 3, 1], 1)
+    with pytest.raises(ValueError, match=r"y\[1\] is about -2.5e400, beyond float64"):
+        landscape([[1], [2]], [1, Fraction(-25, 10) * 10**400], 1)
+    with pytest.raises(ValueError, match=r"y\[2\], the largest label, is about -1e200: its square"):
+        landscape([[1], [2], [3]], [1, 2, -1e200], 1)
+    with pytest.raises(ValueError, match=r"y\[1\], the largest label, is about 3e-160: its square"):
+        landscape([[1], [2], [3]], [0, 3e-160, 0], 1)
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e300, 1e-300])
+def test_columns_of_any_size_that_float64_holds_have_the_landscape_of_small_ones(factor):
+    # A power of two next to the factor: the numbers are the same but for their exponents.
+    factor = 2.0 ** round(np.log2(factor))
+    y = [2, 3, 1]
+    small = landscape([[t, 1] for t in (1, 2, 4)], y, 1)
+    large = landscape([[t * factor, 1] for t in (1, 2, 4)], y, 1)
+    assert listing(large) == listing(small)
+    for minimum in large.differentiable_minima:
+        w, z = parts(minimum.network)
+        outputs = np.maximum(np.array([[t * factor, 1] for t in (1, 2, 4)]) @ w.T, 0) @ z
+        np.testing.assert_allclose(np.mean((outputs - y) ** 2), minimum.loss, atol=1e-12)

@@ -1,0 +1,244 @@
+"""Branch and bound over the cells of each neuron: what is left out is proven to be no better."""
+
+import heapq
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from flint import fmpq
+from jaxtyping import Bool, Float, Int
+
+from landscape_jax.proofs.rationals import nearest, squares
+from landscape_jax.theory.cells.exact_cones import ConeFit, cone_fit
+from landscape_jax.theory.cells.rays import Rays
+from landscape_jax.theory.cells.relaxation import Cone, Relaxed, exact_residual, relax
+
+# Times that patterns are fitted anew from a point of the hull.
+_MOST_FITS = 6
+# Bounds that are nearer than this share of the loss are compared in rational numbers.
+_NEAR = 1e-9
+
+
+class Region(NamedTuple):
+    """Some cells of each neuron, by their rays, and the sign of its z."""
+
+    signs: tuple[int, ...]
+    cells: tuple[Bool[np.ndarray, " rays"], ...]
+
+
+class _Open(NamedTuple):
+    """A region that is not decided, in the order of its `value`; `lower` is proven.
+
+    - `signs`, `packed`: of the region, eight rays a byte; `relaxed`: the point that was found.
+    """
+
+    value: float
+    number: int
+    lower: float
+    signs: tuple[int, ...]
+    packed: tuple[np.ndarray, ...]
+    relaxed: Relaxed
+
+    def region(self, rays: int) -> Region:
+        """Unpack the region."""
+        cells = (np.unpackbits(part, count=rays).astype(bool) for part in self.packed)
+        return Region(self.signs, tuple(cells))
+
+
+class Best(NamedTuple):
+    """The best combination of cells so far and its exact fit; `square`: in floats, rounded up."""
+
+    region: Region
+    fit: ConeFit
+    square: float
+
+
+class Search:
+    """Branch and bound over regions, the one of the least bound first."""
+
+    def __init__(
+        self, rays: Rays, width: int, limit: int, progress: Callable[[int, int], None] | None
+    ) -> None:
+        self.rays, self.width, self.limit, self.progress = rays, width, limit, progress
+        self.heap: list[_Open] = []
+        self.regions = 0
+        nothing = tuple(np.zeros(len(rays.kind), bool) for _ in range(width))
+        self.best = self._best(Region((1,) * width, nothing), ConeFit({}, squares(rays.labels)))
+
+    def _best(self, region: Region, fit: ConeFit) -> Best:
+        return Best(region, fit, _up(fit.square / fmpq(4) ** self.rays.exponent))
+
+    def run(self) -> None:
+        """Bound, leave out and split until nothing is open, or the limit is reached."""
+        everything = np.ones(len(self.rays.kind), bool)
+        none = np.zeros(0, int)
+        for positive in range(self.width, -1, -1):
+            signs = (1,) * positive + (-1,) * (self.width - positive)
+            self._look(Region(signs, (everything,) * self.width), 0.0, (none, none))
+        while self.heap and self.regions < self.limit:
+            at = heapq.heappop(self.heap)
+            if at.lower >= self.best.square:
+                continue
+            start = at.relaxed.support, at.relaxed.signs
+            for part in self._parts(at.region(len(self.rays.kind)), at.relaxed):
+                self._look(part, at.lower, start)
+            if self.progress is not None:
+                self.progress(self.regions, len(self.heap))
+
+    def lower(self) -> float:
+        """Return what bounds all better networks, in the units of `Rays.y`; ∞ without any."""
+        if self.best.fit.square == 0:
+            return math.inf
+        left = (at.lower for at in self.heap if at.lower < self.best.square)
+        return min(left, default=math.inf)
+
+    def _look(self, region: Region, lower: float, start: tuple[np.ndarray, np.ndarray]) -> None:
+        """Bound a region, and leave it open unless it is decided."""
+        if self.best.fit.square == 0:
+            return
+        self.regions += 1
+        cone = _cone(region)
+        support, signs = start
+        inside = np.where(signs > 0, cone.plus[support], cone.minus[support])
+        found = relax(
+            self.rays, cone, support[inside], signs[inside], self.best.square * (1 - _NEAR)
+        )
+        lower = lower if found.open else max(lower, found.lower)
+        if self._decided(found, lower):
+            return
+        if not self._splits(region).any():
+            self._solve(region, found)
+            return
+        heights = self._heights(region, found)
+        self._descend(region, heights)
+        if not self._decided(found, lower):
+            packed = tuple(np.packbits(cells) for cells in region.cells)
+            value = max(found.value, lower)
+            at = _Open(value, self.regions, lower, region.signs, packed, found)
+            heapq.heappush(self.heap, at)
+
+    def _decided(self, found: Relaxed, lower: float) -> bool:
+        """Check whether no network of a region is better than the best one."""
+        if lower >= self.best.square:
+            return True
+        if found.value < self.best.square * (1 - _NEAR):
+            return False
+        errors = exact_residual(self.rays, found)
+        return errors is not None and squares(errors) >= self.best.fit.square
+
+    def _splits(self, region: Region) -> Bool[np.ndarray, "neurons samples"]:
+        """Find the samples whose hyperplanes go through the cells of a neuron."""
+        parts = [self.rays.signs[cells] for cells in region.cells]
+        return np.array([np.any(s > 0, axis=0) & np.any(s < 0, axis=0) for s in parts])
+
+    def _heights(
+        self, region: Region, found: Relaxed
+    ) -> tuple[Float[np.ndarray, "neurons samples"], Float[np.ndarray, "neurons samples"]]:
+        """Return Σ λ [w·xᵢ]₊ and Σ λ [−w·xᵢ]₊ over the rays in use of each neuron.
+
+        A ray that several neurons could use is the first one's.
+        """
+        above = np.zeros((len(region.signs), len(self.rays.y)))
+        below = np.zeros_like(above)
+        for place, sign, weight in zip(found.support, found.signs, found.weights, strict=True):
+            j = next(
+                j
+                for j, (own, cells) in enumerate(zip(region.signs, region.cells, strict=True))
+                if own == sign and cells[place]
+            )
+            above[j] += weight * self.rays.outputs[place]
+            below[j] += weight * self.rays.opposite[place]
+        return above, below
+
+    def _parts(self, region: Region, found: Relaxed) -> Iterator[Region]:
+        """Split a region in two, or in n + 1 where n neurons are alike.
+
+        It is cut at the hyperplane of a sample with w·xᵢ > 0 on one ray in use and < 0 on another,
+        where Σ λ [w·xᵢ]₊ exceeds [Σ λ w·xᵢ]₊ most; else where most rays are on both sides.
+        """
+        splits = self._splits(region)
+        gap = np.where(splits, np.minimum(*self._heights(region, found)), -1)
+        if not np.max(gap) > 0:
+            sides = [self.rays.signs[cells] for cells in region.cells]
+            smaller = [np.minimum(np.sum(s > 0, axis=0), np.sum(s < 0, axis=0)) for s in sides]
+            gap = np.where(splits, np.array(smaller), -1)
+        j, i = np.unravel_index(int(np.argmax(gap)), gap.shape)
+        cells, sign = region.cells[j], region.signs[j]
+        alike = [
+            k
+            for k, (own, other) in enumerate(zip(region.signs, region.cells, strict=True))
+            if own == sign and np.array_equal(other, cells)
+        ]
+        above, below = (cells & (s * self.rays.signs[:, i] >= 0) for s in (1, -1))
+        for count in range(len(alike) + 1):
+            parts = list(region.cells)
+            for place, k in enumerate(alike):
+                parts[k] = above if place < count else below
+            yield Region(region.signs, tuple(parts))
+
+    def _descend(
+        self,
+        region: Region,
+        heights: tuple[Float[np.ndarray, "neurons samples"], Float[np.ndarray, "neurons samples"]],
+    ) -> None:
+        """Fit the patterns of some weights again and again, and solve the best one's cells."""
+        rays, signs = self.rays, np.array(region.signs)
+        now = heights[0] - heights[1]
+        least, chosen = self.best.square * (1 - _NEAR), None
+        for _ in range(_MOST_FITS):
+            square = float(np.sum((signs @ np.maximum(now, 0) - rays.y) ** 2))
+            if square < least:
+                least, chosen = square, now
+            cells = [np.flatnonzero(rays.cone(_sides(h))) for h in now]
+            owner = np.repeat(np.arange(len(cells)), [len(c) for c in cells])
+            if not len(owner):
+                break
+            every = np.concatenate(cells)
+            columns = signs[owner, None] * rays.outputs[every]
+            t = np.linalg.lstsq(columns.T, rays.y, rcond=None)[0]
+            parts = t[:, None] * (rays.outputs[every] - rays.opposite[every])
+            now = np.array([np.sum(parts[owner == j], axis=0) for j in range(len(cells))])
+        if chosen is not None:
+            cells = tuple(rays.cone(_sides(h)) for h in chosen)
+            none = np.zeros(0, int)
+            at = Region(region.signs, cells)
+            self._solve(at, relax(rays, _cone(at), none, none))
+
+    def _solve(self, region: Region, found: Relaxed) -> None:
+        """Solve one cell of each neuron exactly."""
+        kinds = self.rays.kind
+        columns = [
+            (sign, kind)
+            for sign, cells in zip(region.signs, region.cells, strict=True)
+            for kind in dict.fromkeys(kinds[cells & (kinds >= 0)].tolist())
+        ]
+        start = [
+            (int(sign), int(kinds[place]))
+            for sign, place in zip(found.signs, found.support, strict=True)
+        ]
+        fit = cone_fit(self.rays, list(dict.fromkeys(columns)), start)
+        if fit.square < self.best.fit.square:
+            self.best = self._best(region, fit)
+
+
+def _cone(region: Region) -> Cone:
+    none = np.zeros(len(region.cells[0]), bool)
+    plus, minus = (
+        np.logical_or.reduce(
+            [none, *(c for s, c in zip(region.signs, region.cells, strict=True) if s == sign)]
+        )
+        for sign in (1, -1)
+    )
+    return Cone(plus, minus)
+
+
+def _sides(heights: Float[np.ndarray, " samples"]) -> Int[np.ndarray, " samples"]:
+    """Return the signs of heights, +1 where rounding leaves it open."""
+    rounding = 1e-12 * float(np.max(np.abs(heights), initial=0.0))
+    return np.where(heights >= -rounding, 1, -1).astype(np.int8)
+
+
+def _up(square: fmpq) -> float:
+    """Round up."""
+    return math.nextafter(nearest(square), math.inf)

@@ -1,0 +1,205 @@
+"""The global minimum alone, proven, by branch and bound over the cells of each neuron."""
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from flint import fmpq, fmpq_mat
+from jaxtyping import Float
+
+from landscape_jax.networks import TwoLayer
+from landscape_jax.proofs.rationals import matrix, nearest, rational, squares
+from landscape_jax.theory.cells.branch_and_bound import Region, Search
+from landscape_jax.theory.cells.rays import Rays, all_rays, ray_bound
+from landscape_jax.theory.cells.solutions import exact_rows
+from landscape_jax.theory.precision import require_float64
+
+# Outputs on all rays, which take some hundred bytes each.
+_MOST_OUTPUTS = 3_000_000
+
+
+class GlobalMinimum(NamedTuple):
+    """A network of the least loss (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)², or the best one found.
+
+    - `network`: w as W₁, (K, d), and z as W₂, (1, K), without biases: `R` rounded, with |z_j| about
+      ‖w_j‖; a neuron that is not needed has z_j = 0 and w_j = 0.
+    - `loss`: of R, rounded once; `exact_loss`: as a rational number; `rounded_loss`: of `network`,
+      as it is, which is far from it where the outputs are small differences of large numbers.
+    - `lower`: no network has a smaller loss; `proven`: whether that is `exact_loss` itself.
+    - `signs`: of the z_j; `kinks`: for each neuron with z_j ≠ 0 the samples on whose hyperplanes
+      it lies.
+    - `R`: the R_j = z_j w_j, (K, d), in rational numbers.
+    - `regions`: how many parts of the cell combinations have been bounded.
+    """
+
+    network: TwoLayer
+    loss: float
+    exact_loss: fmpq
+    rounded_loss: float
+    lower: float
+    proven: bool
+    signs: tuple[int, ...]
+    kinks: tuple[tuple[int, ...], ...]
+    R: fmpq_mat
+    regions: int
+
+
+def global_minimum(
+    x: Any,
+    y: Any,
+    width: int,
+    *,
+    limit: int = 1_000_000,
+    progress: Callable[[int, int], None] | None = None,
+) -> GlobalMinimum:
+    """Find a network of the least loss L(z, w) = (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)², and prove it.
+
+    The minimum is attained on some combination of closed cells (see `landscape`).  A region is a
+    sign of each z_j and a convex cone of cells for each w_j, the whole space at first; neurons of
+    one sign are alike, so that only the number of positive ones matters.
+
+    1. The least squares over the convex hull of a region's outputs is a bound for all its networks
+       (see `relaxation`).  Regions whose bound is not below the best loss so far are left out.
+    2. Each point of the hull suggests weights; their patterns are fitted again and again as long as
+       the loss falls, and the best combination of cells is solved in rational numbers (`cone_fit`).
+    3. The region of the least bound is split, at the hyperplane of the sample at which the hull is
+       farthest from what a neuron of those weights does.  Neurons that have the same sign and cells
+       are split together: only how many of them go to each side matters.
+    4. A region of one cell for each neuron is solved in rational numbers.  So are bounds that are
+       close to the best loss compared: what is proven holds exactly, without any tolerance.
+
+    Nothing depends on the inputs' coordinates: all is in terms of outputs along rays.
+
+    **Arguments:** `x`, (N, d), a bias as a column of ones, and `y`, (N,), numbers as in
+    `exact_samples`; `width`, the number K of neurons; `limit`, how many regions may be bounded
+    before the best network is returned with what is proven so far; `progress`, told how many
+    regions have been bounded, and how many are open.
+
+    **Returns:** a `GlobalMinimum`.
+
+    **Raises:** `ValueError` with the number where there may be too many rays (3,000,000 over the
+    number of samples, see `ray_bound`), where width < 1 or limit < 1, where weights or the loss are
+    beyond float64, and where float64 is off; else like `exact_samples`.
+
+    Source: Land & Doig 1960 (branch and bound); Pilanci & Ergen 2020, theorem 1 (convex hull);
+    LIU, section 4 (the problem).
+
+    ```python
+    >>> found = global_minimum([[-1, 1], [0, 1], [1, 1]], [1, 0, 1], 1)
+    >>> found.proven, found.exact_loss, found.R, found.kinks
+    (True, 2/9, [0, 2/3], ((),))
+    >>> global_minimum([[-1, 1], [0, 1], [1, 1]], [1, 0, 1], 2).exact_loss
+    0
+
+    ```
+    """
+    require_float64("the global minimum")
+    if width < 1 or limit < 1:
+        raise ValueError(f"width and limit are {width} and {limit}; both must be at least 1")
+    rows, _ = exact_rows(x, y)
+    bound = ray_bound(x)
+    if bound * len(rows) > _MOST_OUTPUTS:
+        raise ValueError(
+            f"the samples may have {about(bound)} rays; {_MOST_OUTPUTS} outputs on rays are taken "
+            f"on, {_MOST_OUTPUTS // len(rows)} rays of {len(rows)} samples: give fewer samples or "
+            "inputs"
+        )
+    search = Search(all_rays(x, y), width, limit, progress)
+    search.run()
+    return _result(rows, search)
+
+
+def about(count: int) -> str:
+    """Write a large number in three digits, with its power of ten.
+
+    ```python
+    >>> about(1234), about(5 * 10**189)
+    ('1234', 'about 5e189')
+
+    ```
+    """
+    if count < 10**12:
+        return str(count)
+    lead, power = f"{Decimal(count):.2e}".split("e+")
+    return f"about {lead.rstrip('0').rstrip('.')}e{power}"
+
+
+def _result(rows: list[list[fmpq]], search: Search) -> GlobalMinimum:
+    best, rays, samples = search.best, search.rays, len(rows)
+    R = [[fmpq(0)] * len(rows[0]) for _ in best.region.signs]
+    for (sign, kind), weight in best.fit.weights.items():
+        j, place = _user(rays, best.region, sign, kind)
+        R[j] = [t + sign * weight * s for t, s in zip(R[j], rays.weights[place], strict=True)]
+    signs = tuple(
+        sign if any(t != 0 for t in row) else 0
+        for sign, row in zip(best.region.signs, R, strict=True)
+    )
+    heights = (fmpq_mat(rows) * fmpq_mat(R).transpose()).transpose().tolist()
+    there = [any(t != 0 for t in row) for row in rows]
+    kinks = tuple(
+        tuple(i for i, h in enumerate(own) if sign and there[i] and h == 0)
+        for sign, own in zip(signs, heights, strict=True)
+    )
+    loss = best.fit.square / samples
+    left = search.lower()
+    lower = _float(loss)
+    if left < math.inf:
+        unit = fmpq(4) ** rays.exponent / samples
+        lower = min(lower, math.nextafter(nearest(rational(left) * unit), 0))
+    w, z = _rounded(R, signs)
+    return GlobalMinimum(
+        network=TwoLayer(jnp.asarray(w), jnp.asarray(z)),
+        loss=_float(loss),
+        exact_loss=loss,
+        rounded_loss=_float(_loss(rows, rays.labels, matrix(w), matrix(z))),
+        lower=lower,
+        proven=left == math.inf,
+        signs=signs,
+        kinks=kinks,
+        R=fmpq_mat(R),
+        regions=search.regions,
+    )
+
+
+def _user(rays: Rays, region: Region, sign: int, kind: int) -> tuple[int, int]:
+    """Return the first neuron of a sign that has a ray of a kind, and the ray."""
+    return next(
+        (j, int(places[0]))
+        for j, (own, cells) in enumerate(zip(region.signs, region.cells, strict=True))
+        if own == sign and len(places := np.flatnonzero(cells & (rays.kind == kind)))
+    )
+
+
+def _rounded(
+    R: list[list[fmpq]], signs: tuple[int, ...]
+) -> tuple[Float[np.ndarray, "neurons inputs"], Float[np.ndarray, "1 neurons"]]:
+    """Return w_j = ±R_j/s and z_j = ±s, s the power of two nearest to the root of the largest."""
+    w, z = [], []
+    for row, sign in zip(R, signs, strict=True):
+        top = max(abs(t) for t in row)
+        half = (int(top.p).bit_length() - int(top.q).bit_length()) // 2
+        scale = fmpq(2) ** half
+        w.append([_float(sign * t / scale) for t in row])
+        z.append(_float(sign * scale))
+    return np.array(w), np.array([z])
+
+
+def _loss(rows: list[list[fmpq]], labels: fmpq_mat, w: fmpq_mat, z: fmpq_mat) -> fmpq:
+    """Return the loss of a network, exactly."""
+    heights = fmpq_mat(rows) * w.transpose()
+    above = [[max(t, fmpq(0)) for t in row] for row in heights.tolist()]
+    return squares(fmpq_mat(above) * z.transpose() - labels) / len(rows)
+
+
+def _float(number: fmpq) -> float:
+    """Round once.
+
+    **Raises:** `ValueError` where that overflows or underflows.
+    """
+    size = abs(number)
+    if size != 0 and not fmpq(2) ** -1022 <= size < fmpq(2) ** 1023:
+        raise ValueError("the least loss or its weights are beyond float64; scale x or y")
+    return nearest(number)
