@@ -1,5 +1,6 @@
 """The least loss of any prediction at each input: its value, and whether a prediction has it."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -149,21 +150,24 @@ def _solved(bend: np.ndarray, shift: np.ndarray, right: np.ndarray) -> np.ndarra
     return np.einsum("jkl,jl->jk", np.linalg.pinv(matrices, hermitian=True), right)
 
 
-def _is_attained(slope: np.ndarray, bend: np.ndarray, bend_at) -> Bool[np.ndarray, " inputs"]:
+def _is_attained(
+    slope: np.ndarray, bend: np.ndarray, bend_at: Callable[[np.ndarray], np.ndarray]
+) -> Bool[np.ndarray, " inputs"]:
     """Check at each input whether a zero of the gradient is close beyond doubt.
 
     That the gradient is 0 in floats is no evidence: so it is of log(1 + e^{−q}) at q = 800.
     """
     finite = np.isfinite(bend).all(axis=(1, 2))
-    safe = np.where(finite[:, None, None], bend, np.eye(slope.shape[1]))
+    safe = np.where(np.expand_dims(finite, (1, 2)), bend, np.eye(slope.shape[1]))
     low = np.linalg.eigvalsh(safe)
     positive = finite & (low[:, 0] > 0)
     step = np.where(positive[:, None], _solved(safe, np.zeros(len(slope)), -slope), 0)
     steady = positive
     for share in (2.0, -2.0):
         there = bend_at(share * step)
-        steady = steady & np.isfinite(there).all(axis=(1, 2))
-        eigenvalues = np.linalg.eigvalsh(np.where(steady[:, None, None], there, safe))
-        steady &= (eigenvalues[:, 0] > low[:, 0] / _STEADY).astype(bool)
-        steady &= eigenvalues[:, -1] < low[:, -1] * _STEADY
-    return steady
+        good = np.isfinite(there).all(axis=(1, 2))
+        usable = np.nan_to_num(there, nan=0.0, posinf=0.0, neginf=0.0)
+        eigenvalues = np.linalg.eigvalsh(usable)
+        above = eigenvalues[:, 0] > low[:, 0] / _STEADY
+        steady = steady & good & above & (eigenvalues[:, -1] < low[:, -1] * _STEADY)
+    return np.asarray(steady)

@@ -1,5 +1,7 @@
 """KK20, theorems 1 and 4: no run is said to converge where no minimum is, in either precision."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -183,8 +185,9 @@ def test_whether_an_infimum_is_attained_is_found_out_where_it_can_be(criterion, 
 
 def test_the_penalty_is_one_number():
     risk = lj.EmpiricalRisk(jnp.ones((1, 1)), jnp.ones(1))
+    wrong: Any = [1.0, 2.0]
     with pytest.raises(ValueError, match=r"penalty is \[1.0, 2.0\]; it must be a positive number"):
-        lj.NeuronAugmented(risk, penalty=[1.0, 2.0])
+        lj.NeuronAugmented(risk, penalty=wrong)
 
 
 @pytest.mark.parametrize("neurons", [1, 3])
