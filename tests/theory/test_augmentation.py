@@ -48,6 +48,7 @@ def minima(name: str, restarts: int) -> int:
     return len(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAST)
 def test_local_minima_of_the_augmented_objective_are_global_minima_of_the_risk(name):
     assert minima(name, 40) >= 30
@@ -149,6 +150,7 @@ def test_example_3_far_out_has_no_gradient_and_a_positive_hessian_and_is_no_mini
     assert runs.value[0] < at(neuron)  # It was followed on.
 
 
+@pytest.mark.slow
 def test_example_3_far_out_with_a_free_network_does_not_leave_for_infinity():
     # Along the valley θ − 1 = −a e^b both θ − 1 and b change at rates near e^{−2b}, and b grows by
     # less than ½(θ − 1)² = ½ until θ = 1: the flow comes to a minimum, after a time of e^{22}.
