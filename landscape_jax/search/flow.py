@@ -42,10 +42,13 @@ _ROUNDING = 64
 
 
 # Where the objective has a ground, a run is followed along the flow after so many steps, and after
-# twice as many each time; Newton's method there may take as many steps, or so many iterations if
-# that is more, and many more where the gradient has vanished, so that nothing else is left to do.
+# twice as many each time.
 FOLLOWED_AFTER = 1000
-_FOLLOWED_FOR, _FOLLOWED_LONGEST = 100, 1000
+# An iteration of Newton's method counts as a step for each parameter.  So many may be taken, or as
+# many as the run has taken before; more where its gradient has vanished: nothing is left to do.
+_FOR, _FOR_VANISHED, _FOR_AT_MOST = 3000, 1000, 100
+# Its dense matrix is for networks up to this size.
+_MOST_PARAMETERS = 1000
 
 
 class Walk(NamedTuple):
@@ -253,8 +256,9 @@ def follow(
     def walk(run: Run, state: Walk) -> tuple[Run, Walk]:
         vanished = run.gradient_norm <= tolerance
         lost = is_lost(run)
-        most = jnp.where(vanished | lost, _FOLLOWED_LONGEST, _FOLLOWED_FOR)
-        state = flow.go(state, run.params, jnp.maximum(run.steps, most * len(state.base)))
+        most = _FOR_VANISHED * min(len(state.base), _FOR_AT_MOST)
+        allowed = jnp.maximum(run.steps, jnp.where(vanished | lost, most, _FOR))
+        state = flow.go(state, run.params, jnp.minimum(allowed, rule.max_steps - run.steps))
         found = state.found & (vanished | taken)
         status = Status.where(vanished, Status.undecided, Status.running)
         status = Status.where(lost, run.status, status)
@@ -283,6 +287,9 @@ def is_lost(runs: Run) -> Bool[Array, "*lanes"]:
 
 
 def has_ground(objective: AbstractObjective, starts: PyTree) -> bool:
-    """Check whether the objective says what a run must come down to, and that it can."""
-    ground = objective.ground(jax.tree.map(lambda leaf: leaf[0], starts))
+    """Check whether the objective says what a run must come down to, that it can, and its size."""
+    first = jax.tree.map(lambda leaf: leaf[0], starts)
+    if sum(leaf.size for leaf in jax.tree.leaves(first)) > _MOST_PARAMETERS:
+        return False
+    ground = objective.ground(first)
     return ground is not None and ground.attained is not False

@@ -69,13 +69,13 @@ def restart(
     then as exact as the precision allows.  Long walks of plain descent along a valley, or away from
     a saddle, are taken in leaps along the gradient flow, which `steps` does not count.
 
-    Where the objective has a `ground`, as `NeuronAugmented` has, a run is looked at after 1000,
-    2000, 4000, … steps, and where its gradient vanishes: it is followed along the gradient flow by
-    implicit steps (see `search.flow`).  It is `escaping` where over three decades of time the value
-    keeps falling and does not tend to what a local minimum has; `undecided` where its gradient
-    vanishes and neither that nor a minimum is confirmed; else it goes on from where it was.  A run
-    that descent loses at every step size tried is followed from its start.  An
-    iteration of Newton's method counts as one step a parameter in `steps`.
+    Where the objective has a `ground`, as `NeuronAugmented` has, and at most 1000 parameters, a run
+    is looked at after 1000, 2000, 4000, … steps and where its gradient vanishes: it is followed
+    along the gradient flow by implicit steps, and from its start where descent loses it at every
+    step size tried (see `search.flow`; each of Newton's iterations counts as one step a parameter).
+    It is `escaping` where over three decades of time the value keeps falling and does not tend to
+    what a local minimum has; `undecided` where its gradient vanishes and neither that nor a minimum
+    is confirmed; else it goes on from where it was.
 
     Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
     the lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding
