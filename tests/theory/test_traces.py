@@ -40,7 +40,13 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+SOME_SLOW = [
+    name if i < 3 else pytest.param(name, marks=pytest.mark.slow)
+    for i, name in enumerate(FUNCTIONS)
+]
+
+
+@pytest.mark.parametrize("name", SOME_SLOW)
 def test_the_jet_in_balls_has_the_derivatives_of_jax(name):
     h = activations.named(FUNCTIONS[name])
     program = trace(h)
