@@ -1,7 +1,6 @@
 """The command that lists the whole landscape of a network of ReLUs on a small data set."""
 
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
@@ -114,17 +113,14 @@ def cells(
 
 
 def _worked(path: Path, work: Callable[[], Found]) -> Found:
-    """Do the work; refuse in one short line what cannot be done.
+    """Do the work; refuse in one line what cannot be done.
 
     What it imports takes seconds, in which Ctrl-C is heeded too.
     """
     try:
         return interruptible(work, _HINT)
     except ValueError as error:
-        from landscape_jax.theory.cells.global_minimum import about
-
-        short = re.sub(r"[0-9]{13,}", lambda digits: about(int(digits[0])), str(error))
-        inputs.refuse(f"{path}: {short}")
+        inputs.refuse(f"{path}: {error}")
 
 
 def _landscape(
@@ -133,7 +129,7 @@ def _landscape(
     """List all points, unless there may be more combinations than the limit."""
     prepare_jax()
     from landscape_jax.theory.cells import combination_count, face_bound, landscape
-    from landscape_jax.theory.cells.global_minimum import about
+    from landscape_jax.theory.cells.arrangement import about
 
     bound = face_bound(rows)
     count = combination_count(bound, width)
@@ -230,7 +226,7 @@ def _global_entry(found: "GlobalMinimum") -> dict[str, Any]:
 
 def _all_lines(found: "Landscape", names: list[str]) -> Iterator[str]:
     """List how many points of each kind there are, and the best network."""
-    from landscape_jax.theory.cells.global_minimum import about
+    from landscape_jax.theory.cells.arrangement import about
 
     yield f"{found.cells} cells, {about(found.combinations)} combinations of them"
     yield f"{found.faces} faces, {about(found.face_combinations)} combinations of them"

@@ -57,6 +57,11 @@ class Units(eqx.Module):
         """The unit of ∇F."""
         return self.value / self.length
 
+    @property
+    def time(self) -> float | Scalar:
+        """The unit of the time of the flow x' = −∇F(x)."""
+        return self.length / self.gradient
+
 
 class Known(eqx.Module):
     """What theory knows of an objective at parameters of a given shape.

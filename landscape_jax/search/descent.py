@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Int, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective, gradient_norm
+from landscape_jax.objectives.base import AbstractObjective, Units, gradient_norm
 from landscape_jax.search.lanes import select
 from landscape_jax.search.status import Status
 
@@ -57,7 +57,7 @@ class Descent(eqx.Module):
 
     It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the
     value is below `below_value`, or after `max_steps`.  When the parameters are not finite or
-    their norm exceeds `norm_limit` times that of the start (or `length`, where that is larger), it
+    their norm exceeds `norm_limit` times that of the start (or the unit of length, if larger), it
     begins again from its start with half the step, ten times at most.  It stops to be looked at
     after `first_pause` steps, if that is given.
 
@@ -69,7 +69,7 @@ class Descent(eqx.Module):
     batches: Callable[[Array], AbstractObjective] | None
     below_value: Scalar
     norm_limit: Scalar
-    length: Scalar
+    units: Units
     escape_limit: Scalar
     max_steps: Int[Array, ""]
     check_every: int = eqx.field(static=True)
@@ -142,7 +142,7 @@ class Descent(eqx.Module):
     def _look(self, run: Run, value: Scalar, norm: Scalar, start: PyTree, tolerance: Scalar) -> Run:
         """Set the status from value and gradient norm, or begin again with half the step."""
         finite = jnp.isfinite(value) & jnp.isfinite(norm)
-        size = jnp.maximum(optax.tree.norm(start), self.length)
+        size = jnp.maximum(optax.tree.norm(start), self.units.length)
         lost = ~finite | (optax.tree.norm(run.params) > self.norm_limit * size)
         status = Status.where(run.steps >= self.max_steps, Status.max_steps, Status.running)
         escaping = self.objective.escape(run.params) > self.escape_limit

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
-from landscape_jax.objectives.base import AbstractObjective, gradient_norm
+from landscape_jax.objectives.base import AbstractObjective, Units, gradient_norm
 from landscape_jax.search.descent import Descent, Run
 from landscape_jax.search.lanes import select, work
 from landscape_jax.search.status import Status
@@ -111,8 +111,7 @@ class Flow(eqx.Module):
 
     objective: AbstractObjective
     tolerance: Scalar
-    time: Scalar
-    length: Scalar
+    units: Units
 
     def init(self, params: PyTree) -> Walk:
         """Return the state of a run that is at `params`."""
@@ -122,7 +121,7 @@ class Flow(eqx.Module):
         number, none, no = jnp.zeros((), x.dtype), jnp.zeros((), jnp.int32), jnp.array(False)
         marks = jnp.full(_DECADES + 1, jnp.nan, x.dtype)
         return Walk(
-            base=x, value=self.objective(params), point=x, step=number + _FIRST * self.time,
+            base=x, value=self.objective(params), point=x, step=number + _FIRST * self.units.time,
             elapsed=number, decade=none, values=marks, times=marks,
             bares=marks,
             places=jnp.full((_DECADES + 1, ground.place.size), jnp.nan, x.dtype),
@@ -131,7 +130,7 @@ class Flow(eqx.Module):
         )  # fmt: skip
 
     def go(self, s: Walk, params: PyTree, allowance: Int[Array, ""]) -> Walk:
-        """Take one iteration of Newton's method, and where a step has landed, judge.
+        """Take one iteration of Newton's method; judge the run where it ends an implicit step.
 
         `params` are any of the run: they tell the structure.
         """
@@ -167,7 +166,7 @@ class Flow(eqx.Module):
             iterations=jnp.where(landed | refused, 0, s.iterations + 1),
             spent=s.spent + len(s.point),
         )
-        furthest = jnp.maximum(_AHEAD * moved.elapsed, _FIRST * self.time)
+        furthest = jnp.maximum(_AHEAD * moved.elapsed, _FIRST * self.units.time)
         longer = jnp.minimum(_GROWTH * s.step, furthest)
         moved = moved._replace(
             step=jnp.where(landed, longer, jnp.where(refused, _SHORTER * s.step, s.step))
@@ -187,7 +186,7 @@ class Flow(eqx.Module):
         """Record a mark where a decade is over, and end where it is known how the run would end."""
         ground = self.objective.ground(params)
         assert ground is not None
-        due = at_base & (s.elapsed >= self.time * 10.0 ** s.decade.astype(s.elapsed.dtype))
+        due = at_base & (s.elapsed >= self.units.time * 10.0 ** s.decade.astype(s.elapsed.dtype))
         values, times, bares, places = (
             jnp.where(due, jnp.roll(old, -1, axis=0).at[-1].set(new), old)
             for old, new in (
@@ -204,13 +203,13 @@ class Flow(eqx.Module):
         kept = ~(excess[-1] < _KEPT * excess[0])
         beaten = values[-1] <= bares[-1] - _SHARE * jnp.abs(bares[-1])
         missed = ground.value - ground.least >= _SHARE * jnp.abs(ground.value)
-        size = _SHARE * (jnp.linalg.norm(ground.place) + self.length)
+        size = _SHARE * (jnp.linalg.norm(ground.place) + self.units.length)
         rests = missed & (jnp.linalg.norm(places[-1] - places[0]) <= size)
         refuted = ~self.objective.is_admissible(params)
         escapes = due & evident & kept & (beaten | rests) & refuted
         norm = gradient_norm(ravel_pytree(params)[1](slope))
         found = at_base & (norm <= self.tolerance) & self.objective.is_confirmed(params)
-        over = (s.spent >= allowance) | (s.step < _SHORTEST * self.time)
+        over = (s.spent >= allowance) | (s.step < _SHORTEST * self.units.time)
         over |= s.step > jnp.finfo(s.step.dtype).max ** _LONGEST
         return s._replace(
             decade=s.decade + due,
@@ -241,7 +240,6 @@ def follow(
     runs: Run,
     pending: Array,
     tolerance: Scalar,
-    time: Scalar,
     *,
     lanes: int,
     taken: bool,
@@ -251,7 +249,7 @@ def follow(
     A minimum that the flow comes to is the end of a run whose gradient vanishes, and of any if it
     is `taken`.  A run that is not judged goes on from where it was.
     """
-    flow = Flow(rule.objective, tolerance, time, rule.length)
+    flow = Flow(rule.objective, tolerance, rule.units)
 
     def walk(run: Run, state: Walk) -> tuple[Run, Walk]:
         vanished = run.gradient_norm <= tolerance

@@ -69,13 +69,13 @@ def restart(
     then as exact as the precision allows.  Long walks of plain descent along a valley, or away from
     a saddle, are taken in leaps along the gradient flow, which `steps` does not count.
 
-    Where the objective has a `ground`, as `NeuronAugmented` has, and at most 1000 parameters, a run
-    is looked at after 1000, 2000, 4000, … steps and where its gradient vanishes: it is followed
-    along the gradient flow by implicit steps, and from its start where descent loses it at every
-    step size tried (see `search.flow`; each of Newton's iterations counts as one step a parameter).
-    It is `escaping` where over three decades of time the value keeps falling and does not tend to
-    what a local minimum has; `undecided` where its gradient vanishes and neither that nor a minimum
-    is confirmed; else it goes on from where it was.
+    Where the objective has a `ground`, as `NeuronAugmented` has, that is not known to be beyond
+    reach, and at most 1000 parameters, a run is looked at after 1000, 2000, 4000, … steps and where
+    its gradient vanishes: it is followed along the gradient flow by implicit steps, and from its
+    start where descent loses it at every step size tried (see `search.flow`; each of Newton's
+    iterations counts as one step a parameter).  It is `escaping` where over three decades of time
+    the value keeps falling and does not tend to what a local minimum has; `undecided` where its
+    gradient vanishes and neither that nor a minimum is confirmed; else it goes on where it was.
 
     Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
     the lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding
@@ -101,8 +101,8 @@ def restart(
     - `norm_limit`: the norm of all parameters above which a run has diverged, in units of that of
       its start (of the unit of length, where that is larger).
     - `escape_limit`: what the objective's `escape` may grow to, a convention of yours: a run above
-      it is `escaping` without further evidence.  So is one whose gradient falls to the tolerance
-      where an objective without a `ground` says that no minimum is.
+      it is `escaping` without further evidence.  So is one that is not followed, and whose gradient
+      falls to the tolerance where the objective says that no minimum is.
     - `check_every`: steps between two looks.
     - `lanes`: how many runs descend at a time on a device; chosen for it where left out.
     - `mesh`: devices that share the restarts, e.g. `jax.make_mesh((8,), ("restarts",))`; each
@@ -149,7 +149,7 @@ def restart(
         batches=batches,
         below_value=jnp.asarray(-jnp.inf if below_value is None else below_value, dtype),
         norm_limit=jnp.asarray(norm_limit, dtype),
-        length=jnp.asarray(known.units.length, dtype),
+        units=jax.tree.map(lambda unit: jnp.asarray(unit, dtype), known.units),
         escape_limit=jnp.asarray(jnp.inf if escape_limit is None else escape_limit, dtype),
         max_steps=jnp.asarray(max_steps, jnp.int32),
         check_every=check_every,
@@ -159,10 +159,9 @@ def restart(
     report = None if progress is None else partial(_report, progress, len(given))
     settings = _Settings(width, finish and batches is None, report)
     seeds = None if batches is None else batch_seeds(key, index)
-    unit = jnp.asarray(known.units.gradient, dtype)
+    unit = jnp.asarray(rule.units.gradient)
     goals = (jnp.maximum(relative, _FIRST_FINISH) * unit, relative * unit)
-    time = jnp.asarray(known.units.length / known.units.gradient, dtype)
-    run = _search(rule, starts, seeds, (*goals, time), settings, mesh)
+    run = _search(rule, starts, seeds, goals, settings, mesh)
     if len(index) > len(given):
         run = jax.tree.map(lambda leaf: leaf[: len(given)], run)
     return Runs(run.params, run.value, run.gradient_norm, run.steps, run.status, given)
@@ -179,7 +178,7 @@ def _search(
     rule: Descent,
     starts: PyTree,
     seeds: Array | None,
-    goals: tuple[Scalar, Scalar, Scalar],
+    goals: tuple[Scalar, Scalar],
     settings: _Settings,
     mesh: Mesh | None,
 ) -> Run:
@@ -188,7 +187,7 @@ def _search(
     arrays, static = eqx.partition(rule, eqx.is_array)
 
     def part(
-        arrays: PyTree, starts: PyTree, seeds: Array | None, goals: tuple[Scalar, Scalar, Scalar]
+        arrays: PyTree, starts: PyTree, seeds: Array | None, goals: tuple[Scalar, Scalar]
     ) -> Run:
         return _search_all(eqx.combine(arrays, static), starts, seeds, goals, settings)
 
@@ -207,15 +206,12 @@ def _search_all(
     rule: Descent,
     starts: PyTree,
     seeds: Array | None,
-    goals: tuple[Scalar, Scalar, Scalar],
+    goals: tuple[Scalar, Scalar],
     settings: _Settings,
 ) -> Run:
-    """Descend to gradient norms from the first goal to the second, the tolerance.
-
-    The third of the `goals` is the unit of time.
-    """
+    """Descend to gradient norms from the first of the goals to the last, the tolerance."""
     lanes, finish, report = settings
-    coarse, tolerance, time = goals
+    coarse, tolerance = goals
     narrow = -(-lanes // _NARROWER)
     runs = jax.vmap(rule.init)(starts, seeds)
     # Where there are only few runs from the start, the wide lanes have nothing to do.
@@ -239,7 +235,7 @@ def _search_all(
             # Where descent fails at every step size tried, the flow from the start still tells.
             placed = eqx.tree_at(lambda r: r.params, runs, select(lost, starts, runs.params))
             pending = left | lost
-            followed = follow(rule, placed, pending, tolerance, time, lanes=narrow, taken=finish)
+            followed = follow(rule, placed, pending, tolerance, lanes=narrow, taken=finish)
             runs = select(lost & is_lost(followed), runs, followed)
         if report is not None:
             report((stopped & ~runs.is_running).sum())

@@ -86,7 +86,7 @@ def trajectories(
         batches=batches,
         below_value=-infinite,
         norm_limit=jnp.asarray(norm_limit, infinite.dtype),
-        length=jnp.asarray(units.length, infinite.dtype),
+        units=jax.tree.map(lambda unit: jnp.asarray(unit, infinite.dtype), units),
         escape_limit=infinite,
         max_steps=jnp.asarray(steps, jnp.int32),
         check_every=stride,

@@ -4,6 +4,7 @@ import itertools
 import math
 import operator
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,8 +110,8 @@ def cells(x: Any, *, limit: int = 200_000) -> Iterator[Cell]:
     bound = _bound(known.lines)
     if bound > limit:
         raise ValueError(
-            f"the samples may have {bound} cells, more than the limit of {limit}; give fewer "
-            "samples or a larger limit"
+            f"the samples may have {about(bound)} cells, more than the limit of {limit}; "
+            "give fewer samples or a larger limit"
         )
     return _cells(known, len(rows[0]))
 
@@ -133,6 +134,21 @@ def combination_count(count: int, width: int) -> int:
     return math.comb(count + width - 1, width)
 
 
+def about(count: int) -> str:
+    """Return a number in words: a large one in three digits, with its power of ten.
+
+    ```python
+    >>> about(1234), about(5 * 10**189)
+    ('1234', 'about 5e189')
+
+    ```
+    """
+    if count < 10**12:
+        return str(count)
+    lead, power = f"{Decimal(count):.2e}".split("e+")
+    return f"about {lead.rstrip('0').rstrip('.')}e{power}"
+
+
 def cell_combinations(
     cells: Sequence[Cell], width: int, *, limit: int = 10_000_000
 ) -> Iterator[tuple[Cell, ...]]:
@@ -153,7 +169,7 @@ def cell_combinations(
     count = combination_count(len(cells), width)
     if count > limit:
         raise ValueError(
-            f"there are {count} combinations of {len(cells)} cells, more than the limit of "
+            f"there are {about(count)} combinations of {len(cells)} cells, more than the limit of "
             f"{limit}; give fewer samples or neurons, or a larger limit"
         )
     return itertools.combinations_with_replacement(cells, width)
@@ -264,7 +280,7 @@ def _row_signs(known: _Lines, signs: int) -> int:
 
 
 def all_signs(rows: Sequence[Direction]) -> Bool[np.ndarray, "cells rows"]:
-    """Give where w·xᵢ > 0 in each cell, in the order of `cells`, by whole numbers alone.
+    """Return where w·xᵢ > 0 in each cell, in the order of `cells`, by whole numbers alone.
 
     **Arguments:** `rows`, each without a common divisor.
     """
@@ -328,7 +344,7 @@ def direction(weights: fmpq_mat) -> Float[np.ndarray, " inputs"]:
 def centre(
     units: Float[np.ndarray, "lines inputs"], positive: Bool[np.ndarray, " lines"]
 ) -> Float[np.ndarray, " inputs"]:
-    """Give the unit vector farthest from the boundary, to rounding; 0 where there is none."""
+    """Return the unit vector farthest from the boundary, to rounding; 0 where there is none."""
     return deepest_direction(np.where(positive[:, None], units, -units))[0]
 
 

@@ -112,7 +112,7 @@ class Fitted(NamedTuple):
 
 
 def candidates(tables: Tables, places: Sequence[int], width: int) -> Iterator[Candidates]:
-    """Go through all combinations of faces, block by block.
+    """Yield what is proven of all combinations of faces, block by block.
 
     **Arguments:** `places`, the faces that are taken; `width`, the number K > 0 of neurons.
 
@@ -126,7 +126,7 @@ def candidates(tables: Tables, places: Sequence[int], width: int) -> Iterator[Ca
 
 
 def _judged(tables: Tables, chosen: Int[np.ndarray, "block neurons"]) -> Candidates:
-    """Say which combinations may hold a minimum."""
+    """Return which combinations may hold a minimum."""
     given = tables.given
     samples, inputs = tables.heights.shape[1:]
     count, width = chosen.shape
@@ -173,7 +173,7 @@ def _slopes(
     errors: Float[np.ndarray, "some samples"],
     off: Float[np.ndarray, " some"],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Say where h ≥ 0, h ≤ 0 and h = 0 are not excluded, for each neuron."""
+    """Return where h ≥ 0, h ≤ 0 and h = 0 are not excluded, for each neuron."""
     above, below, flats = (np.ones(chosen.shape, bool) for _ in range(3))
     samples = errors.shape[1]
     sizes = np.linalg.norm(errors, axis=1)

@@ -80,7 +80,7 @@ def _floats(rows: fmpq_mat) -> tuple[Float[np.ndarray, "rows entries"], list[int
 
 
 def _excluded(rows: fmpq_mat, support: list[int]) -> bool:
-    """Say whether some rows have a positive combination that is 0."""
+    """Check whether some rows have a positive combination that is 0."""
     if not support:
         return False
     table = rows.tolist()

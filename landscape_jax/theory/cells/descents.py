@@ -283,7 +283,7 @@ def _on_kink(data: _Data, u: Float[np.ndarray, " inputs"]) -> Bool[np.ndarray, "
 
 
 def _to_kinks(data: _Data, u: Float[np.ndarray, " inputs"]) -> Float[np.ndarray, " inputs"]:
-    """Give the nearest point on the hyperplanes of the samples that are next to it."""
+    """Return the nearest point on the hyperplanes of the samples that are next to it."""
     size = max(float(np.linalg.norm(u)), data.scale)
     near = data.x[np.abs(data.x @ u) <= _NEXT * size * data.sizes]
     return u - np.linalg.lstsq(near, near @ u)[0] if len(near) else u

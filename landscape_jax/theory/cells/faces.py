@@ -13,6 +13,7 @@ from landscape_jax.theory.cells.arrangement import (
     NO_VECTOR,
     Cell,
     Direction,
+    about,
     all_signs,
     cells,
     centre,
@@ -121,8 +122,8 @@ def faces(x: Any, *, limit: int = 200_000) -> Iterator[Face]:
     bound = face_bound(x)
     if bound > limit:
         raise ValueError(
-            f"the samples may have {bound} faces, more than the limit of {limit}; give fewer "
-            "samples or a larger limit"
+            f"the samples may have {about(bound)} faces, more than the limit of {limit}; "
+            "give fewer samples or a larger limit"
         )
     return _faces(rows, limit)
 
@@ -140,7 +141,7 @@ def _faces(rows: Sequence[Direction], limit: int) -> Iterator[Face]:
 
 
 def flats(rows: Sequence[Direction]) -> Iterator[Flat]:
-    """Give all flats with their faces, in the order of `faces`, by whole numbers alone.
+    """Return all flats with their faces, in the order of `faces`, by whole numbers alone.
 
     **Arguments:** `rows`, the samples' directions.
     """
@@ -156,7 +157,7 @@ def flats(rows: Sequence[Direction]) -> Iterator[Flat]:
 def _on(
     basis: Sequence[Direction], rows: Sequence[Direction]
 ) -> tuple[list[Direction], Bool[np.ndarray, " samples"]]:
-    """Give each row's products with a flat's basis, and which rows are 0 there, not everywhere."""
+    """Return each row's products with a flat's basis, and which rows other than 0 are 0 there."""
     inside = [tuple(dot(row, b) for b in basis) for row in rows]
     zero = np.array([any(row) and not any(r) for row, r in zip(rows, inside, strict=True)])
     return inside, zero
@@ -184,7 +185,7 @@ def _bases(rows: Sequence[Direction]) -> Iterator[tuple[Direction, ...]]:
 
 
 def _cut(basis: Sequence[Direction], normal: Direction) -> tuple[Direction, ...]:
-    """Give a basis of where the span is perpendicular to the normal, which it is not everywhere.
+    """Return a basis of where the span is perpendicular to the normal, which it is not everywhere.
 
     The vector whose angle with the normal is about the smallest goes: the others stay far apart.
     """

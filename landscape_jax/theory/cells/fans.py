@@ -10,9 +10,10 @@ import numpy as np
 from flint import fmpq, fmpq_mat, fmpz_mat
 from jaxtyping import Bool, Float, Int
 
-from landscape_jax.proofs.rationals import nearest, null_space
+from landscape_jax.proofs.rationals import nearest
 from landscape_jax.theory.cells.arrangement import (
     Direction,
+    about,
     cell_bound,
     combination_count,
     distinct_lines,
@@ -143,8 +144,9 @@ def problem(
     count = combination_count(bound, width)
     if count > limit:
         raise ValueError(
-            f"there may be {count} combinations of {bound} {'faces' if kinks else 'cells'}, more "
-            f"than the limit of {limit}; give fewer samples or neurons, or a larger limit"
+            f"there may be {about(count)} combinations of {about(bound)} "
+            f"{'faces' if kinks else 'cells'}, more than the limit of {limit}; "
+            "give fewer samples or neurons, or a larger limit"
         )
     listed, labels = exact_rows(x, y)
     _check_memory(whole_rows(x), face_bound(x))
@@ -236,7 +238,7 @@ def _memory() -> float:
 
 
 def _fan(flat: Flat, pattern: Bool[np.ndarray, " samples"], rows: Sequence[Direction]) -> Fan:
-    """Give the fan of a face of a flat, with w·xᵢ > 0 at `pattern`."""
+    """Return the fan of a face of a flat, with w·xᵢ > 0 at `pattern`."""
     inputs, dimension = len(rows[0]), len(flat.basis)
     on = pattern.tolist()
     table = [h if active else (0,) * dimension for h, active in zip(flat.heights, on, strict=True)]
@@ -279,11 +281,11 @@ def rays_around(kinks: Sequence[Direction], inputs: int) -> tuple[Direction, ...
     pivots = [next(j for j in range(inputs) if echelon[i, j] != 0) for i in range(rank)]
     found: dict[Direction, None] = {}
     for chosen in itertools.combinations(lines, rank - 1):
-        left = null_space(fmpq_mat(rank - 1, rank, [row[j] for row in chosen for j in pivots]))
-        if left.ncols() != 1:
+        on = fmpz_mat(rank - 1, rank, [row[j] for row in chosen for j in pivots])
+        left, nullity = on.nullspace()
+        if nullity != 1:
             continue
-        numbers, _ = left.numer_denom()
-        inside = primitive([int(t) for t in numbers.entries()])
+        inside = primitive([int(left[j, 0]) for j in range(rank)])
         v = [0] * inputs
         for j, t in zip(pivots, inside, strict=True):
             v[j] = t

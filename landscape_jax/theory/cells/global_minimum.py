@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -12,6 +11,7 @@ from jaxtyping import Float
 
 from landscape_jax.networks import TwoLayer
 from landscape_jax.proofs.rationals import matrix, nearest, rational, squares
+from landscape_jax.theory.cells.arrangement import about
 from landscape_jax.theory.cells.branch_and_bound import Region, Search
 from landscape_jax.theory.cells.rays import Rays, all_rays, ray_bound
 from landscape_jax.theory.cells.solutions import exact_rows
@@ -110,21 +110,6 @@ def global_minimum(
     search = Search(all_rays(x, y), width, limit, progress)
     search.run()
     return _result(rows, search)
-
-
-def about(count: int) -> str:
-    """Write a large number in three digits, with its power of ten.
-
-    ```python
-    >>> about(1234), about(5 * 10**189)
-    ('1234', 'about 5e189')
-
-    ```
-    """
-    if count < 10**12:
-        return str(count)
-    lead, power = f"{Decimal(count):.2e}".split("e+")
-    return f"about {lead.rstrip('0').rstrip('.')}e{power}"
 
 
 def _result(rows: list[list[fmpq]], search: Search) -> GlobalMinimum:

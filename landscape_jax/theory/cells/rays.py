@@ -1,20 +1,16 @@
 """The rays of all closed cells, exactly: a closed cell is the cone of the rays on its boundary."""
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from flint import fmpq, fmpq_mat, fmpz_mat
 from jaxtyping import Bool, Float, Int
 
-from landscape_jax.theory.cells.arrangement import (
-    Direction,
-    distinct_lines,
-    primitive,
-    whole_rows,
-)
+from landscape_jax.theory.cells.arrangement import Direction, distinct_lines, whole_rows
+from landscape_jax.theory.cells.coordinates import scaled
+from landscape_jax.theory.cells.fans import rays_around
 from landscape_jax.theory.cells.solutions import exact_rows
 
 # What does not fit float64 beside outputs of the size of 1: it is compared with them alone.
@@ -28,7 +24,7 @@ class Rays(NamedTuple):
     samples.  In their space the hyperplanes w·xᵢ = 0 cut pointed cones, the closed cells, and each
     is the cone of those rays on which no w·xᵢ has another sign than in the cell.
 
-    - `labels`: yᵢ as they are; `y`: in floats, over 2^`exponent`, the largest between 1 and 2.
+    - `labels`: yᵢ as they are; `y`: in floats, over 2^`exponent`, the largest at most 2.
     - `signs`: of w·xᵢ on each ray, exactly.
     - `kind`: rays whose outputs [w·xᵢ]₊ are along one line have one number, −1 where they are 0.
     - `outputs`, `opposite`: [w·xᵢ]₊ and [−w·xᵢ]₊, both rounded once, for the w of the ray with the
@@ -75,7 +71,7 @@ def ray_bound(x: Any) -> int:
     ```
     """
     lines = distinct_lines(whole_rows(x)).lines
-    return 2 * math.comb(len(lines), len(_pivots(lines)) - 1) if lines else 0
+    return 2 * math.comb(len(lines), fmpz_mat(list(map(list, lines))).rank() - 1) if lines else 0
 
 
 def all_rays(x: Any, y: Any) -> Rays:
@@ -90,7 +86,7 @@ def all_rays(x: Any, y: Any) -> Rays:
     rows, labels = exact_rows(x, y)
     common = math.lcm(*(int(t.q) for row in rows for t in row))
     whole = [[int(t.p) * (common // int(t.q)) for t in row] for row in rows]
-    found = list(_rays(distinct_lines(whole_rows(x)).lines, len(rows[0])))
+    found = rays_around(whole_rows(x), len(rows[0]))
     heights: list[list[int]] = []
     if found:
         table = fmpz_mat([list(ray) for ray in found]) * fmpz_mat(whole).transpose()
@@ -106,7 +102,7 @@ def all_rays(x: Any, y: Any) -> Rays:
         scale = 1 << max((max(above) or max(map(abs, row))).bit_length() - 1, 0)
         outputs.append([h / scale for h in above])
         opposite.append([_divided(max(-h, 0), scale) for h in row])
-    exponent, rounded = _scaled(labels)
+    rounded, exponent = scaled(labels.entries())
     shape = len(found), len(rows)
     return Rays(
         labels=labels,
@@ -121,50 +117,6 @@ def all_rays(x: Any, y: Any) -> Rays:
         columns=list(kinds),
         weights=weights,
     )
-
-
-def _rays(lines: Sequence[Direction], inputs: int) -> Iterator[Direction]:
-    """Find the rays, in pairs w, −w, with 0 at the inputs that do not matter."""
-    if not lines:
-        return
-    pivots = _pivots(lines)
-    rank = len(pivots)
-    seen: set[Direction] = set()
-    for chosen in itertools.combinations(lines, rank - 1):
-        on = fmpz_mat(rank - 1, rank, [line[j] for line in chosen for j in pivots])
-        null, nullity = on.nullspace()
-        if nullity != 1:
-            continue
-        inside = primitive([int(null[j, 0]) for j in range(rank)])
-        if tuple(-t for t in inside) in seen or inside in seen:
-            continue
-        seen.add(inside)
-        for sign in (1, -1):
-            ray = [0] * inputs
-            for j, t in zip(pivots, inside, strict=True):
-                ray[j] = sign * t
-            yield tuple(ray)
-
-
-def _pivots(lines: Sequence[Direction]) -> list[int]:
-    """Find as many inputs as the rank, of which the others are linear functions."""
-    echelon, rank = fmpq_mat([list(line) for line in lines]).rref()
-    return [next(j for j in range(len(lines[0])) if echelon[i, j] != 0) for i in range(rank)]
-
-
-def _scaled(labels: fmpq_mat) -> tuple[int, Float[np.ndarray, " samples"]]:
-    """Divide labels by a power of two that brings the largest between 1 and 2, and round them."""
-    entries = labels.entries()
-    top = max(abs(t) for t in entries)
-    if top == 0:
-        return 0, np.zeros(len(entries))
-    exponent = int(top.p).bit_length() - int(top.q).bit_length()
-    exponent -= top < fmpq(2) ** exponent
-    return exponent, np.array([_ratio(t / fmpq(2) ** exponent) for t in entries])
-
-
-def _ratio(t: fmpq) -> float:
-    return int(t.p) / int(t.q)
 
 
 def _divided(height: int, scale: int) -> float:

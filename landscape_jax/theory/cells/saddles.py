@@ -164,7 +164,7 @@ def _sides(
     nothing: Bool[np.ndarray, " samples"],
     places: Int[np.ndarray, " some"],
 ) -> tuple[Float[np.ndarray, "some samples"], Float[np.ndarray, "some samples"]]:
-    """Give 1 where w·xᵢ > 0 on some faces, and where w·xᵢ < 0."""
+    """Return 1 where w·xᵢ > 0 on some faces, and where w·xᵢ < 0."""
     on = given.patterns[places]
     off = ~(on | zeros[given.flat[places]] | nothing)
     return on.astype(np.float32), off.astype(np.float32)
@@ -200,7 +200,7 @@ def _near_1(v: fmpq_mat) -> fmpq_mat:
 
 
 def _gradient(given: Problem, fan: Fan, errors: fmpq_mat) -> fmpq_mat:
-    """Give the gradient of h within the face's span, in the coordinates of `Problem.rows`."""
+    """Return the gradient of h within the face's span, in the coordinates of `Problem.rows`."""
     on = [e if active else fmpq(0) for e, active in zip(errors.entries(), fan.pattern, strict=True)]
     rows = fmpq_mat(fmpz_mat([list(row) for row in given.rows]))
     whole = rows.transpose() * fmpq_mat(len(on), 1, on)
@@ -208,7 +208,7 @@ def _gradient(given: Problem, fan: Fan, errors: fmpq_mat) -> fmpq_mat:
 
 
 def _perpendicular(given: Problem, fan: Fan, along: fmpq_mat) -> fmpq_mat | None:
-    """Give a w of the face with h(w) = 0, as deep as is found; None where there is none."""
+    """Return a w of the face with h(w) = 0, as deep as is found; None where there is none."""
     C = null_space(along.transpose())
     inside = positive_point(fan.sides * C) if C.ncols() else None
     return None if inside is None else given.lift * fan.basis * C * inside

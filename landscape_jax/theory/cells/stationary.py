@@ -123,7 +123,7 @@ def counted(
     wanted: Bool[np.ndarray, " block"],
     progress: Callable[[int], None] | None,
 ) -> Iterator[tuple[int, ...]]:
-    """Give the wanted combinations of a block, and tell how many have been passed."""
+    """Return the wanted combinations of a block, and tell how many have been passed."""
     seen = 0
     for at in [*np.flatnonzero(wanted).tolist(), len(wanted)]:
         if progress is not None:
@@ -134,7 +134,7 @@ def counted(
 
 
 def stationary(given: Problem, chosen: Sequence[int]) -> Stationary | None:
-    """Give the least squares on the spans of some faces; None where some h_j forbids a minimum."""
+    """Return the least squares on the spans of faces; None where some h_j forbids a minimum."""
     fans = [given.fans[at] for at in chosen]
     fit = _fit(fans, given.labels)
     may = [stays(fan, fit.errors) for fan in fans]
@@ -142,7 +142,7 @@ def stationary(given: Problem, chosen: Sequence[int]) -> Stationary | None:
 
 
 def minimum_of(given: Problem, chosen: tuple[int, ...], found: Stationary) -> FaceMinimum | None:
-    """Give a minimum inside the faces of a stationary combination; None where there is none."""
+    """Return a minimum inside the faces of a stationary combination; None where there is none."""
     fans = [given.fans[at] for at in chosen]
     unique = found.V.ncols() == 0
     signs, t = _unique_signs(fans, found.may, found.t), found.t
@@ -241,13 +241,13 @@ def _inside(
 def _without(
     given: Problem, fans: Sequence[Fan], resting: Sequence[int], errors: fmpq_mat
 ) -> _Fit | None:
-    """Give the least squares of the other neurons, where it is one of all: of the same errors."""
+    """Return the least squares of the other neurons, where it is one of all: of the same errors."""
     fit = _fit([fan for j, fan in enumerate(fans) if j not in resting], given.labels)
     return fit if fit.errors == errors else None
 
 
 def _heights(fans: Sequence[Fan], fit: _Fit, unit: fmpq) -> list[fmpq_mat]:
-    """Give for each neuron the rows (G t / unit, G V) of its heights over the samples."""
+    """Return for each neuron the rows (G t / unit, G V) of its heights over the samples."""
     found = []
     for fan, t, V in zip(fans, _parts(fans, fit.t), _parts(fans, fit.V), strict=True):
         rows = zip((fan.sides * t / unit).entries(), (fan.sides * V).tolist(), strict=True)
@@ -257,7 +257,7 @@ def _heights(fans: Sequence[Fan], fit: _Fit, unit: fmpq) -> list[fmpq_mat]:
 
 
 def _point(blocks: Sequence[fmpq_mat], signs: Sequence[int]) -> fmpq_mat | None:
-    """Give a (τ, c), τ > 0, with τ G t / unit + G V c of some signs for each neuron, or None.
+    """Return a (τ, c), τ > 0, with τ G t / unit + G V c of some signs for each neuron, or None.
 
     They are an open cone.
     """
@@ -269,7 +269,7 @@ def _point(blocks: Sequence[fmpq_mat], signs: Sequence[int]) -> fmpq_mat | None:
 
 
 def witness(given: Problem, place: int) -> fmpq_mat:
-    """Give a weight on a face, (d, 1), as deep as is found."""
+    """Return a weight on a face, (d, 1), as deep as is found."""
     fan = given.fans[place]
     t = positive_point(fan.sides)
     if t is None:
@@ -319,7 +319,7 @@ def _angles(
     lengths: Sequence[float],
     kinks: Bool[np.ndarray, " samples"],
 ) -> list[tuple[float, float]]:
-    """Give the |w·xᵢ|/(‖w‖‖xᵢ‖) and ‖xᵢ‖ of the xᵢ ≠ 0 beside kinks, with ‖w‖ = norm·2^exponent."""
+    """Return |w·xᵢ|/(‖w‖‖xᵢ‖) and ‖xᵢ‖ of the xᵢ ≠ 0 beside kinks, for ‖w‖ = norm·2^exponent."""
     values, shift = scaled(heights)
     found = []
     for h, length, kink in zip(np.abs(values).tolist(), lengths, kinks.tolist(), strict=True):

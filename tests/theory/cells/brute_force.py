@@ -69,7 +69,7 @@ def sign_patterns(x):
 
 
 def solvable(rows):
-    """Say whether base + slopes·c > 0 for all rows (base, *slopes), by Fourier and Motzkin."""
+    """Check whether base + slopes·c > 0 for all rows (base, *slopes), by Fourier and Motzkin."""
     rows = [tuple(row) for row in rows]
     while rows and len(rows[0]) > 1:
         level = {row[:-1] for row in rows if not row[-1]}

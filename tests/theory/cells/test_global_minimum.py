@@ -11,9 +11,9 @@ from scipy.optimize import nnls
 
 from landscape_jax.proofs.rationals import rational
 from landscape_jax.theory.cells import cells, descend_exactly, global_minimum, landscape
+from landscape_jax.theory.cells.arrangement import about
 from landscape_jax.theory.cells.branch_and_bound import Search
-from landscape_jax.theory.cells.exact_cones import cone_fit
-from landscape_jax.theory.cells.global_minimum import about
+from landscape_jax.theory.cells.ray_fit import cone_fit
 from landscape_jax.theory.cells.rays import all_rays, ray_bound
 from landscape_jax.theory.cells.relaxation import Cone, exact_residual, relax
 from tests.theory.cells.landscapes import DEGENERATE, draw, parts
