@@ -38,7 +38,7 @@ def lowest_gain(risk: lj.EmpiricalRisk, found: Landscape, seed: int) -> float:
     """Give how much lower a perturbation of any listed minimum is, at most, over its rounding."""
     least = 0.0
     for minimum in [*found.differentiable_minima, *found.nondifferentiable_minima]:
-        near = theory.lowest_nearby(
+        near = lj.critical.lowest_nearby(
             risk,
             minimum.network,
             radius=min(1.0, minimum.radius) / 2,

@@ -25,7 +25,7 @@ from peers import STEPS, jax_descent, plain
 from report import write
 
 import landscape_jax as lj
-from landscape_jax.storage import read_json
+from landscape_jax.files import read_json
 from landscape_jax.studies.ss18.published import PUBLISHED
 from landscape_jax.studies.ss18.runs import BELOW_VALUE, GRADIENT_TOLERANCE, key
 

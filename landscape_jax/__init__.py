@@ -1,41 +1,63 @@
 """Loss landscapes of shallow networks: descents, critical points, and proofs."""
 
-from landscape_jax.critical import Families as Families
-from landscape_jax.critical import Family as Family
-from landscape_jax.critical import extreme_eigenvalues as extreme_eigenvalues
-from landscape_jax.critical import families as families
-from landscape_jax.critical import index as index
-from landscape_jax.critical import indices as indices
-from landscape_jax.critical import slices as slices
-from landscape_jax.critical import spectral_density as spectral_density
-from landscape_jax.critical import spectrum as spectrum
-from landscape_jax.networks import DeepLinear as DeepLinear
-from landscape_jax.networks import Mlp as Mlp
-from landscape_jax.networks import TwoLayer as TwoLayer
-from landscape_jax.networks import activations as activations
-from landscape_jax.networks import criteria as criteria
-from landscape_jax.objectives import AbstractObjective as AbstractObjective
-from landscape_jax.objectives import Augmented as Augmented
-from landscape_jax.objectives import EmpiricalRisk as EmpiricalRisk
-from landscape_jax.objectives import HiddenNeurons as HiddenNeurons
-from landscape_jax.objectives import Known as Known
-from landscape_jax.objectives import MonteCarloRisk as MonteCarloRisk
-from landscape_jax.objectives import NeuronAugmented as NeuronAugmented
-from landscape_jax.objectives import PopulationRisk as PopulationRisk
-from landscape_jax.objectives import Units as Units
-from landscape_jax.objectives import freeze as freeze
-from landscape_jax.objectives import fresh_samples as fresh_samples
-from landscape_jax.objectives import gradient as gradient
-from landscape_jax.objectives import hessian as hessian
-from landscape_jax.proofs import Certificate as Certificate
-from landscape_jax.proofs import NotProven as NotProven
-from landscape_jax.proofs import prove_minima as prove_minima
-from landscape_jax.proofs import prove_minimum as prove_minimum
-from landscape_jax.proofs import verify as verify
-from landscape_jax.search import Runs as Runs
-from landscape_jax.search import Status as Status
-from landscape_jax.search import critical_points as critical_points
-from landscape_jax.search import hybrid as hybrid
-from landscape_jax.search import restart as restart
-from landscape_jax.search import starts as starts
-from landscape_jax.search import trajectories as trajectories
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from landscape_jax.names import lazy
+
+if TYPE_CHECKING:
+    from landscape_jax import cli as cli
+    from landscape_jax import critical as critical
+    from landscape_jax import exact as exact
+    from landscape_jax import native as native
+    from landscape_jax import networks as networks
+    from landscape_jax import objectives as objectives
+    from landscape_jax import plots as plots
+    from landscape_jax import proofs as proofs
+    from landscape_jax import search as search
+    from landscape_jax import studies as studies
+    from landscape_jax import sweeps as sweeps
+    from landscape_jax import theory as theory
+    from landscape_jax.critical import Families as Families
+    from landscape_jax.critical import Family as Family
+    from landscape_jax.critical import critical_points as critical_points
+    from landscape_jax.critical import extreme_eigenvalues as extreme_eigenvalues
+    from landscape_jax.critical import families as families
+    from landscape_jax.critical import index as index
+    from landscape_jax.critical import indices as indices
+    from landscape_jax.critical import slices as slices
+    from landscape_jax.critical import spectral_density as spectral_density
+    from landscape_jax.critical import spectrum as spectrum
+    from landscape_jax.native import kernels as kernels
+    from landscape_jax.networks import DeepLinear as DeepLinear
+    from landscape_jax.networks import Mlp as Mlp
+    from landscape_jax.networks import TwoLayer as TwoLayer
+    from landscape_jax.networks import activations as activations
+    from landscape_jax.networks import criteria as criteria
+    from landscape_jax.objectives import AbstractObjective as AbstractObjective
+    from landscape_jax.objectives import Augmented as Augmented
+    from landscape_jax.objectives import EmpiricalRisk as EmpiricalRisk
+    from landscape_jax.objectives import HiddenNeurons as HiddenNeurons
+    from landscape_jax.objectives import Known as Known
+    from landscape_jax.objectives import MonteCarloRisk as MonteCarloRisk
+    from landscape_jax.objectives import NeuronAugmented as NeuronAugmented
+    from landscape_jax.objectives import PopulationRisk as PopulationRisk
+    from landscape_jax.objectives import Units as Units
+    from landscape_jax.objectives import freeze as freeze
+    from landscape_jax.objectives import fresh_samples as fresh_samples
+    from landscape_jax.objectives import gradient as gradient
+    from landscape_jax.objectives import hessian as hessian
+    from landscape_jax.proofs import Certificate as Certificate
+    from landscape_jax.proofs import NotProven as NotProven
+    from landscape_jax.proofs import prove_minima as prove_minima
+    from landscape_jax.proofs import prove_minimum as prove_minimum
+    from landscape_jax.proofs import verify as verify
+    from landscape_jax.search import Runs as Runs
+    from landscape_jax.search import Status as Status
+    from landscape_jax.search import hybrid as hybrid
+    from landscape_jax.search import restart as restart
+    from landscape_jax.search import starts as starts
+    from landscape_jax.search import trajectories as trajectories
+
+__version__ = version("landscape-jax")
+__getattr__, __dir__ = lazy(__name__)

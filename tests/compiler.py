@@ -2,6 +2,6 @@
 
 import pytest
 
-from landscape_jax import native
+from landscape_jax.native import loader
 
-needs_compiler = pytest.mark.skipif(native._compiler() is None, reason="no C++ compiler")
+needs_compiler = pytest.mark.skipif(loader._compiler() is None, reason="no C++ compiler")

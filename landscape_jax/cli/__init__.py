@@ -20,9 +20,9 @@ from landscape_jax.cli.waiting import interruptible, progress_bar
 if TYPE_CHECKING:
     import numpy as np
 
-    from landscape_jax.processes import Processes
     from landscape_jax.studies.ss18 import Table
     from landscape_jax.studies.ss18.runs import Progress, Size
+    from landscape_jax.sweeps.processes import Processes
 
 _SUFFIXES = (".png", ".pdf", ".svg")
 # What `prove --json` says of each point, before the certificate's path.
@@ -112,7 +112,7 @@ def table(
     if place.index > 0:
         return
     if json is not None:
-        from landscape_jax.storage import write_json
+        from landscape_jax.files import write_json
 
         write_json(json, found.to_json())
     _print_table(found)
@@ -157,7 +157,7 @@ def prove(
     inputs.check_certificates(out)
     entries = _prove_all(stack, problem, max_move, out)
     if json is not None:
-        from landscape_jax.storage import write_json
+        from landscape_jax.files import write_json
 
         write_json(json, entries)
 
@@ -265,7 +265,7 @@ app.command()(basins)
 
 def _join(distributed: bool, out: Path | None, given: tuple) -> "Processes":
     """Join the other processes, where there are some."""
-    from landscape_jax.processes import ALONE, join
+    from landscape_jax.sweeps.processes import ALONE, join
 
     if not distributed:
         if given != (None, None, None):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
-    from landscape_jax.studies.ss16.distribution import Progress
+    from landscape_jax.studies.ss16.level_shares import Progress
 
 
 def basins(
@@ -71,7 +71,7 @@ def basins(
     names = (",".join(map(str, found.eps.values.tolist())) if eps is None else eps).split(",")
     names = [name.strip() for name in names]
     if json is not None:
-        from landscape_jax.storage import write_json
+        from landscape_jax.files import write_json
 
         write_json(json, ss16.to_json(found, eps_names=names))
     bias = "" if no_bias else " and a bias"

@@ -104,7 +104,7 @@ def cells(
             found = _worked(data, lambda: _landscape(rows, table, width, limit, show))
             entry, lines = _all_entries(found), _all_lines(found, weights)
     if json is not None:
-        from landscape_jax.storage import write_json
+        from landscape_jax.files import write_json
 
         write_json(json, head | entry)
     typer.echo(f"{table}{'' if no_bias else ' and a bias'}, width {width}")

@@ -55,7 +55,7 @@ def construct(
     risk, better = float(found.least_squares_risk), float(found.better_risk)
     gain = float(found.least_squares_risk - found.better_risk)
     if json is not None:
-        from landscape_jax.storage import write_json
+        from landscape_jax.files import write_json
 
         minimum, lower = (
             {"risk": at, "parameters": _parameters(network), "exact": _exact(exact)}

@@ -62,14 +62,12 @@ def draw(name: str, out: Path, choices: Choices) -> None:
 
 
 def _kk20() -> _Drawing:
-    from landscape_jax.plots import augmented_valley
     from landscape_jax.studies import kk20
 
-    return _Drawing(kk20.figure_1(), augmented_valley, "example 1 with λ = 1", 9.0)
+    return _Drawing(kk20.figure_1(), kk20.augmented_valley, "example 1 with λ = 1", 9.0)
 
 
 def _ss16(name: str, choices: Choices) -> _Drawing:
-    from landscape_jax import plots
     from landscape_jax.studies import ss16
 
     if name == "f":
@@ -77,40 +75,39 @@ def _ss16(name: str, choices: Choices) -> _Drawing:
         data = interruptible(
             lambda: ss16.figure_f(choices.starts, seed=choices.seed), "repeat the command"
         )
-        return _Drawing(data, plots.basin_shares, said, 9.0)
+        return _Drawing(data, ss16.basin_shares, said, 9.0)
     if name == "1":
-        return _Drawing(ss16.figure_1(), plots.region_partition, "three samples, three neurons")
+        return _Drawing(ss16.figure_1(), ss16.region_partition, "three samples, three neurons")
     if name == "2":
         said = "the paper says neither the radius nor the samples: here radius 0.25 times the norm"
-        return _Drawing(ss16.figure_2(), plots.noisy_regions, said, 9.0)
+        return _Drawing(ss16.figure_2(), ss16.noisy_regions, said, 9.0)
     if name == "3":
-        return _Drawing(ss16.figure_3(), plots.neuron_minima, "section 8.1, ε = 0.1")
+        return _Drawing(ss16.figure_3(), ss16.neuron_minima, "section 8.1, ε = 0.1")
     if name == "4":
-        return _Drawing(ss16.figure_4(), plots.four_minima, "section 8.1, ε = 0.1", 9.0)
+        return _Drawing(ss16.figure_4(), ss16.four_minima, "section 8.1, ε = 0.1", 9.0)
     if name == "5":
-        return _Drawing(ss16.figure_5(), plots.surrogate, "section 8.2, ε = 0.05 and 0.025", 9.0)
-    return _Drawing(ss16.figure_6(), plots.neuron_minima, "section 8.2, ε = 0.025")
+        return _Drawing(ss16.figure_5(), ss16.surrogate, "section 8.2, ε = 0.05 and 0.025", 9.0)
+    return _Drawing(ss16.figure_6(), ss16.neuron_minima, "section 8.2, ε = 0.025")
 
 
 def _liu20(name: str, choices: Choices) -> _Drawing:
     normals = _normals(choices.normals)
-    from landscape_jax import plots
     from landscape_jax.studies import liu20
 
     count: dict[str, Any] = {"samples": choices.samples}
     said = f"N = {choices.samples}, means 1 and -1, variances 1"
     if name == "2":
-        return _Drawing(liu20.figure_2(), plots.two_landscapes, "z = 1, without a bias", 9.0)
+        return _Drawing(liu20.figure_2(), liu20.two_landscapes, "z = 1, without a bias", 9.0)
     if name == "4a":
         data = liu20.figure_4a(seed=choices.seed, **count)
-        return _Drawing(data, plots.moved_loss, f"{said}, seed {choices.seed}")
+        return _Drawing(data, liu20.moved_loss, f"{said}, seed {choices.seed}")
     if name == "4b":
-        return _Drawing(liu20.figure_4b(**count), plots.moved_probability, said)
+        return _Drawing(liu20.figure_4b(**count), liu20.moved_probability, said)
     if name == "4c":
-        return _Drawing(liu20.figure_4c(**count), plots.both_moved_probability, said)
+        return _Drawing(liu20.figure_4c(**count), liu20.both_moved_probability, said)
     make = liu20.figure_a4a if name == "a4a" else liu20.figure_a4b
     data = make(normals=normals, **count)
-    return _Drawing(data, plots.shifted_probability, f"{said}, normals {choices.normals}")
+    return _Drawing(data, liu20.shifted_probability, f"{said}, normals {choices.normals}")
 
 
 def _normals(text: str) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ def prepare_jax() -> None:
     jax.config.update("jax_enable_x64", True)
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
-    from landscape_jax.cache import cache_directory
+    from landscape_jax.native.cache import cache_directory
 
     cache = cache_directory()
     if cache is not None:

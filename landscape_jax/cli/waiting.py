@@ -20,8 +20,8 @@ def interruptible(work: Callable[[], Result], hint: str) -> Result:
     """
     from rich.console import Console
 
+    from landscape_jax.files import StorageError
     from landscape_jax.proofs import CertificateError
-    from landscape_jax.storage import StorageError
 
     try:
         return ThreadPoolExecutor(1).submit(work).result()

@@ -10,11 +10,11 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, PyTree
 
 from landscape_jax.critical.classify import Kind, classify
-from landscape_jax.critical.curvature import dense_hessian, is_relu_risk, reduced, spectrum
 from landscape_jax.critical.first_order import least_growth, without
 from landscape_jax.critical.rescaling import balance
+from landscape_jax.critical.spectra import dense_hessian, is_relu_risk, reduced, spectrum
 from landscape_jax.objectives.base import AbstractObjective, Attained, Known
-from landscape_jax.objectives.neurons import HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.proofs.estimates import float_gradient
 

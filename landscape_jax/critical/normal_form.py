@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, PyTree
 
-from landscape_jax.objectives.neurons import HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 
 # Fixed parts of neurons are equal when they agree to so many eps.
 UNITS_IN_THE_LAST_PLACE = 8

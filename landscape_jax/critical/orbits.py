@@ -14,7 +14,7 @@ from landscape_jax.critical.normal_form import NormalForm
 from landscape_jax.critical.relabelling import Assignment, Relabelling
 from landscape_jax.critical.symmetry import Alignment, Group
 from landscape_jax.objectives.base import Symmetry
-from landscape_jax.objectives.neurons import HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def orbits(
 
     ```python
     >>> import numpy as np
-    >>> from landscape_jax.objectives.neurons import HiddenNeurons
+    >>> from landscape_jax.objectives.hidden_neurons import HiddenNeurons
     >>> w, v = np.array([[1.0, 2.0], [-2.0, 1.0]]), np.array([[3.0, 4.0], [-4.0, 3.0]])
     >>> found = orbits(HiddenNeurons(axes=0, flips=-1), {"w": w, "v": v}, 1e-6).carry(0, 1)
     >>> found.permutations, found.signs

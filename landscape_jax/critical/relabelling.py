@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from landscape_jax.critical.normal_form import NormalForm, along
-from landscape_jax.objectives.neurons import HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 
 
 @dataclass(frozen=True, eq=False)

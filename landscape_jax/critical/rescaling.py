@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, PyTree
 
-from landscape_jax.objectives.neurons import HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 
 # Balancing one layer unbalances the next; so many sweeps over all of them.
 _SWEEPS = 30

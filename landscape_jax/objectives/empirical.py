@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key, PyTree, Scalar
 from landscape_jax.networks import criteria
 from landscape_jax.networks.models import TwoLayer
 from landscape_jax.objectives.base import AbstractObjective, Known, Units
-from landscape_jax.objectives.neurons import network_symmetry
+from landscape_jax.objectives.hidden_neurons import network_symmetry
 from landscape_jax.objectives.teacher import checked, is_traced
 
 

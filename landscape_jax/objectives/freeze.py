@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, PyTree, Scalar
 
 from landscape_jax.objectives.augmented import NeuronAugmented
 from landscape_jax.objectives.base import AbstractObjective, Ground, Known
-from landscape_jax.objectives.neurons import HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 from landscape_jax.objectives.teacher import is_traced
 
 

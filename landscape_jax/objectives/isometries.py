@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from landscape_jax.networks.activations import Activation, Parity
 from landscape_jax.objectives.base import Symmetry
-from landscape_jax.objectives.neurons import FixedPart, HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import FixedPart, HiddenNeurons
 
 Vectors = Float[np.ndarray, "_ dim"]
 Numbers = Float[np.ndarray, " _"]

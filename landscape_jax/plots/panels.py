@@ -1,15 +1,20 @@
 """Several parts in the place of one."""
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.gridspec import SubplotSpec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import SubplotSpec
 
 
-def emptied(axes: Axes) -> tuple[Figure, SubplotSpec]:
+def emptied(axes: "Axes") -> "tuple[Figure, SubplotSpec]":
     """Leave the axes empty, and give their figure and their place in its grid.
 
     **Raises:** `ValueError` on axes that belong to no grid.
     """
+    from matplotlib.figure import Figure
+
     axes.set_axis_off()
     figure, place = axes.figure, axes.get_subplotspec()
     if not isinstance(figure, Figure) or place is None:
@@ -17,7 +22,7 @@ def emptied(axes: Axes) -> tuple[Figure, SubplotSpec]:
     return figure, place
 
 
-def panels(axes: Axes, count: int) -> list[Axes]:
+def panels(axes: "Axes", count: int) -> "list[Axes]":
     """Leave the axes empty, and put others in their place, side by side.
 
     **Raises:** like `emptied`.

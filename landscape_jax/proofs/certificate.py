@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from landscape_jax.files import write_json
 from landscape_jax.proofs.arguments import Argument
 from landscape_jax.proofs.certificate_file import CertificateError, Kind, content, parse, text
-from landscape_jax.proofs.teacher import orthonormal_rows
-from landscape_jax.storage import write_json
+from landscape_jax.proofs.teacher_rays import orthonormal_rows
 
 LARGEST_FILE = 64 * 2**20
 

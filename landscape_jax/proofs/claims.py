@@ -8,7 +8,7 @@ from flint import arb
 
 from landscape_jax.proofs.certificate import Certificate
 from landscape_jax.proofs.recheck import Vector, norm, rays
-from landscape_jax.proofs.teacher import digest
+from landscape_jax.proofs.teacher_rays import digest
 
 # The Hessian is checked in the whole space up to this size, above in the teacher's span.
 WHOLE_SPACE = 400

@@ -9,7 +9,7 @@ from landscape_jax.proofs.balls import exact, frobenius, midpoints, upper
 from landscape_jax.proofs.certificate_file import Kind
 from landscape_jax.proofs.pairs import value
 from landscape_jax.proofs.problem import Problem
-from landscape_jax.proofs.teacher import rays
+from landscape_jax.proofs.teacher_rays import rays
 
 
 def kind_of(

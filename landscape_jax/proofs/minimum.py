@@ -17,15 +17,15 @@ from landscape_jax.proofs import arguments
 from landscape_jax.proofs.arguments import ARGUMENTS, Argument
 from landscape_jax.proofs.balls import exact, frobenius, lower, upper
 from landscape_jax.proofs.certificate import Certificate, NotProven
-from landscape_jax.proofs.curvature import Curvature, curvature
+from landscape_jax.proofs.eigenvalue_bound import Curvature, curvature
 from landscape_jax.proofs.kinds import kind_of
 from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz, hessian_norm
+from landscape_jax.proofs.newton import polish
 from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.pairs import Pairs, gradient, value
-from landscape_jax.proofs.polish import polish
 from landscape_jax.proofs.problem import Problem, balancing_units, float64, read_problem, sizes
 from landscape_jax.proofs.radii import Ball, find_ball
-from landscape_jax.proofs.teacher import digest, gram_bounds
+from landscape_jax.proofs.teacher_rays import digest, gram_bounds
 
 # `verify` works with 256 bits: a bound that it is to confirm must not be finer than that.
 PRECISIONS = range(64, 193)

@@ -7,7 +7,7 @@ from flint import arb
 from landscape_jax.proofs import arguments
 from landscape_jax.proofs.arguments import Argument, Radii
 from landscape_jax.proofs.balls import lower, upper
-from landscape_jax.proofs.curvature import Curvature
+from landscape_jax.proofs.eigenvalue_bound import Curvature
 from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz
 
 

@@ -5,8 +5,6 @@ from landscape_jax.search.hybrid import Hybrid as Hybrid
 from landscape_jax.search.hybrid import hybrid as hybrid
 from landscape_jax.search.restarts import restart as restart
 from landscape_jax.search.runs import Runs as Runs
-from landscape_jax.search.stationary import CriticalPoints as CriticalPoints
-from landscape_jax.search.stationary import critical_points as critical_points
 from landscape_jax.search.status import Status as Status
 from landscape_jax.search.trajectories import Trajectories as Trajectories
 from landscape_jax.search.trajectories import trajectories as trajectories

@@ -17,7 +17,7 @@ from jaxtyping import Array, Int, Key, PyTree, Scalar
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.descent import Descent, Run
 from landscape_jax.search.flow import FOLLOWED_AFTER, follow, has_ground, is_lost
-from landscape_jax.search.inputs import (
+from landscape_jax.search.initial_points import (
     batch_seeds,
     checked_tolerance,
     restart_indices,

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.descent import Descent, Run
-from landscape_jax.search.inputs import batch_seeds, restart_indices, starting_points
+from landscape_jax.search.initial_points import batch_seeds, restart_indices, starting_points
 
 
 class Trajectories(eqx.Module):

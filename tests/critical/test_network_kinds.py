@@ -11,7 +11,7 @@ import pytest
 import landscape_jax as lj
 from landscape_jax.critical.rescaling import balance
 from landscape_jax.networks import random_network
-from landscape_jax.objectives.neurons import HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 
 
 def data(scale=1.0, activation="relu") -> tuple[lj.EmpiricalRisk, Any]:

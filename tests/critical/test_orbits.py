@@ -14,7 +14,7 @@ from landscape_jax.critical.relabelling import Relabelling
 from landscape_jax.critical.symmetry import Alignment, default_tolerance
 from landscape_jax.networks import random_network
 from landscape_jax.objectives.base import Symmetry
-from landscape_jax.objectives.neurons import HiddenNeurons
+from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 from tests.critical.networks import (
     FIXED,
     LAYERED,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import landscape_jax as lj
-from landscape_jax.critical.curvature import padding_matrix
+from landscape_jax.critical.spectra import padding_matrix
 from landscape_jax.networks import activations
 from landscape_jax.objectives.population import PopulationRisk
 from tests.objectives import exact

@@ -12,7 +12,7 @@ import pytest
 from landscape_jax.objectives import PopulationRisk
 from landscape_jax.proofs import Certificate, CertificateError, verify
 from landscape_jax.proofs.certificate_file import NAMES
-from landscape_jax.proofs.teacher import digest, gram_bounds
+from landscape_jax.proofs.teacher_rays import digest, gram_bounds
 from tests.proofs.helpers import certified, make_risk, spurious
 
 

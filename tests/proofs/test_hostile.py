@@ -18,7 +18,7 @@ from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz
 from landscape_jax.proofs.pairs import gradient, hessian, padding, value
 from landscape_jax.proofs.plausible import MARGIN, implausible
 from landscape_jax.proofs.problem import Problem
-from landscape_jax.proofs.teacher import digest
+from landscape_jax.proofs.teacher_rays import digest
 from tests.proofs.helpers import at_every_angle, spurious
 
 

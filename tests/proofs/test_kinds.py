@@ -9,7 +9,7 @@ from flint import arb
 from landscape_jax.proofs import prove_minimum, recheck, verify
 from landscape_jax.proofs.kinds import is_teacher
 from landscape_jax.proofs.problem import Problem
-from landscape_jax.proofs.teacher import digest, gram_bounds, rays
+from landscape_jax.proofs.teacher_rays import digest, gram_bounds, rays
 from tests.proofs.helpers import certified, make_risk, spurious
 
 E1, E2 = np.eye(2)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from landscape_jax.proofs import Certificate, prove_minimum, verify
-from landscape_jax.proofs.curvature import Curvature, curvature
+from landscape_jax.proofs.eigenvalue_bound import Curvature, curvature
 from landscape_jax.proofs.problem import Problem
 from tests.proofs.helpers import certified, descend, make_risk, pattern
 
@@ -40,7 +40,7 @@ def test_span_gives_the_bound_of_the_whole_space(monkeypatch):
     problem = Problem(teacher, np.ones(10), np.ones(10))
     with flint.ctx.workprec(128):
         whole = curvature(problem, point)
-        monkeypatch.setattr("landscape_jax.proofs.curvature.WHOLE_SPACE", 1)
+        monkeypatch.setattr("landscape_jax.proofs.eigenvalue_bound.WHOLE_SPACE", 1)
         span = curvature(problem, point)
     assert isinstance(whole, Curvature)
     assert isinstance(span, Curvature)

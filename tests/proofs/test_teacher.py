@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 
-from landscape_jax.proofs.teacher import digest, gram_bounds, orthonormal_rows
+from landscape_jax.proofs.teacher_rays import digest, gram_bounds, orthonormal_rows
 
 
 def test_digest_is_that_of_the_documented_bytes():

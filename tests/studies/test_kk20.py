@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from landscape_jax import plots
 from landscape_jax.studies import kk20
 
 
@@ -52,7 +51,7 @@ def test_arrows_have_length_one_and_lead_into_the_valley_and_up_it(data):
 def test_the_figure_has_three_parts_in_the_place_of_the_axes(data):
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.add_subplot()
-    assert plots.augmented_valley(data, axes) is axes
+    assert kk20.augmented_valley(data, axes) is axes
     titles = [part.get_title() for part in figure.axes if part is not axes]
     assert [title[:3] for title in titles] == ["(a)", "(b)", "(c)"]
     figure.canvas.draw()
@@ -61,7 +60,7 @@ def test_the_figure_has_three_parts_in_the_place_of_the_axes(data):
 def test_axes_without_a_place_in_a_grid_are_refused(data):
     axes = Figure().add_axes((0, 0, 1, 1))
     with pytest.raises(ValueError, match="axes belong to no grid of a figure"):
-        plots.augmented_valley(data, axes)
+        kk20.augmented_valley(data, axes)
 
 
 def test_a_penalty_that_is_not_positive_is_refused():

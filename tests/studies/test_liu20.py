@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from landscape_jax import plots
-from landscape_jax.plots.trapping import stationary
 from landscape_jax.studies import liu20
+from landscape_jax.studies.liu20.trapping_curves import stationary
 from landscape_jax.theory.cells import cell_solutions, cells
 from landscape_jax.theory.parallel_weights import Mixture, mixture_system
 
@@ -110,28 +109,28 @@ def test_an_empirical_loss_is_that_of_its_seed_and_flat_beyond_the_samples():
 
 
 def test_every_figure_says_its_numbers_and_names_its_lines():
-    moving = drawn(plots.moved_probability, liu20.figure_4b(points=9))[1]
+    moving = drawn(liu20.moved_probability, liu20.figure_4b(points=9))[1]
     assert "N = 100" in moving.get_title()
     assert "means 1, \N{MINUS SIGN}1" in moving.get_title()
     labels = moving.get_legend_handles_labels()[1]
     assert labels[0] == "the gap of $w_1$ alone"
     assert labels[1].startswith(r"both gaps: at most $4 \times 10^{-6}$")
-    empirical = drawn(plots.moved_loss, liu20.figure_4a(points=9))[1]
+    empirical = drawn(liu20.moved_loss, liu20.figure_4a(points=9))[1]
     assert "seed 0" in empirical.get_title()
-    figure = drawn(plots.two_landscapes, liu20.figure_2(points=9), (9, 6))[0]
+    figure = drawn(liu20.two_landscapes, liu20.figure_2(points=9), (9, 6))[0]
     titles = [part.get_title()[:3] for part in figure.axes if part.get_title()]
     assert titles == ["(a)", "(b)"]
 
 
 @pytest.mark.slow
 def test_maps_and_four_weights_are_drawn():
-    _, found = drawn(plots.both_moved_probability, liu20.figure_4c(points=11))
+    _, found = drawn(liu20.both_moved_probability, liu20.figure_4c(points=11))
     assert found.get_xlabel() == "$x_{w_1}$"
-    one = drawn(plots.shifted_probability, liu20.figure_a4a(points=11))[1]
+    one = drawn(liu20.shifted_probability, liu20.figure_a4a(points=11))[1]
     assert one.get_xlabel() == "shift of the uppermost weight"
     assert "normals ++++" in one.get_title()
     assert len(one.get_lines()) == 3
-    every = drawn(plots.shifted_probability, liu20.figure_a4b(points=11))[1]
+    every = drawn(liu20.shifted_probability, liu20.figure_a4b(points=11))[1]
     assert every.get_xlabel() == "shift of all weights"
     assert len(every.get_lines()) == 2
 
@@ -156,4 +155,4 @@ def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="give 1 or -1"):
         liu20.figure_a4a(normals=(1, 1))
     with pytest.raises(ValueError, match="axes belong to no grid of a figure"):
-        plots.two_landscapes(liu20.figure_2(points=5), Figure().add_axes((0, 0, 1, 1)))
+        liu20.two_landscapes(liu20.figure_2(points=5), Figure().add_axes((0, 0, 1, 1)))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from landscape_jax.studies import ss16
-from landscape_jax.studies.ss16 import basins
+from landscape_jax.studies.ss16 import start_basins as basins
 from landscape_jax.theory.overspecification import clopper_pearson, singleton_basin_values
 
 # One shape for all quick tests: it compiles once.

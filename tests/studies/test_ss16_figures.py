@@ -8,7 +8,6 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from landscape_jax import plots
 from landscape_jax.studies import ss16
 
 
@@ -79,12 +78,12 @@ def test_what_gives_no_figure_is_refused(call, message):
 
 def test_a_figure_of_one_part_names_what_it_marks():
     axes = Figure().add_subplot()
-    assert plots.region_partition(ss16.figure_1(), axes) is axes
+    assert ss16.region_partition(ss16.figure_1(), axes) is axes
     labels = axes.get_legend_handles_labels()[1]
     assert len(labels) == 6
     assert labels[3] == "$w_1$, active on $x_1$, $x_2$"
     axes = Figure().add_subplot()
-    plots.neuron_minima(ss16.figure_6(points=11), axes)
+    ss16.neuron_minima(ss16.figure_6(points=11), axes)
     texts = [text.get_text() for text in axes.texts]
     assert "1/8 - 1.2 \\times 10^{-8}" in texts[1]
 
@@ -92,9 +91,9 @@ def test_a_figure_of_one_part_names_what_it_marks():
 @pytest.mark.parametrize(
     ("draw", "data", "parts"),
     [
-        (plots.noisy_regions, ss16.figure_2, 2),
-        pytest.param(plots.four_minima, lambda: ss16.figure_4(points=9), 3, marks=pytest.mark.slow),
-        (plots.surrogate, lambda: ss16.figure_5(points=9), 2),
+        (ss16.noisy_regions, ss16.figure_2, 2),
+        pytest.param(ss16.four_minima, lambda: ss16.figure_4(points=9), 3, marks=pytest.mark.slow),
+        (ss16.surrogate, lambda: ss16.figure_5(points=9), 2),
     ],
 )
 def test_a_figure_of_parts_stands_in_the_place_of_the_axes(draw, data, parts):
@@ -119,7 +118,7 @@ def test_shares_are_drawn_with_their_intervals_and_bounds_where_they_say_somethi
         attrs={"theorem": 7, "samples": 4, "dim": 5, "confidence": 0.95},
     )
     figure = Figure()
-    plots.basin_shares([data], figure.add_subplot())
+    ss16.basin_shares([data], figure.add_subplot())
     part = figure.axes[1]
     (bound,) = (
         line for line in part.get_lines() if str(line.get_label()).startswith("the theorem")

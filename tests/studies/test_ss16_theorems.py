@@ -11,7 +11,7 @@ import pytest
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.studies import ss16
-from landscape_jax.studies.ss16.descents import FirstLayer
+from landscape_jax.studies.ss16.first_layer_descents import FirstLayer
 
 # Seeds are fixed; an interval that a change of the random numbers may meet is no test.
 CONFIDENCE = 0.9999

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 import landscape_jax as lj
-from landscape_jax.storage import StorageError
+from landscape_jax.files import StorageError
 from landscape_jax.studies import ss18
 from landscape_jax.studies.ss18 import report, runs, study
 

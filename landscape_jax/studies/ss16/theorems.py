@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from landscape_jax.studies.ss16.basins import Basins, basins_of_starts, value_at_zero
+from landscape_jax.precision import require_float64
 from landscape_jax.studies.ss16.shares import share_at_most
+from landscape_jax.studies.ss16.start_basins import Basins, basins_of_starts, value_at_zero
 from landscape_jax.theory import overspecification as theory
-from landscape_jax.theory.precision import require_float64
 
 if TYPE_CHECKING:
     import xarray as xr

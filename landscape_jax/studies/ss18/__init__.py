@@ -1,7 +1,7 @@
 """Safran & Shamir 2018: how often descent ends in a spurious minimum, each of them proven."""
 
-from landscape_jax.studies.ss18.figure import FIGURE_1_SIZES as FIGURE_1_SIZES
-from landscape_jax.studies.ss18.figure import figure_1 as figure_1
+from landscape_jax.studies.ss18.figure_1 import FIGURE_1_SIZES as FIGURE_1_SIZES
+from landscape_jax.studies.ss18.figure_1 import figure_1 as figure_1
 from landscape_jax.studies.ss18.published import PUBLISHED as PUBLISHED
 from landscape_jax.studies.ss18.published import Published as Published
 from landscape_jax.studies.ss18.rows import Row as Row

@@ -11,13 +11,13 @@ from equinox import tree_at
 from jaxtyping import Array, Key
 
 from landscape_jax.objectives.population import PopulationRisk
-from landscape_jax.processes import ALONE, Processes
+from landscape_jax.precision import require_float64
 from landscape_jax.search import starts
 from landscape_jax.search.restarts import restart
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
-from landscape_jax.storage import Sweep, open_sweep
-from landscape_jax.theory.precision import require_float64
+from landscape_jax.sweeps.processes import ALONE, Processes
+from landscape_jax.sweeps.storage import Sweep, open_sweep
 
 Size = tuple[int, int]
 Arrays = dict[str, np.ndarray]

@@ -15,10 +15,8 @@ import numpy as np
 
 from landscape_jax.critical.families import Family, families
 from landscape_jax.objectives.population import PopulationRisk
-from landscape_jax.processes import ALONE, Processes
 from landscape_jax.proofs import Certificate, CertificateError, NotProven, prove_minimum, verify
 from landscape_jax.search.runs import Runs
-from landscape_jax.storage import Sweep
 from landscape_jax.studies.ss18.rows import Outcome, Row, Table, Trap
 from landscape_jax.studies.ss18.runs import (
     Progress,
@@ -30,6 +28,8 @@ from landscape_jax.studies.ss18.runs import (
     sweep,
     tag,
 )
+from landscape_jax.sweeps.processes import ALONE, Processes
+from landscape_jax.sweeps.storage import Sweep
 
 Result = TypeVar("Result")
 # Sizes that are searched at a time.

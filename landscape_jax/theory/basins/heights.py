@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from landscape_jax.theory.cells.solutions import rank_tolerance
+from landscape_jax.exact.ranks import rank_tolerance
 
 # Some devices round the factors of a product to fewer digits unless told not to.
 _HIGHEST = jax.lax.Precision.HIGHEST

@@ -1,6 +1,5 @@
 """Primal and dual points of the basins' problems, from which `certificate` makes bounds."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -8,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from landscape_jax import native
+from landscape_jax.native import loader
 from landscape_jax.theory.basins.dual import ROUNDS, feasible_dual
 from landscape_jax.theory.basins.heights import heights
 from landscape_jax.theory.basins.interior import MOST_STEPS, PATIENCE, closeness, interior_point
 from landscape_jax.theory.basins.systems import DIRECT, Problems, gram, least_shift
 
-_SOURCE = Path(__file__).with_suffix(".cc")
+_SOURCE = loader.SOURCES / "primal_dual.cc"
 
 
 class Points(NamedTuple):
@@ -49,7 +48,7 @@ def points(problems: Problems) -> Points:
 
 def target(dtype) -> str | None:
     """Give the prefix of the CPU's kernel, `primal_dual.cc`; `None` to use XLA's code."""
-    return native.kernels(_SOURCE, ("basin_points",), dtype)
+    return loader.load(_SOURCE, ("basin_points",), dtype)
 
 
 def points_by_kernel(
@@ -64,10 +63,10 @@ def points_by_kernel(
     (count, m, n), p = a.shape, u.shape[1]
 
     def result(*shape: int, dtype=u.dtype) -> jax.ShapeDtypeStruct:
-        return native.result((count, *shape), dtype, *operands)
+        return loader.result((count, *shape), dtype, *operands)
 
     types = result(p, n), result(p, n), result(2, m), result(2, m, n), result(dtype=jnp.int32)
-    z, deep, errors, multipliers, steps = native.call(
+    z, deep, errors, multipliers, steps = loader.call(
         prefix,
         "basin_points",
         types,

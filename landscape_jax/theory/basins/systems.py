@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from landscape_jax.theory.basins.definite import backward, factor, forward, solve
 from landscape_jax.theory.basins.heights import weighted_gram
+from landscape_jax.theory.basins.small_systems import backward, factor, forward, solve
 
 # Up to as many unknowns one system is faster than Woodbury's several.
 DIRECT = 40

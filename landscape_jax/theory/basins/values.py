@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Real
 
-from landscape_jax.theory.basins.certificate import Lower, lower_bound, upper_bound
+from landscape_jax.precision import floats
+from landscape_jax.theory.basins.bounds import Lower, lower_bound, upper_bound
 from landscape_jax.theory.basins.heights import Basis, basis, heights
 from landscape_jax.theory.basins.primal_dual import Points, points, points_by_kernel, target
 from landscape_jax.theory.basins.systems import Problems
-from landscape_jax.theory.precision import floats
 
 Table = Array | np.ndarray
 # So many lanes of some kilobytes each stay in the cache.

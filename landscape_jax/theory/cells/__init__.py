@@ -7,8 +7,8 @@ from landscape_jax.theory.cells.arrangement import cell_bound as cell_bound
 from landscape_jax.theory.cells.arrangement import cell_combinations as cell_combinations
 from landscape_jax.theory.cells.arrangement import cells as cells
 from landscape_jax.theory.cells.arrangement import combination_count as combination_count
-from landscape_jax.theory.cells.descents import Ends as Ends
-from landscape_jax.theory.cells.descents import descend_exactly as descend_exactly
+from landscape_jax.theory.cells.exact_descents import Ends as Ends
+from landscape_jax.theory.cells.exact_descents import descend_exactly as descend_exactly
 from landscape_jax.theory.cells.examine import Examined as Examined
 from landscape_jax.theory.cells.examine import examine as examine
 from landscape_jax.theory.cells.faces import Face as Face

@@ -9,9 +9,10 @@ from flint import fmpq, fmpq_mat
 from jaxtyping import Bool, Float
 from scipy.optimize import linprog
 
-from landscape_jax.proofs.rationals import least_squares, nearest_matrix, null_space
+from landscape_jax.exact.rationals import least_squares, nearest_matrix, null_space
+from landscape_jax.exact.samples import exact_rows
 from landscape_jax.theory.cells.arrangement import Cell
-from landscape_jax.theory.cells.solutions import exact_rows, exact_table
+from landscape_jax.theory.cells.solutions import exact_table
 
 # What the linear program calls 0; the exact check does not depend on it.
 _ZERO = 1e-9

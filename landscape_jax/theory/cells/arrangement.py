@@ -2,22 +2,26 @@
 
 import itertools
 import math
-import operator
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import fmpq, fmpq_mat, fmpz_mat
+from flint import fmpq, fmpz_mat
 from jaxtyping import Bool, Float
 
-from landscape_jax.proofs.rationals import rational
+from landscape_jax.exact.coordinates import root
+from landscape_jax.exact.directions import (
+    Direction,
+    dot,
+    primitive,
+    unit,
+    whole_direction,
+    whole_rows,
+)
+from landscape_jax.exact.rationals import rational
 from landscape_jax.theory.cells.cones import deepest_direction
-from landscape_jax.theory.cells.coordinates import root, scaled
-from landscape_jax.theory.piecewise_linear import exact_inputs
 
-# A row or a weight of whole numbers: for signs only the direction matters.
-Direction = tuple[int, ...]
 NO_VECTOR = (
     "holds no float64 vector that was found: samples or columns differ in size by more than "
     "float64 tells apart; scale the columns of x, and give decimals as they are written, as "
@@ -175,22 +179,6 @@ def cell_combinations(
     return itertools.combinations_with_replacement(cells, width)
 
 
-def whole_rows(x: Any) -> list[Direction]:
-    """Give each sample's direction in whole numbers."""
-    return [_whole(row) for row in exact_inputs(x)]
-
-
-def _whole(row: Sequence[fmpq]) -> Direction:
-    scale = math.lcm(*(int(t.q) for t in row))
-    return primitive([int(t.p) * (scale // int(t.q)) for t in row])
-
-
-def primitive(row: Sequence[int]) -> Direction:
-    """Divide whole numbers by their greatest common divisor."""
-    common = math.gcd(*row)
-    return tuple(t // common for t in row) if common > 1 else tuple(row)
-
-
 def distinct_lines(rows: Sequence[Direction]) -> _Lines:
     """Give the lines through 0 of some rows, each once, and where each row is among them."""
     lines: list[Direction] = []
@@ -215,11 +203,6 @@ def _bound(lines: Sequence[Direction]) -> int:
         return 1
     rank = fmpz_mat([list(row) for row in lines]).rank()
     return 2 * sum(math.comb(len(lines) - 1, i) for i in range(rank))
-
-
-def dot(a: Direction, b: Direction) -> int:
-    """Multiply whole numbers."""
-    return sum(map(operator.mul, a, b))
 
 
 def _half(rows: Sequence[Direction]) -> Iterator[tuple[int, Direction]]:
@@ -317,13 +300,6 @@ def _cells(known: _Lines, inputs: int) -> Iterator[Cell]:
         yield Cell(~pattern & (place >= 0), -witness, margin)
 
 
-def unit(row: Direction) -> Float[np.ndarray, " inputs"]:
-    """Give a direction as a unit vector of floats, however large its whole numbers are."""
-    largest = max(abs(t) for t in row)
-    scaled = np.array([t / largest for t in row])
-    return scaled / np.linalg.norm(scaled)
-
-
 def deepest(
     rows: Sequence[Direction],
     positive: Bool[np.ndarray, " rows"],
@@ -333,12 +309,6 @@ def deepest(
     margins = [_margin(rows, positive, w) for w in tried]
     best = max(range(len(tried)), key=margins.__getitem__)
     return tried[best], margins[best]
-
-
-def direction(weights: fmpq_mat) -> Float[np.ndarray, " inputs"]:
-    """Return a column of rational numbers as a unit vector; 0 as 0."""
-    values = scaled(weights.entries())[0]
-    return values / max(float(np.linalg.norm(values)), np.finfo(float).tiny)
 
 
 def centre(
@@ -354,7 +324,7 @@ def _margin(
     w: Float[np.ndarray, " inputs"],
 ) -> float:
     """Give minᵢ sᵢ w·xᵢ / (‖w‖‖xᵢ‖), rounded down; 0 where it is not positive: all exact."""
-    whole = _whole([rational(t) for t in w.tolist()])
+    whole = whole_direction([rational(t) for t in w.tolist()])
     least, size = 1.0, dot(whole, whole)
     for row, plus in zip(rows, positive.tolist(), strict=True):
         height = dot(row, whole) if plus else -dot(row, whole)

@@ -9,7 +9,7 @@ import numpy as np
 from flint import fmpq
 from jaxtyping import Bool, Float, Int
 
-from landscape_jax.proofs.rationals import nearest, squares
+from landscape_jax.exact.rationals import nearest, squares
 from landscape_jax.theory.cells.ray_fit import ConeFit, cone_fit
 from landscape_jax.theory.cells.rays import Rays
 from landscape_jax.theory.cells.relaxation import Cone, Relaxed, exact_residual, relax

@@ -28,8 +28,8 @@ import numpy as np
 from flint import fmpz_mat
 from jaxtyping import Bool, Float, Int
 
-from landscape_jax.theory.cells.arrangement import dot
-from landscape_jax.theory.cells.coordinates import scaled
+from landscape_jax.exact.coordinates import scaled
+from landscape_jax.exact.directions import dot
 from landscape_jax.theory.cells.fans import Problem, rays_around
 
 _EPSILON = float(np.finfo(float).eps)

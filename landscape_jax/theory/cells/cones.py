@@ -5,7 +5,7 @@ from flint import fmpq, fmpq_mat
 from jaxtyping import Float
 from scipy.optimize import nnls
 
-from landscape_jax.proofs.rationals import matrix, null_space
+from landscape_jax.exact.rationals import matrix, null_space
 
 # How many binary digits of a column's largest entry are left: squares of the rest are float64.
 _BITS = 500

@@ -6,12 +6,12 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Real
 
+from landscape_jax.critical.perturbations import Nearby, lowest_nearby
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
+from landscape_jax.precision import require_float64
 from landscape_jax.theory.cells.one_sided import LeastSlope, least_slope
 from landscape_jax.theory.cells.ways import Way, followed, saddle_ways, towards
-from landscape_jax.theory.perturbations import Nearby, lowest_nearby
-from landscape_jax.theory.precision import require_float64
 
 
 class Examined(NamedTuple):

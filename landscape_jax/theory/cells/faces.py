@@ -8,22 +8,17 @@ import numpy as np
 from flint import fmpq_mat, fmpz_mat
 from jaxtyping import Bool, Float
 
-from landscape_jax.proofs.rationals import matrix
+from landscape_jax.exact.directions import Direction, direction, dot, primitive, unit, whole_rows
+from landscape_jax.exact.rationals import matrix
 from landscape_jax.theory.cells.arrangement import (
     NO_VECTOR,
     Cell,
-    Direction,
     about,
     all_signs,
     cells,
     centre,
     deepest,
-    direction,
     distinct_lines,
-    dot,
-    primitive,
-    unit,
-    whole_rows,
 )
 
 

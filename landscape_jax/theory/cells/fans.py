@@ -10,21 +10,18 @@ import numpy as np
 from flint import fmpq, fmpq_mat, fmpz_mat
 from jaxtyping import Bool, Float, Int
 
-from landscape_jax.proofs.rationals import nearest
+from landscape_jax.exact.coordinates import scaled, well_conditioned
+from landscape_jax.exact.directions import Direction, dot, primitive, whole_rows
+from landscape_jax.exact.rationals import nearest
+from landscape_jax.exact.samples import exact_rows
+from landscape_jax.precision import require_float64
 from landscape_jax.theory.cells.arrangement import (
-    Direction,
     about,
     cell_bound,
     combination_count,
     distinct_lines,
-    dot,
-    primitive,
-    whole_rows,
 )
-from landscape_jax.theory.cells.coordinates import scaled, well_conditioned
 from landscape_jax.theory.cells.faces import Flat, face_bound, flats
-from landscape_jax.theory.cells.solutions import exact_rows
-from landscape_jax.theory.precision import require_float64
 
 # Squares of labels, and their means, are float64 of full precision up to here and from there on.
 _LARGEST_LABEL = 1e150

@@ -12,10 +12,10 @@ from flint import fmpq_mat
 from jaxtyping import Array, Float, PyTree
 from scipy.optimize import linprog
 
+from landscape_jax.exact.ranks import rank_tolerance
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.theory.cells.arrangement import Cell, cell_combinations, cells
-from landscape_jax.theory.cells.solutions import rank_tolerance
 
 # Relative to the data's scale: heights above it are inside, gradients below it are 0.  Rounding is
 # about 1e-14 of that scale, the linear programs' own tolerance 1e-10 (the least that HiGHS takes).

@@ -9,13 +9,13 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 from jaxtyping import Float
 
+from landscape_jax.exact.rationals import matrix, nearest, rational, squares
+from landscape_jax.exact.samples import exact_rows
 from landscape_jax.networks import TwoLayer
-from landscape_jax.proofs.rationals import matrix, nearest, rational, squares
+from landscape_jax.precision import require_float64
 from landscape_jax.theory.cells.arrangement import about
 from landscape_jax.theory.cells.branch_and_bound import Region, Search
 from landscape_jax.theory.cells.rays import Rays, all_rays, ray_bound
-from landscape_jax.theory.cells.solutions import exact_rows
-from landscape_jax.theory.precision import require_float64
 
 # Outputs on all rays, which take some hundred bytes each.
 _MOST_OUTPUTS = 3_000_000

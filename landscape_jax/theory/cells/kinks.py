@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import fmpq_mat
 
+from landscape_jax.exact.directions import dot
+from landscape_jax.exact.rationals import nearest, squares
 from landscape_jax.networks import TwoLayer
-from landscape_jax.proofs.rationals import nearest, squares
-from landscape_jax.theory.cells.arrangement import dot
 from landscape_jax.theory.cells.fans import Fan, Problem, problem, stays
 from landscape_jax.theory.cells.stationary import FaceMinimum, face_minima, placed
 

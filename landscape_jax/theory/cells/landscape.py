@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from flint import fmpq
 
+from landscape_jax.exact.rationals import nearest, squares
 from landscape_jax.objectives import EmpiricalRisk
-from landscape_jax.proofs.rationals import nearest, squares
 from landscape_jax.theory.cells.arrangement import combination_count
 from landscape_jax.theory.cells.candidates import Tables, candidates
 from landscape_jax.theory.cells.faces import face_bound

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flint import fmpq, fmpq_mat
 
-from landscape_jax.proofs.rationals import least_squares, squares
+from landscape_jax.exact.rationals import least_squares, squares
 from landscape_jax.theory.cells.rays import Rays
 
 Key = tuple[int, int]

@@ -8,10 +8,11 @@ import numpy as np
 from flint import fmpq, fmpq_mat, fmpz_mat
 from jaxtyping import Bool, Float, Int
 
-from landscape_jax.theory.cells.arrangement import Direction, distinct_lines, whole_rows
-from landscape_jax.theory.cells.coordinates import scaled
+from landscape_jax.exact.coordinates import scaled
+from landscape_jax.exact.directions import Direction, whole_rows
+from landscape_jax.exact.samples import exact_rows
+from landscape_jax.theory.cells.arrangement import distinct_lines
 from landscape_jax.theory.cells.fans import rays_around
-from landscape_jax.theory.cells.solutions import exact_rows
 
 # What does not fit float64 beside outputs of the size of 1: it is compared with them alone.
 _LARGE = 1e60

@@ -25,7 +25,7 @@ import numpy as np
 from flint import fmpq_mat
 from jaxtyping import Bool, Float, Int
 
-from landscape_jax.proofs.rationals import least_squares
+from landscape_jax.exact.rationals import least_squares
 from landscape_jax.theory.cells.rays import Rays
 
 _UNIT = 2.0**-53

@@ -8,12 +8,12 @@ import numpy as np
 from flint import fmpq, fmpq_mat, fmpz_mat
 from jaxtyping import Bool, Float, Int
 
+from landscape_jax.exact.coordinates import root, scaled
+from landscape_jax.exact.directions import direction
+from landscape_jax.exact.rationals import least_squares, nearest, null_space, squares
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
-from landscape_jax.proofs.rationals import least_squares, nearest, null_space, squares
-from landscape_jax.theory.cells.arrangement import direction
 from landscape_jax.theory.cells.cones import positive_point
-from landscape_jax.theory.cells.coordinates import root, scaled
 from landscape_jax.theory.cells.fans import Fan, Problem, problem
 from landscape_jax.theory.cells.stationary import FaceMinimum, face_minima, placed, witness
 from landscape_jax.theory.cells.ways import Way, saddle_ways

@@ -1,6 +1,5 @@
 """The least squares of a cell combination: what its differentiable minima would be."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -10,18 +9,13 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 from jaxtyping import Array, Bool, Float, Int, Real
 
-from landscape_jax.proofs.rationals import least_squares, squares
-from landscape_jax.theory.cells import least_squares as kernel
-from landscape_jax.theory.cells.full_rank import solve_full_rank
-from landscape_jax.theory.piecewise_linear import exact_inputs, exact_samples
-from landscape_jax.theory.precision import floats
+from landscape_jax.exact.ranks import rank_tolerance
+from landscape_jax.exact.rationals import least_squares, squares
+from landscape_jax.exact.samples import exact_rows
+from landscape_jax.precision import floats
 
 Table = Array | np.ndarray
 _BATCH = 256
-# Fewer patterns are not worth a second program.
-_MANY = 500
-# So many patterns at a time go through singular values, of those that are left.
-_LEFT = 64
 
 
 class CellSolutions(NamedTuple):
@@ -31,8 +25,7 @@ class CellSolutions(NamedTuple):
     - `loss`: (1/N)‖AA⁺y − y‖².
     - `rank`: of A; `unique`: whether it is Kd.
     - `smallest`: the least singular value that counts, relative to the largest one (0 for A = 0);
-      near the tolerance of `cell_solutions` it asks for `exact_cell_solution`.  Far above it, for
-      many patterns, it is an estimate, mostly within 2, from a few power and inverse iterations.
+      near the tolerance of `cell_solutions` it asks for `exact_cell_solution`.
     """
 
     R: Float[Array, "patterns neurons inputs"]
@@ -54,25 +47,6 @@ class ExactSolution(NamedTuple):
     unique: bool
 
 
-def rank_tolerance(samples: int, columns: int, epsilon: float) -> float:
-    """Give the share of the largest singular value up to which others count as 0.
-
-    max(N, Kd) ε, as in `numpy.linalg.lstsq`.  The entries of A are data or 0, without rounding, and
-    a computed singular value is off by at most about that share of the largest one.  So those
-    above are truly not 0, up to the modest constant in that bound, and a full rank that is found
-    is one; a singular value below may be 0 or tiny, which floats cannot tell.
-
-    Two ways need no singular values, and say the same.  In the kernel for CPUs, A, or what is left
-    of it after pivoting, has a triangular factor T, that of a table off by about (N + Kd) ε‖A‖_F at
-    most.  Where 1/‖T⁻¹‖_F ≤ σ_min(T) is at least four times that, all of its singular values are
-    above this tolerance; what pivoting left out is below a quarter of it (see `least_squares.cc`).
-    In XLA's code, a Cholesky factor of AᵀA − sI shows all of them to be at least √((N + Kd) ε/2) of
-    the largest one (see `full_rank.shift`), above this tolerance for all N + Kd < 1/(2ε).  Where
-    neither holds, the singular values decide.
-    """
-    return max(samples, columns) * epsilon
-
-
 def cell_solutions(
     x: Real[Table, "samples inputs"],
     y: Real[Table, " labels"],
@@ -84,11 +58,7 @@ def cell_solutions(
     R* = A⁺y + (I − A⁺A)c minimises (1/N)‖AR − y‖², where row i of A is (I_{i1}xᵢ, …, I_{iK}xᵢ).
 
     Singular values up to `rank_tolerance` times the largest count as 0.  That is relative to the
-    data: scale inputs of very different sizes first.  Below 500 patterns, all go through singular
-    values, and derivatives exist.  From 500 on, only those do whose rank is in doubt.  A CPU with a
-    C++ compiler solves the others by Householder's reflections, in a kernel without derivatives
-    (see `least_squares.cc`).  Elsewhere, those of full rank are solved by Cholesky and refined with
-    the residual of A itself, where that converges (see `full_rank`).
+    data: scale inputs of very different sizes first.
 
     **Arguments:** `x`, (N, d), one sample a row, a bias as a column of ones; `y`, (N,); `patterns`,
     (patterns, N, K), whether neuron j is active at sample i; `free`, the c of each, 0 where left
@@ -128,52 +98,8 @@ def cell_solutions(
 
 @eqx.filter_jit
 def _solve(x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
-    """Solve many patterns on a CPU by its kernel, others by XLA's code."""
-    count, samples, neurons = patterns.shape
-    many = count >= _MANY
-    name = kernel.target(x.dtype, samples, x.shape[1], neurons) if many else None
-    if name is None:
-        return _solve_in_xla(x, y, patterns, free)
-    return jax.lax.platform_dependent(
-        x, y, patterns, free, cpu=partial(_solve_in_kernel, name), default=_solve_in_xla
-    )
-
-
-def _solve_in_kernel(name: str, x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
-    columns = free[0].size
-    tolerance = rank_tolerance(len(x), columns, float(jnp.finfo(x.dtype).eps))
-    R, loss, rank, smallest = kernel.solve(name, x, y, patterns.astype(bool), free, tolerance)
-    return CellSolutions(R, loss, rank.astype(int), rank == columns, smallest)
-
-
-def _solve_in_xla(x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
-    """Solve by Cholesky where that is safe, and the patterns that are left by singular values."""
-    count, samples, neurons = patterns.shape
-    columns = neurons * x.shape[1]
-    if samples < columns or count < _MANY:
-        cases = patterns, free
-        return jax.lax.map(lambda case: _solve_one(x, y, *case), cases, batch_size=_BATCH)
-    fast = solve_full_rank(x, y, patterns)
-    found = CellSolutions(
-        fast.R, fast.loss, jnp.full(count, columns), jnp.ones(count, bool), fast.smallest
-    )
-    left = jnp.sum(~fast.safe)
-    order = jnp.pad(jnp.argsort(fast.safe), (0, -count % _LEFT), constant_values=count)
-
-    def more(state: tuple[Array, CellSolutions]) -> Array:
-        return state[0] < left
-
-    def solve(state: tuple[Array, CellSolutions]) -> tuple[Array, CellSolutions]:
-        at, found = state
-        # The last of them is beside safe ones, whose results stay.
-        index = jax.lax.dynamic_slice_in_dim(order, at, _LEFT)
-        index = jnp.where(at + jnp.arange(_LEFT) < left, index, count)
-        cases = (a.at[index].get(mode="fill", fill_value=0) for a in (patterns, free))
-        new = jax.vmap(lambda *case: _solve_one(x, y, *case))(*cases)
-        put = lambda a, b: a.at[index].set(b, mode="drop")
-        return at + _LEFT, jax.tree.map(put, found, new)
-
-    return jax.lax.while_loop(more, solve, (jnp.asarray(0), found))[1]
+    cases = patterns, free
+    return jax.lax.map(lambda case: _solve_one(x, y, *case), cases, batch_size=_BATCH)
 
 
 def _solve_one(x: Array, y: Array, pattern: Array, free: Array) -> CellSolutions:
@@ -222,17 +148,6 @@ def exact_cell_solution(x: Any, y: Any, pattern: Bool[np.ndarray, "rows neurons"
         rank=rank,
         unique=rank == A.ncols(),
     )
-
-
-def exact_rows(x: Any, y: Any) -> tuple[list[list[fmpq]], fmpq_mat]:
-    """Read samples, homogeneous as they are, and one label for each, (N, 1).
-
-    **Raises:** `ValueError` where y has more than one column; else like `exact_samples`.
-    """
-    samples = exact_samples(x, y)
-    if samples.labels.ncols() != 1:
-        raise ValueError(f"y has {samples.labels.ncols()} columns; give one label for each sample")
-    return exact_inputs(x), samples.labels
 
 
 def exact_table(rows: list[list[fmpq]], pattern: Bool[np.ndarray, "samples neurons"]) -> fmpq_mat:

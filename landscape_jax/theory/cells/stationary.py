@@ -10,11 +10,11 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 from jaxtyping import Bool
 
+from landscape_jax.exact.coordinates import root, scaled
+from landscape_jax.exact.rationals import least_squares, null_space, squares
 from landscape_jax.networks import TwoLayer
-from landscape_jax.proofs.rationals import least_squares, null_space, squares
 from landscape_jax.theory.cells.candidates import Candidates, Tables, candidates
 from landscape_jax.theory.cells.cones import positive_point
-from landscape_jax.theory.cells.coordinates import root, scaled
 from landscape_jax.theory.cells.fans import Fan, Problem, Stays, stays
 
 Signs = tuple[int, ...]

@@ -1,9 +1,9 @@
 """Parallel weight vectors: where their local minima are, and how often descent is trapped."""
 
+from landscape_jax.theory.parallel_weights.line import parallel_network as parallel_network
 from landscape_jax.theory.parallel_weights.mixture import Mixture as Mixture
 from landscape_jax.theory.parallel_weights.mixture import mixture_minimum as mixture_minimum
 from landscape_jax.theory.parallel_weights.mixture import mixture_system as mixture_system
-from landscape_jax.theory.parallel_weights.regions import parallel_network as parallel_network
 from landscape_jax.theory.parallel_weights.samples import SampleMinimum as SampleMinimum
 from landscape_jax.theory.parallel_weights.samples import sample_minimum as sample_minimum
 from landscape_jax.theory.parallel_weights.samples import sample_system as sample_system

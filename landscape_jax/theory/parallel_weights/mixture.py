@@ -9,7 +9,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
-from landscape_jax.theory.parallel_weights.regions import Normals, Regions, read_normals, regions
+from landscape_jax.theory.parallel_weights.line import Normals, Regions, read_normals, regions
 
 # The part beyond where the density has fallen by e⁻⁴⁰ = 4e-18 is left out.
 _FALL = 40.0

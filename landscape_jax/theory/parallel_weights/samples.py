@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from landscape_jax.theory.parallel_weights.regions import Normals, read_normals
+from landscape_jax.theory.parallel_weights.line import Normals, read_normals
 
 
 class SampleMinimum(NamedTuple):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
+from landscape_jax.theory.parallel_weights.line import Normals, read_normals
 from landscape_jax.theory.parallel_weights.mixture import (
     Mixture,
     as_arrays,
@@ -15,7 +16,6 @@ from landscape_jax.theory.parallel_weights.mixture import (
     minimum,
     outermost,
 )
-from landscape_jax.theory.parallel_weights.regions import Normals, read_normals
 
 
 class Trapping(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 from scipy.optimize import nnls
 
-from landscape_jax.proofs.rationals import least_squares, matrix, null_space, squares
+from landscape_jax.exact.rationals import least_squares, matrix, null_space, squares
 
 
 def exact_minimum(x, y, pattern, v) -> fmpq:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from flint import fmpq
 
-from landscape_jax.proofs.rationals import matrix, rational, squares
+from landscape_jax.exact.rationals import matrix, rational, squares
 from landscape_jax.theory.basins import BasinValues, basin_values, region_patterns, values
-from landscape_jax.theory.basins.certificate import lower_bound, upper_bound
+from landscape_jax.theory.basins.bounds import lower_bound, upper_bound
 from landscape_jax.theory.basins.heights import basis
 from landscape_jax.theory.basins.primal_dual import target
 from tests.theory.basins.exact import exact_minimum, near_minimum

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 import landscape_jax as lj
-from landscape_jax.theory import lowest_nearby
+from landscape_jax.critical import lowest_nearby
 
 SHAPES = [(7, 3, 1), (7, 2, 2), (6, 2, 3), (4, 2, 3), (5, 3, 2)]
 # Data on which samples are dependent, or nothing.

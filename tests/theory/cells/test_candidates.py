@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flint import fmpq_mat
 
-from landscape_jax.proofs.rationals import least_squares, matrix, nearest_matrix
+from landscape_jax.exact.rationals import least_squares, matrix, nearest_matrix
 from landscape_jax.theory.cells.candidates import Tables, candidates, fitted
 from landscape_jax.theory.cells.fans import problem
 from landscape_jax.theory.cells.stationary import minimum_of, stationary

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import landscape_jax as lj
-from landscape_jax.theory import lowest_nearby
+from landscape_jax.critical import lowest_nearby
 from landscape_jax.theory.cells import (
     GenuineMinimum,
     NotGenuine,

@@ -9,7 +9,7 @@ import pytest
 from flint import fmpq
 from scipy.optimize import nnls
 
-from landscape_jax.proofs.rationals import rational
+from landscape_jax.exact.rationals import rational
 from landscape_jax.theory.cells import cells, descend_exactly, global_minimum, landscape
 from landscape_jax.theory.cells.arrangement import about
 from landscape_jax.theory.cells.branch_and_bound import Search

@@ -2,14 +2,12 @@
 
 from fractions import Fraction
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from landscape_jax.proofs.rationals import nearest, nearest_matrix
+from landscape_jax.exact.rationals import nearest, nearest_matrix
 from landscape_jax.theory.cells import cell_solutions, exact_cell_solution
-from landscape_jax.theory.cells.full_rank import solve_full_rank
 
 
 def problem(seed, shape, count=60, whole=False):
@@ -84,56 +82,6 @@ def test_a_neuron_that_is_never_active_has_any_weights():
     found = cell_solutions(x, y, np.zeros((1, 2, 1), bool), c)
     assert found.R.tolist() == c.tolist()
     assert (found.loss.tolist(), found.rank.tolist(), found.smallest.tolist()) == ([1], [0], [0])
-
-
-solve = jax.jit(solve_full_rank)
-
-
-@pytest.mark.parametrize("spread", [1, 1e-3])
-def test_solutions_by_cholesky_are_as_close_to_the_exact_ones_as_the_condition_allows(spread):
-    rng = np.random.default_rng(6)
-    # The more the inputs are on one line, the worse is the condition.
-    x = rng.normal(size=(12, 1)) + spread * rng.normal(size=(12, 2))
-    y, patterns = rng.normal(size=12), rng.random((30, 12, 2)) < 0.7
-    found = solve(jnp.asarray(x), jnp.asarray(y), jnp.asarray(patterns))
-    for i in np.flatnonzero(found.safe):
-        R = nearest_matrix(exact_cell_solution(x, y, patterns[i]).R)
-        s = np.linalg.svd(table(x, patterns[i]), compute_uv=False)
-        # That of least squares: κ ‖R‖ and κ² times the residual.
-        size = np.linalg.norm(R) + np.sqrt(12 * found.loss[i]) / s[-1]
-        bound = 20 * np.finfo(float).eps * s[0] / s[-1] * size
-        assert np.linalg.norm(found.R[i] - R) <= bound
-        # An estimate from a fixed probe, over the Frobenius norm: no bound holds for all patterns.
-        assert 0.5 <= found.smallest[i] * s[0] / s[-1] <= 4
-    assert np.sum(found.safe) >= 25
-
-
-def test_a_pattern_is_safe_only_where_its_rank_is_full():
-    rng = np.random.default_rng(7)
-    x, y = rng.normal(size=(12, 2)), rng.normal(size=12)
-    patterns = rng.random((30, 12, 2)) < 0.6
-    patterns[::3, :, 1] = patterns[::3, :, 0]
-    patterns[1::6, 1:, 1] = False
-    fast = solve(jnp.asarray(x), jnp.asarray(y), jnp.asarray(patterns))
-    ranks = np.array([np.linalg.matrix_rank(table(x, pattern)) for pattern in patterns])
-    assert not np.any(fast.safe[ranks < 4])
-    assert np.all(fast.safe[ranks == 4])
-    assert min(np.sum(ranks == 4), np.sum(ranks < 4)) >= 10
-
-
-@pytest.mark.slow
-def test_many_patterns_are_solved_as_few_are():
-    x, y, patterns = problem(8, (9, 2, 3), count=600)
-    many = cell_solutions(x, y, patterns)
-    few = [cell_solutions(x, y, part) for part in (patterns[:300], patterns[300:])]
-    ranks = np.concatenate([part.rank for part in few])
-    np.testing.assert_array_equal(many.rank, ranks)
-    np.testing.assert_array_equal(many.unique, ranks == 6)
-    assert np.sum(ranks == 6) >= 50
-    assert np.sum(ranks < 6) >= 50
-    # κ² ε, with κ of at most some hundreds at the unique ones.
-    for a, b in [(many.R, [p.R for p in few]), (many.loss, [p.loss for p in few])]:
-        np.testing.assert_allclose(a, np.concatenate(b), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.slow

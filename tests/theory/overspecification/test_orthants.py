@@ -14,7 +14,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 import landscape_jax as lj
-from landscape_jax.theory import lowest_nearby
+from landscape_jax.critical import lowest_nearby
 from landscape_jax.theory.overspecification import (
     bad_start_probability,
     copies,

@@ -1,0 +1,339 @@
+"""Critical points of any index: descent finds minima only, following eigenvectors finds all."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Scalar
+
+from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
+from landscape_jax.search.initial_points import checked_tolerance, restart_indices, starting_points
+from landscape_jax.search.lanes import select, work
+from landscape_jax.search.runs import Runs
+from landscape_jax.search.status import Status
+
+# Shifts of the eigenvalues tried for a step of at most the radius, and dampings of Newton's steps,
+# both times the norm of the Hessian.  The least must not drown eigenvalues that fall with ‖∇F‖.
+_SHIFTS = np.logspace(-14, 2, 65)
+_DAMPINGS = np.logspace(-13, -1, 9)
+# The sign of an eigenvalue smaller than this, relative to the largest, may change on the way.
+_UNSURE = 1e-3
+# Newton's step is taken where it brings ‖∇F‖ down to so much: only near a critical point it does.
+_GAIN = 0.1
+# Numbers in the Hessians that are held at a time.
+_HELD, _MOST_LANES = 2**22, 128
+
+
+class CriticalPoints(eqx.Module):
+    """Where the search for critical points ended, one a leading entry of every field.
+
+    - `params`: the points, a pytree with a leading axis.
+    - `value`: F there.
+    - `gradient_norm`: the largest norm of a neuron's gradient there, as in `Runs`.
+    - `eigenvalues`: the whole spectrum of ∇²F there, in increasing order; NaN where F has no
+      Hessian.
+    - `index`: how many eigenvalues are negative; −1 where the search did not converge, and where F
+      has no Hessian.
+    - `nullity`: how many are zero to within rounding; −1 likewise.
+    - `steps`: taken.
+    - `status`: a `Status` each: converged, max_steps, diverged or nonfinite.
+    - `restart_index`: which start each is from.
+    """
+
+    params: PyTree
+    value: Float[Array, " restarts"]
+    gradient_norm: Float[Array, " restarts"]
+    eigenvalues: Float[Array, "restarts parameters"]
+    index: Int[Array, " restarts"]
+    nullity: Int[Array, " restarts"]
+    steps: Int[Array, " restarts"]
+    status: Status
+    restart_index: Int[Array, " restarts"]
+
+    def __len__(self) -> int:
+        return self.value.shape[0]
+
+    @property
+    def runs(self) -> Runs:
+        """The same as `Runs`, for `families` and `summary`."""
+        return Runs(
+            self.params,
+            self.value,
+            self.gradient_norm,
+            self.steps,
+            self.status,
+            self.restart_index,
+        )
+
+    @property
+    def is_converged(self) -> Bool[np.ndarray, " restarts"]:
+        """Whether the gradient fell to the tolerance."""
+        return self.runs.is_converged
+
+    def counts(self) -> dict[int, int]:
+        """Count the critical points of each index; starts that did not converge are left out."""
+        found = np.asarray(self.index)[self.is_converged]
+        values, counts = np.unique(found, return_counts=True)
+        return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def critical_points(
+    objective: AbstractObjective,
+    start: Callable[[Key[Array, ""]], PyTree] | PyTree,
+    restarts: int | Array | np.ndarray,
+    *,
+    key: Key[Array, ""] | None = None,
+    seek: int | Array | np.ndarray | None = None,
+    tolerance: float | None = None,
+    max_steps: int = 300,
+    radius: float = 0.1,
+    norm_limit: float = 1e4,
+    lanes: int | None = None,
+) -> CriticalPoints:
+    """Find points with ∇F = 0, of any index, from many starts in one call.
+
+    With ∇²F = U Λ Uᵀ, λ₁ ≤ λ₂ ≤ …, a start follows its first m eigenvectors uphill and the others
+    downhill, as descent follows all of them downhill:
+
+    x ← x − Σᵢ σᵢ uᵢ (uᵢ·∇F)/(|λᵢ| + s),  σᵢ = −1 for i ≤ m and 1 for the others,
+
+    s being the least shift for which the step is at most `radius` long.  Near a critical point of
+    index m it is Newton's step.  Wherever a damped Newton step (Levenberg–Marquardt on ∇F = 0),
+    −Σᵢ uᵢ λᵢ (uᵢ·∇F)/(λᵢ² + μ) of at most the radius brings ‖∇F‖ down to a tenth, that is taken
+    instead; a singular Hessian (flat directions, critical points that form manifolds) is no
+    hindrance to it.  It is bound to the index m only where you ask for one by `seek`; even then the
+    index found may be another one, where the Hessian is nearly singular on the way.
+
+    To minimise ‖∇F‖² instead is no way to find saddles: it ends where ∇F is not zero but in the
+    kernel of ∇²F, almost always from 36 parameters on.
+
+    Restart i starts where `restart` would with the same key.  The signs of eigenvalues are counted
+    up to P · eps · ‖∇²F‖ + √(2‖∇²F‖‖∇F‖/ℓ), as in `critical.index`, with ℓ the objective's unit of
+    length.  All tolerances are relative to its `known(…).units`.  The call is pure.
+
+    **Arguments:**
+
+    - `objective`: any objective; its Hessians are dense, (P, P).  Where one is not twice
+      differentiable and does not say so (a kink of an empirical risk), a Hessian does not say what
+      the point is: judge such ends yourself.
+    - `start`, `restarts`, `key`: as of `restart`.
+    - `seek`: the index m sought, one for all or one for each restart; where left out, the number
+      of negative eigenvalues at the start, and what is met on the way is taken.
+    - `tolerance`: of the gradient norm, in units of ∇F; 1e-12 in float64 and 1e-5 in float32 if
+      left out.
+    - `max_steps`: of one start.
+    - `radius`: the longest step, in units of length.
+    - `norm_limit`: the norm of all parameters above which a search has diverged, in units of that
+      of its start (of the unit of length, where that is larger).
+    - `lanes`: how many starts move at a time; memory grows with lanes · P².
+
+    **Returns:** `CriticalPoints`, in the order of their indices as given.
+
+    **Raises:** `TypeError` and `ValueError` on arguments that are not so.
+
+    Source: Cerjan and Miller (1981) for following eigenvectors; Frye et al. (2021) for what
+    minimising ‖∇F‖² finds.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, landscape_jax as lj
+    >>> risk, start = lj.PopulationRisk(jnp.eye(2)), lj.starts.gaussian((2, 2))
+    >>> found = critical_points(risk, start, 30, key=jax.random.key(0), seek=1)
+    >>> saddles = found.index == 1
+    >>> bool(saddles.any()), bool((found.gradient_norm[saddles] <= 1e-12).all())
+    (True, True)
+
+    ```
+    """
+    index = restart_indices(restarts)
+    starts = starting_points(start, index, key)
+    leaves = jax.tree.leaves(starts)
+    dtype = jnp.result_type(*leaves)
+    size = sum(leaf[0].size for leaf in leaves)
+    if lanes is None:
+        lanes = max(1, min(_MOST_LANES, _HELD // size**2))
+    for name, value in {"max_steps": max_steps, "lanes": lanes}.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+    if not radius > 0:
+        raise ValueError(f"radius is {radius}; it must be positive")
+    units = objective.known(jax.tree.map(lambda leaf: leaf[0], starts)).units
+    relative = checked_tolerance("tolerance", tolerance, dtype, 1e-12)
+    rule = _Rule(
+        objective,
+        jnp.asarray(relative * units.gradient, dtype),
+        jnp.asarray(units.length, dtype),
+        jnp.asarray(radius * units.length, dtype),
+        jnp.asarray(norm_limit, dtype),
+        jnp.asarray(max_steps, jnp.int32),
+        bound=seek is not None,
+    )
+    return _search(rule, starts, _sought(seek, len(index), size), index, min(lanes, len(index)))
+
+
+def _sought(
+    seek: int | Array | np.ndarray | None, restarts: int, size: int
+) -> Int[Array, " restarts"] | None:
+    if seek is None:
+        return None
+    sought = jnp.asarray(seek)
+    if not jnp.issubdtype(sought.dtype, jnp.integer) or sought.shape not in ((), (restarts,)):
+        raise ValueError(
+            f"seek has shape {sought.shape} and dtype {sought.dtype}; give an integer, or one for "
+            f"each of the {restarts} restarts"
+        )
+    if not isinstance(sought, Tracer) and (sought.min() < 0 or sought.max() > size):
+        raise ValueError(f"seek must be an index between 0 and the {size} parameters")
+    return jnp.broadcast_to(sought.astype(jnp.int32), restarts)
+
+
+class _State(NamedTuple):
+    """One search: where it is, its gradient norm, the index sought, its steps, how it stands.
+
+    `limit` is the norm of the parameters above which it has diverged.
+    """
+
+    params: PyTree
+    norm: Scalar
+    limit: Scalar
+    sought: Int[Array, ""]
+    steps: Int[Array, ""]
+    status: Status
+
+
+class _Rule(eqx.Module):
+    """The rule of one search: its step, and when it stops."""
+
+    objective: AbstractObjective
+    tolerance: Scalar
+    length: Scalar
+    radius: Scalar
+    norm_limit: Scalar
+    max_steps: Int[Array, ""]
+    bound: bool = eqx.field(static=True)
+
+    def init(self, params: PyTree, sought: Int[Array, ""] | None) -> _State:
+        """Give the state of a search that has not begun."""
+        if sought is None:
+            sought = (self.eigh(params)[0] < 0).sum().astype(jnp.int32)
+        size = jnp.maximum(jnp.linalg.norm(ravel_pytree(params)[0]), self.length)
+        limit, none = self.norm_limit * size, jnp.zeros((), jnp.int32)
+        return self._look(params, self.norm(params), limit, sought, none)
+
+    def go(self, state: _State) -> _State:
+        """Take one step: Newton's where it brings ‖∇F‖ down, else along the eigenvectors."""
+        x, unravel = ravel_pytree(state.params)
+        eigenvalues, U = self.eigh(state.params)
+        along = _times(self.slope(state.params), U)
+        largest = jnp.abs(eigenvalues).max()
+        scale = jnp.where(largest > 0, largest, 1)
+        damping = scale * jnp.asarray(_DAMPINGS, x.dtype)[:, None]
+        newton = -along * eigenvalues / (eigenvalues**2 + damping**2)
+        newton = x + _times(newton, U.T)
+        norms = jax.vmap(lambda x: self.norm(unravel(x)))(newton)
+        near = jnp.linalg.norm(newton - x, axis=1) <= self.radius
+        norms = jnp.where(near & jnp.isfinite(norms), norms, jnp.inf)
+        best = jnp.argmin(norms)
+        near = norms[best] <= _GAIN * state.norm
+        if self.bound:
+            unsure = _UNSURE * scale
+            near &= (eigenvalues < -unsure).sum() <= state.sought
+            near &= (eigenvalues <= unsure).sum() >= state.sought
+        followed = x + _times(self._follow(eigenvalues, along, scale, state.sought), U.T)
+        end = jnp.where(near, newton[best], followed)
+        end = unravel(end)
+        return self._look(end, self.norm(end), state.limit, state.sought, state.steps + 1)
+
+    def norm(self, params: PyTree) -> Scalar:
+        """Return the gradient norm."""
+        return gradient_norm(jax.grad(self.objective)(params))
+
+    def slope(self, params: PyTree) -> Float[Array, " parameters"]:
+        """Give ∇F, raveled."""
+        return ravel_pytree(jax.grad(self.objective)(params))[0]
+
+    def eigh(self, params: PyTree) -> tuple[Array, Array]:
+        """Give the eigenvalues of ∇²F and its eigenvectors; NaN where it is not finite."""
+        H = hessian(self.objective, params)
+        finite = jnp.isfinite(H).all()
+        eigenvalues, U = jnp.linalg.eigh(jnp.where(finite, H, 0))
+        return jnp.where(finite, eigenvalues, jnp.nan), U
+
+    def _follow(self, eigenvalues: Array, along: Array, scale: Array, sought: Array) -> Array:
+        """Give the step along each eigenvector, in all at most the radius long."""
+        uphill = jnp.where(jnp.arange(len(along)) < sought, -1, 1)
+        shifts = scale * jnp.asarray(_SHIFTS, along.dtype)[:, None]
+        steps = -uphill * along / (jnp.abs(eigenvalues) + shifts)
+        lengths = jnp.linalg.norm(steps, axis=1)
+        fits = lengths <= self.radius
+        chosen = jnp.where(fits.any(), jnp.argmax(fits), len(_SHIFTS) - 1)
+        return steps[chosen] * jnp.where(fits[chosen], 1, self.radius / lengths[chosen])
+
+    def _look(
+        self, params: PyTree, norm: Scalar, limit: Scalar, sought: Array, steps: Array
+    ) -> _State:
+        status = Status.where(steps >= self.max_steps, Status.max_steps, Status.running)
+        status = Status.where(norm <= self.tolerance, Status.converged, status)
+        gone = jnp.linalg.norm(ravel_pytree(params)[0]) > limit
+        status = Status.where(gone, Status.diverged, status)
+        status = Status.where(jnp.isfinite(norm), status, Status.nonfinite)
+        return _State(params, norm, limit, sought, steps, status)
+
+
+@eqx.filter_jit
+def _search(
+    rule: _Rule,
+    starts: PyTree,
+    sought: Int[Array, " restarts"] | None,
+    index: Int[Array, " restarts"],
+    lanes: int,
+) -> CriticalPoints:
+    total = len(index)
+    states = jax.lax.map(lambda pair: rule.init(*pair), (starts, sought), batch_size=lanes)
+
+    def go(state: _State, _: PyTree, index: Array) -> tuple[_State, PyTree, Array]:
+        # Some have nothing to do from their start.
+        moved = select(state.status == Status.running, jax.vmap(rule.go)(state), state)
+        return moved, (), moved.status != Status.running
+
+    ends = work(go, states, jnp.full(total, True), lanes=lanes)
+
+    def describe(state: _State) -> tuple[Array, Array, Array, Array, Status, Array]:
+        eigenvalues, _ = rule.eigh(state.params)
+        norm = jnp.abs(eigenvalues).max()
+        rounding = len(eigenvalues) * jnp.finfo(eigenvalues.dtype).eps
+        slope = jnp.linalg.norm(rule.slope(state.params))
+        radius = jnp.asarray(rule.objective.smooth_radius(state.params))
+        smooth, length = radius > 0, jnp.minimum(radius, rule.length)
+        # The rule of `critical.classify.eigenvalue_tolerance`.
+        bound = rounding * norm + jnp.sqrt(2 * norm * slope / length)
+        negative, zero = eigenvalues < -bound, jnp.abs(eigenvalues) <= bound
+        value = rule.objective(state.params)
+        finite = jnp.isfinite(value) & (jnp.isfinite(eigenvalues).all() | ~smooth)
+        status = Status.where(finite, state.status, Status.nonfinite)
+        eigenvalues = jnp.where(smooth, eigenvalues, jnp.nan)
+        return value, eigenvalues, negative.sum(), zero.sum(), status, smooth
+
+    value, eigenvalues, negative, zero, status, smooth = jax.lax.map(
+        describe, ends, batch_size=lanes
+    )
+    sure = (status == Status.converged) & smooth
+    return CriticalPoints(
+        params=ends.params,
+        value=value,
+        gradient_norm=ends.norm,
+        eigenvalues=eigenvalues,
+        index=jnp.where(sure, negative, -1),
+        nullity=jnp.where(sure, zero, -1),
+        steps=ends.steps,
+        status=status,
+        restart_index=index,
+    )
+
+
+def _times(a: Array, b: Array) -> Array:
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)

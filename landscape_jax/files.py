@@ -1,0 +1,102 @@
+"""Files and directories that appear whole or not at all.
+
+Everything is written under a temporary name beside its place, flushed to the disk and renamed, so
+a killed process leaves temporary names alone.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
+
+
+class StorageError(ValueError):
+    """A path that cannot be used: of another sweep, of another program, locked, or damaged."""
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; what is written there becomes `path`, or nothing does.
+
+    **Arguments:** `path`, of a file, which is replaced where it exists, or of a new directory.
+
+    ```python
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with appearing(Path(folder, "a.txt")) as place:
+    ...         _ = place.write_text("whole")
+    ...     os.listdir(folder)
+    ['a.txt']
+
+    ```
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        yield temporary
+        inside = temporary.rglob("*") if temporary.is_dir() else ()
+        for place in (*inside, temporary):
+            _flush(place)
+        os.replace(temporary, path)
+    except BaseException:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        raise
+    _flush(path.parent)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all.
+
+    **Raises:** `ValueError` on NaN and the infinities, which are not JSON.
+    """
+    with appearing(path) as place, open(place, "x", encoding="utf-8") as stream:
+        json.dump(content, stream, indent=1, allow_nan=False)
+        stream.write("\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    **Raises:** `StorageError` where it is none.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise StorageError(f"{path} is not a JSON file") from None
+
+
+def write_arrays(path: Path, arrays: "xr.Dataset") -> None:
+    """Write labelled arrays as a zarr v3 directory, whole or not at all."""
+    with appearing(path) as place:
+        arrays.to_zarr(place, mode="w", zarr_format=3, consolidated=False)
+
+
+def read_arrays(path: Path) -> "xr.Dataset":
+    """Read labelled arrays into memory."""
+    import xarray as xr
+
+    with xr.open_zarr(path, zarr_format=3, consolidated=False, chunks=None) as arrays:
+        return arrays.load()
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file, or a directory's entries, to the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no directories.
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,54 @@
+"""The public names of a package: what its `__init__` imports, listed, or imported when asked for.
+
+An `__init__` names what is public by `from module import name as name`.  Where these lines stand
+under `if TYPE_CHECKING:`, only type checkers and editors run them; `lazy` finds them there.
+"""
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def exported(package: str) -> dict[str, str]:
+    """Return the modules that the public names of a package are imported from, by name.
+
+    ```python
+    >>> exported("landscape_jax.native")
+    {'kernels': 'landscape_jax.native.loader'}
+
+    ```
+    """
+    source = Path(sys.modules[package].__file__ or "").read_text(encoding="utf-8")
+    return {
+        name.name: node.module or ""
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+        if name.asname == name.name
+    }
+
+
+def listing(package: str) -> Callable[[], list[str]]:
+    """Return the `__dir__` of a package: its public names alone."""
+    return lambda: sorted(exported(package))
+
+
+def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the `__getattr__` and the `__dir__` of a package that imports names when asked for."""
+    modules = exported(package)
+
+    def get(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        source = modules[name]
+        if source == package:
+            found = importlib.import_module(f"{package}.{name}")
+        else:
+            found = getattr(importlib.import_module(source), name)
+        setattr(sys.modules[package], name, found)
+        return found
+
+    return get, listing(package)

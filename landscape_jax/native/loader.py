@@ -1,0 +1,184 @@
+"""Kernels for CPUs in C++, compiled by the machine's own compiler at their first use.
+
+XLA's code for batches of small matrices leaves most of a CPU idle; loops whose every register holds
+the same number of several problems do not.  A library is made once for its source, this processor
+and jaxlib, and kept in the user's cache directory.  Where there is no compiler, or
+`LANDSCAPE_JAX_NATIVE=0` is set, XLA's code is used.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from landscape_jax.files import appearing
+from landscape_jax.native.cache import cache_directory
+
+# What all kernels share: registers, threads, the types of operands.
+SOURCES = Path(__file__).parent
+_HEADER = SOURCES / "native.h"
+# The first set that the compiler knows is taken.
+_TUNED = (["-march=native"], ["-mcpu=native"], [])
+_OPTIONS = ["-std=c++17", "-O2", "-fno-math-errno", "-fPIC", "-shared"]
+_lock = threading.Lock()
+# Why kernels whose compilation was tried are not in use, by the source's name.
+_failed: dict[str, str] = {}
+
+
+def load(source: Path, names: tuple[str, ...], dtype, *defined: str) -> str | None:
+    """Give the prefix of a source's kernels, compiled and registered; `None` to use XLA's code.
+
+    **Arguments:** `source`, a C++ file that defines the handlers `names`; `dtype`, of their `Real`;
+    `defined`, macros as `NAME=value`.
+    """
+    if jax.default_backend() != "cpu" or jnp.dtype(dtype) not in (jnp.float32, jnp.float64):
+        return None
+    bits = 8 * jnp.dtype(dtype).itemsize
+    with _lock:
+        return _registered(source, names, (f"-DREAL_BITS={bits}", *(f"-D{d}" for d in defined)))
+
+
+def call(
+    prefix: str, name: str, types, *operands: Array, vmap_method: str = "expand_dims", **attributes
+):
+    """Call a kernel.
+
+    Under `vmap` it gets the batch as leading axes, of length 1 where shared; kernels that have a
+    batch of their own are called once for each with `vmap_method="sequential"`.
+    """
+    kernel = jax.ffi.ffi_call(f"{prefix}_{name}", types, vmap_method=vmap_method)
+    return kernel(*operands, **attributes)
+
+
+def result(shape: tuple[int, ...], dtype, *operands: Array) -> jax.ShapeDtypeStruct:
+    """Give the type of a result.
+
+    Inside `shard_map` it varies over every axis over which an operand does; this says so.
+    """
+
+    def like(*operands: Array) -> Array:
+        return jnp.zeros(shape, dtype) + sum(x.sum().astype(dtype) for x in operands)
+
+    return jax.eval_shape(like, *operands)
+
+
+def kernels() -> dict[str, str]:
+    """Return for each kernel whether it is in use, for what instruction set, or why it is not.
+
+    ```python
+    >>> sorted(kernels())
+    ['primal_dual', 'relu_risk']
+
+    ```
+    """
+    if jax.default_backend() != "cpu":
+        state = f"not in use: the backend is {jax.default_backend()}, the kernels are for CPUs"
+    elif os.environ.get("LANDSCAPE_JAX_NATIVE") == "0":
+        state = "not in use: LANDSCAPE_JAX_NATIVE is 0"
+    elif (compiler := _compiler()) is None:
+        state = "not in use: no C++ compiler is found"
+    else:
+        state = f"in use, compiled by {compiler[0]} for {_instruction_set()}"
+    return {source.stem: _failed.get(source.name, state) for source in sorted(SOURCES.glob("*.cc"))}
+
+
+@functools.cache
+def _registered(source: Path, names: tuple[str, ...], defined: tuple[str, ...]) -> str | None:
+    compiler = _compiler()
+    if compiler is None:
+        if os.environ.get("LANDSCAPE_JAX_NATIVE") != "0":
+            _warn_of_no_compiler()
+        return None
+    try:
+        path = _library(compiler, source, defined)
+        library = ctypes.CDLL(str(path))
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        _failed[source.name] = f"not in use: {shlex.join(compiler)} could not compile it"
+        warnings.warn(
+            f"the CPU kernel {source.name} could not be made with {shlex.join(compiler)}; XLA's "
+            f"slower code is used (LANDSCAPE_JAX_NATIVE=0 silences this): {said.strip()[:500]}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    prefix = f"landscape_jax_{path.stem}"
+    for name in names:
+        entry = jax.ffi.pycapsule(library[name])
+        jax.ffi.register_ffi_target(f"{prefix}_{name}", entry, platform="cpu")
+    return prefix
+
+
+@functools.cache
+def _warn_of_no_compiler() -> None:
+    warnings.warn(
+        "no C++ compiler is found: XLA's code is used, several times slower on CPUs; install one, "
+        "or silence this by LANDSCAPE_JAX_NATIVE=0",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+
+
+def _compiler() -> list[str] | None:
+    if os.environ.get("LANDSCAPE_JAX_NATIVE") == "0" or sys.platform == "win32":
+        return None
+    if chosen := os.environ.get("CXX"):
+        return shlex.split(chosen)
+    found = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+    return None if found is None else [found]
+
+
+def _library(compiler: list[str], source: Path, defined: tuple[str, ...]) -> Path:
+    """Give the compiled library, from the cache or made now."""
+    told = *compiler, *_OPTIONS, *defined, version("jaxlib"), _cpu()
+    parts = [source.read_bytes(), _HEADER.read_bytes(), *map(str.encode, told)]
+    digest = hashlib.sha256(bytes([0]).join(parts)).hexdigest()[:24]
+    folder = cache_directory() or Path(tempfile.mkdtemp(prefix="landscape-jax-"))
+    path = folder / f"{source.stem}-{digest}.so"
+    if not path.exists():
+        with appearing(path) as place:
+            _compile([*compiler, *_OPTIONS, *defined], source, place)
+    return path
+
+
+def _compile(command: list[str], source: Path, to: Path) -> None:
+    include = ["-I", str(_HEADER.parent), "-isystem", jax.ffi.include_dir()]
+    for i, tuned in enumerate(_TUNED):
+        subprocess.run(
+            [*command, *tuned, *include, str(source), "-o", str(to)],
+            capture_output=True,
+            text=True,
+            check=i == len(_TUNED) - 1,
+        )
+        if to.exists():
+            return
+
+
+def _cpu() -> str:
+    """Tell processors apart: a cache directory may be shared by machines."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+
+
+def _instruction_set() -> str:
+    """Name the widest vector instructions of this processor, as far as the system tells."""
+    flags = _cpu().split()
+    known = ("avx512f", "avx2", "avx", "sse4_2", "sve", "asimd")
+    return next((name for name in known if name in flags), platform.machine() or "this processor")

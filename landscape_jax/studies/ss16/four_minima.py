@@ -1,0 +1,55 @@
+"""The loss of one neuron of two inputs with four minima, as a surface and as level lines."""
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from landscape_jax.plots.panels import emptied
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from mpl_toolkits.mplot3d import Axes3D
+
+_MARKS = ("#0072B2", "#009E73", "#009E73", "#D55E00")
+
+
+def four_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
+    """Draw the loss over the plane, (a) as a surface, (b) by level lines with its four minima.
+
+    **Arguments:** `data` of `studies.ss16.figure_4`; the axes, of a grid of a figure.
+
+    **Returns:** the axes, left empty.
+
+    **Raises:** `ValueError` on axes that belong to no grid.
+
+    Source: SS16, figure 4.
+    """
+    figure, place = emptied(axes)
+    first, second = place.subgridspec(1, 2)
+    surface = cast("Axes3D", figure.add_subplot(first, projection="3d"))
+    levels = figure.add_subplot(second)
+    w_1, w_2 = np.meshgrid(data["w_1"], data["w_2"], indexing="ij")
+    loss = data["loss"].values
+    surface.plot_surface(w_1, w_2, loss, cmap="cividis", rcount=40, ccount=40, linewidth=0.1)
+    surface.view_init(elev=35, azim=-125)
+    surface.set(xlabel="$w_1$", ylabel="$w_2$", xticks=range(-2, 3), yticks=range(-2, 3))
+    surface.set_title("(a)", fontsize="medium")
+    low = float(data["value"].min())
+    heights = low + (float(loss.max()) - low) * np.linspace(0, 1, 31) ** 2
+    found = levels.contourf(w_1, w_2, loss, levels=heights, cmap="cividis")
+    ticks = [tick for tick in np.arange(0, 1.01, 0.1) if low <= tick <= float(loss.max())]
+    figure.colorbar(
+        found, ax=levels, label="$E_S(w)$", location="bottom", ticks=ticks, format="%.1f"
+    )
+    for (x, y), value, colour in zip(
+        data["place"].values, data["value"].values, _MARKS, strict=True
+    ):
+        levels.plot(x, y, "o", color=colour, markeredgecolor="white")
+        levels.annotate(
+            f"{value:.3g}", (x, y), xytext=(0, 7), textcoords="offset points", ha="center",
+            color="black" if value > 0.4 else "white",
+        )  # fmt: skip
+    levels.set(xlabel="$w_1$", ylabel="$w_2$", aspect="equal")
+    levels.set_title(rf"(b) values, $\epsilon = {data.attrs['epsilon']:g}$", fontsize="medium")
+    return axes

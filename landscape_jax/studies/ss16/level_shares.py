@@ -1,0 +1,166 @@
+"""F_n(ε) over widths: how often a random start lies in a basin of value at most ε."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from landscape_jax.studies.ss16.shares import share_at_most
+from landscape_jax.studies.ss16.start_basins import Basins, basins_of_starts, value_at_zero
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Table = Array | np.ndarray
+# Called with the width, how many of its starts are done, and of how many.
+Progress = Callable[[int, int, int], None]
+QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
+# Of the value at W = 0.
+_SHARES = (0.01, 0.1, 0.5)
+
+
+def default_levels(y: Float[Table, " labels"]) -> tuple[float, ...]:
+    """Give the ε that are looked at where none are given: 0.01, 0.1 and 0.5 of (1/m) Σ y².
+
+    They are rounded to four digits.  See `value_at_zero`.
+
+    ```python
+    >>> import numpy as np
+    >>> default_levels(np.array([1.0, -1.0]))
+    (0.01, 0.1, 0.5)
+
+    ```
+    """
+    top = value_at_zero(y)
+    return tuple(dict.fromkeys(float(f"{share * top:.4g}") for share in _SHARES))
+
+
+def distribution(
+    x: Float[Table, "samples inputs"],
+    y: Float[Table, " labels"],
+    widths: Sequence[int],
+    starts: int = 1000,
+    *,
+    seed: int = 0,
+    eps: Sequence[float] | None = None,
+    tolerance: float | None = None,
+    progress: Progress | None = None,
+) -> "xr.Dataset":
+    """Estimate F_n(ε), the probability of a start in a basin of value at most ε, over widths.
+
+    The network is q(x) = Σᵢ vᵢ [wᵢ·x]₊.  A start has each wᵢ uniform on the unit sphere and v
+    uniform in {−1, 1}ⁿ, fixed from then on.  Its basin value is the least (1/m) Σ_t (q(x_t) − y_t)²
+    in the closure of its region combination, and known with bounds from both sides, of which the
+    lower one may be for bounded weights only (`everywhere`).
+
+    **Arguments:**
+
+    - `x`, (m, d), one sample a row, a bias as a column of ones; `y`, (m,).
+    - `widths`: n, different whole numbers; `starts`, of each, drawn as in `basins_of_starts`.
+    - `seed`: of all starts.
+    - `eps`: ε, different numbers of at least 0; `default_levels` where left out.
+    - `tolerance`: on the gaps, relative to (1/m) Σ y², see `basin_values`.
+    - `progress`: called with the width, the number of its starts done, and of all.
+
+    **Returns:** a dataset over `width`, `start`, `eps` and `quantile`:
+
+    - `value`, `gap`, `solved`, `bounded`, `everywhere` (width, start): see `Basins`.
+    - `share`, `share_low`, `share_high`, `undecided` (width, eps): F_n(ε), its 95 % interval, and
+      how many starts the bounds leave open, which widen it: see `share_at_most`.
+    - `quantiles` (width, quantile): of `value`, linear between neighbours; the basin values' own
+      are lower by at most `worst_gap` (width).
+
+    Where `everywhere` is false, gap and interval are about the least value over weights of bounded
+    size, far beyond those found (see `theory.basins.BasinValues.reach`): that no larger weights are
+    better is not proven.
+
+    **Raises:** `ValueError` on sizes, levels and data that are not so.
+
+    Source: SS16, definitions 7–9, sections 4.2 and 5, eq. 3.
+
+    ```python
+    >>> import jax, numpy as np
+    >>> jax.config.update("jax_enable_x64", True)
+    >>> x, y = np.eye(2), np.array([1.0, 2.0])
+    >>> found = distribution(x, y, [1], 3, eps=[2.4])
+    >>> set(found.value.values.ravel().round(6).tolist()) <= {0.0, 0.5, 2.0, 2.5}
+    True
+
+    ```
+    """
+    _check("widths", widths, all(isinstance(n, int | np.integer) and n >= 1 for n in widths))
+    levels = default_levels(y) if eps is None else tuple(float(level) for level in eps)
+    _check("eps", levels, all(math.isfinite(level) and level >= 0 for level in levels))
+    found = []
+    for width in map(int, widths):
+
+        def report(done: int, width: int = width) -> None:
+            if progress is not None:
+                progress(width, done, starts)
+
+        found.append(
+            basins_of_starts(x, y, width, starts, seed=seed, tolerance=tolerance, progress=report)
+        )
+    return _labelled(found, widths, levels, {"seed": seed, "at_zero": value_at_zero(y)})
+
+
+def to_json(found: "xr.Dataset", *, eps_names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Give what `landscape-jax basins --json` writes of a distribution.
+
+    **Arguments:** `found`, of `distribution`; `eps_names`, what each ε is called, the shortest
+    decimals where left out.
+
+    **Returns:** `{"rows": [{width, starts, share_below: {eps: [estimate, low, high]}, quantiles:
+    {0, 0.1, 0.5, 0.9, 1}, worst_gap}]}`.
+    """
+    names = [str(level) for level in found.eps.values.tolist()] if eps_names is None else eps_names
+    rows = []
+    for width in found.width.values.tolist():
+        row = found.sel(width=width)
+        ends = np.stack([row[f"share{end}"] for end in ("", "_low", "_high")], axis=1).tolist()
+        quantiles = zip(QUANTILES, row.quantiles.values.tolist(), strict=True)
+        rows.append(
+            {
+                "width": width,
+                "starts": found.sizes["start"],
+                "share_below": dict(zip(names, ends, strict=True)),
+                "quantiles": {f"{part:g}": value for part, value in quantiles},
+                "worst_gap": float(row.worst_gap),
+            }
+        )
+    return {"rows": rows}
+
+
+def _check(name: str, given: Sequence, good: bool) -> None:
+    if not good or not len(given) or len(set(given)) < len(given):
+        what = "whole numbers of at least 1" if name == "widths" else "finite numbers of at least 0"
+        raise ValueError(f"{name} is {list(given)}; give one or more different {what}")
+
+
+def _labelled(
+    found: list[Basins], widths: Sequence[int], levels: Sequence[float], said: dict[str, Any]
+) -> "xr.Dataset":
+    import xarray as xr
+
+    shares = [[share_at_most(b.value, b.gap, level) for level in levels] for b in found]
+    tables: dict[str, Any] = {
+        name: (("width", "start"), np.stack([getattr(b, name) for b in found]))
+        for name in ("value", "gap", "solved", "bounded", "everywhere")
+    }
+    for name, end in (("share", "estimate"), ("share_low", "low"), ("share_high", "high")):
+        table = [[float(getattr(s.share, end)) for s in row] for row in shares]
+        tables[name] = (("width", "eps"), np.array(table))
+    undecided = [[s.undecided for s in row] for row in shares]
+    quantiles = [np.quantile(b.value, QUANTILES) for b in found]
+    return xr.Dataset(
+        tables
+        | {
+            "undecided": (("width", "eps"), np.array(undecided)),
+            "quantiles": (("width", "quantile"), np.stack(quantiles)),
+            "worst_gap": ("width", np.array([b.gap.max() for b in found])),
+        },
+        coords={"width": np.array(widths), "eps": np.array(levels), "quantile": list(QUANTILES)},
+        attrs=said,
+    )

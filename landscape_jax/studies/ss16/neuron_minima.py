@@ -1,0 +1,46 @@
+"""The loss of one neuron of one input, with its good and its bad minimum."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+_DARK, _GOOD, _BAD = "#000000", "#0072B2", "#D55E00"
+
+
+def neuron_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
+    """Draw E(w) with both minima marked.
+
+    **Arguments:** `data` of `studies.ss16.figure_3` or `figure_6`; the axes to draw in.
+
+    **Returns:** the axes.
+
+    Source: SS16, figures 3 and 6.
+    """
+    axes.plot(data["w"], data["loss"], color=_DARK, linewidth=1.6)
+    places, values = data["place"].values, data["value"].values
+    for name, colour, w, value in zip(("good", "bad"), (_GOOD, _BAD), places, values, strict=True):
+        axes.plot(w, value, "o", color=colour)
+        axes.annotate(
+            rf"{name}: $w \approx {w:.3g}$, $E = {_digits(value)}$", (w, value), xytext=(0, -16),
+            textcoords="offset points", ha="center", color=colour,
+        )  # fmt: skip
+    low, high = float(data["loss"].min()), float(data["loss"].max())
+    axes.set_ylim(low - 0.12 * (high - low), high)
+    axes.set(xlabel="$w$", ylabel="$E_S(w)$", xlim=(float(data["w"][0]), float(data["w"][-1])))
+    kind = {"relu": "ReLU"}.get(data.attrs["activation"], data.attrs["activation"])
+    axes.set_title(rf"one {kind} neuron, $\epsilon = {data.attrs['epsilon']:g}$", fontsize="medium")
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def _digits(value: float) -> str:
+    """Give a value so that it is seen on which side of ⅛ it is, which is what SS16 speaks of."""
+    off = 0.125 - value
+    if not 0 < abs(off) < 1e-5:
+        return f"{value:.4g}"
+    figure, power = f"{abs(off):.1e}".split("e")
+    return rf"1/8 {'-' if off > 0 else '+'} {figure} \times 10^{{{int(power)}}}"

@@ -1,0 +1,49 @@
+"""Regions of two samples, and of clusters around them, with the noisy ones between."""
+
+import math
+from typing import TYPE_CHECKING
+
+from landscape_jax.plots.panels import panels
+from landscape_jax.studies.ss16.plane_regions import LINES, frame, halfplane_line
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+
+def noisy_regions(data: "xr.Dataset", axes: "Axes") -> "Axes":
+    """Draw the regions of the centres, and beside them those of the clusters' samples.
+
+    The wedges are the noisy regions: there a ball of samples may be on both sides of the neuron.
+
+    **Arguments:** `data` of `studies.ss16.figure_2`; the axes, of a grid of a figure.
+
+    **Returns:** the axes, left empty.
+
+    **Raises:** `ValueError` on axes that belong to no grid.
+
+    Source: SS16, figure 2.
+    """
+    from matplotlib.patches import Wedge
+
+    left, right = panels(axes, 2)
+    for j, centre in enumerate(data["centre"].values):
+        name = f"({centre[0]:g}, {centre[1]:g})".replace("-", "\N{MINUS SIGN}")
+        halfplane_line(centre, left, LINES[j], rf"$w \cdot c_{j + 1} = 0$, $c_{j + 1} =$ {name}")
+        normal = math.degrees(math.atan2(centre[1], centre[0]))
+        half = math.degrees(float(data["angle"][j]))
+        for side in (90, 270):
+            wedge = Wedge(
+                (0, 0), 5, normal + side - half, normal + side + half, color=LINES[j],
+                alpha=0.22, linewidth=0, label=f"noisy at $c_{j + 1}$" if side == 90 else None,
+            )  # fmt: skip
+            right.add_patch(wedge)
+        for sample in data["x"].values[j]:
+            halfplane_line(sample, right, LINES[j], None, arrow=False)
+    for part, title in ((left, "(a) the centres alone"), (right, "(b) clusters around them")):
+        frame(part)
+        part.set_title(title, fontsize="medium")
+        part.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
+    right.set_ylabel("")
+    right.tick_params(labelleft=False)
+    return axes

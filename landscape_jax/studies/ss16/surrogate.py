@@ -1,0 +1,39 @@
+"""A loss beside the quadratic that stands for it where ε is small."""
+
+from typing import TYPE_CHECKING
+
+from landscape_jax.plots.panels import panels
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+_LOSS, _SURROGATE = "#009E73", "#D55E00"
+
+
+def surrogate(data: "xr.Dataset", axes: "Axes") -> "Axes":
+    """Draw L₂(w) and 2ε(1 + w)², side by side for each ε.
+
+    **Arguments:** `data` of `studies.ss16.figure_5`; the axes, of a grid of a figure.
+
+    **Returns:** the axes, left empty.
+
+    **Raises:** `ValueError` on axes that belong to no grid.
+
+    Source: SS16, figure 5.
+    """
+    parts = panels(axes, data.sizes["epsilon"])
+    for part, epsilon in zip(parts, data["epsilon"].values, strict=True):
+        chosen = data.sel(epsilon=epsilon)
+        part.plot(data["w"], chosen["loss"], color=_LOSS, linewidth=1.8, label="$L_2(w)$")
+        part.plot(
+            data["w"], chosen["surrogate"], color=_SURROGATE, linewidth=1.6,
+            linestyle=(0, (5, 1.5)), label=r"$2 \epsilon (1 + w)^2$",
+        )  # fmt: skip
+        part.axvspan(-1, 0, color="0.93", linewidth=0, zorder=0)
+        part.set(xlabel="$w$", xlim=(float(data["w"][0]), float(data["w"][-1])), ylim=(0, None))
+        part.set_title(rf"$\epsilon = {epsilon:g}$", fontsize="medium")
+        part.spines[["top", "right"]].set_visible(False)
+    parts[0].legend(frameon=False, loc="upper left", title="shaded: lemma 8's range")
+    parts[0].set_ylabel("loss on the second sample")
+    return axes

@@ -1,0 +1,1 @@
+"""Runs of any objective in chunks on disk."""
