@@ -17,7 +17,7 @@ _NEAR = 5
 class Coordinates(NamedTuple):
     """Samples xᵢ M with a map M of full column rank, of the rank of the samples.
 
-    The outputs of a weight w are those of w′ with w = Mw′: the landscape is the same.
+    A weight w′ has the outputs of w = Mw′: the landscape is the same.
 
     - `map`: M, (d, r), in rational numbers.
     - `whole`: the rows of xM times `denominator`, whole numbers.
@@ -29,18 +29,18 @@ class Coordinates(NamedTuple):
 
     @property
     def rows(self) -> list[tuple[int, ...]]:
-        """Return `whole` as rows of Python's numbers."""
+        """Return `whole` as rows of Python integers."""
         return [tuple(map(int, row)) for row in self.whole.tolist()]
 
 
 def well_conditioned(x: fmpq_mat) -> Coordinates:
-    """Return coordinates in which the columns of the samples are nearly orthonormal.
+    """Compute coordinates in which the columns of the samples are nearly orthonormal.
 
-    By Gram and Schmidt, exactly, from the last input on, where a bias is: a column of M is
+    By Gram–Schmidt in rational numbers, starting at the last input, the bias: a column of M is
     e_k − Σ_{j>k} c_j m_j with the c_j of the orthogonal projection, but rounded to as few bits as
     leave xm_k within 2^-5 of its orthogonal part for each j, and then divided by a power of two
-    next to its length.  So entries get hardly longer: of x = (t, 1) with t from 2015 to 2024, M
-    subtracts a multiple of the ones.  Columns that depend on those after them are left out.
+    near its length.  So numerators and denominators stay short: of x = (t, 1) with t from 2015 to
+    2024, M subtracts a multiple of the ones.  Columns that depend on later ones are left out.
 
     **Arguments:** `x`, (N, d).
 
@@ -68,12 +68,12 @@ def well_conditioned(x: fmpq_mat) -> Coordinates:
             if left == 0:
                 continue
             for j, before in enumerate(columns):
-                step = fmpq(2) ** (exponent(left / squares[j, j]) // 2 - _NEAR)
+                step = fmpq(2) ** (_exponent(left / squares[j, j]) // 2 - _NEAR)
                 column -= before * (_rounded(shares[j, 0] / step) * step)
         size = (column.transpose() * gram * column)[0, 0]
         if size != 0:
-            columns.append(column * fmpq(2) ** -(exponent(size) // 2))
-    # Samples that are all 0 ask for some coordinate.
+            columns.append(column * fmpq(2) ** -(_exponent(size) // 2))
+    # If all samples are 0, one coordinate remains.
     M = _joined(columns or [_unit(inputs, 0)])
     whole, denominator = (x * M).numer_denom()
     return Coordinates(M, whole, int(denominator))
@@ -91,13 +91,13 @@ def _rounded(t: fmpq) -> int:
     return (2 * int(t.p) + int(t.q)) // (2 * int(t.q))
 
 
-def exponent(t: fmpq) -> int:
-    """Return a whole number within 1 of the logarithm of t > 0 to the base 2."""
+def _exponent(t: fmpq) -> int:
+    """Return a whole number within 1 of log₂ t, t > 0."""
     return int(t.p).bit_length() - int(t.q).bit_length()
 
 
 def root(t: fmpq) -> float:
-    """Return √t to rounding, also where float64 does not hold t.
+    """Compute √t to within rounding, also if t is beyond float64.
 
     ```python
     >>> root(fmpq(10) ** -400), root(fmpq(9, 4))
@@ -107,7 +107,7 @@ def root(t: fmpq) -> float:
     """
     if t == 0:
         return 0.0
-    half = exponent(t) // 2
+    half = _exponent(t) // 2
     return math.ldexp(math.sqrt(nearest(t / fmpq(4) ** half)), half)
 
 
@@ -123,6 +123,6 @@ def scaled(entries: Sequence[fmpq]) -> tuple[Float[np.ndarray, " entries"], int]
     largest = max((abs(t) for t in entries), default=fmpq(0))
     if largest == 0:
         return np.zeros(len(entries)), 0
-    power = exponent(largest)
+    power = _exponent(largest)
     factor = fmpq(2) ** -power
     return np.array([nearest(t * factor) for t in entries]), power

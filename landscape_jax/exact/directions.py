@@ -1,4 +1,4 @@
-"""Directions in whole numbers: of a row or a weight only the signs of products matter."""
+"""Rows and weights up to a positive factor, in whole numbers: signs of products do not change."""
 
 import math
 import operator
@@ -16,12 +16,12 @@ Direction = tuple[int, ...]
 
 
 def whole_rows(x: Any) -> list[Direction]:
-    """Give each sample's direction in whole numbers."""
+    """Return each sample's direction in whole numbers."""
     return [whole_direction(row) for row in exact_inputs(x)]
 
 
 def whole_direction(row: Sequence[fmpq]) -> Direction:
-    """Return the direction of a row of rational numbers, not all 0, in whole numbers."""
+    """Return the direction of a row of rational numbers in whole numbers."""
     scale = math.lcm(*(int(t.q) for t in row))
     return primitive([int(t.p) * (scale // int(t.q)) for t in row])
 
@@ -33,12 +33,12 @@ def primitive(row: Sequence[int]) -> Direction:
 
 
 def dot(a: Direction, b: Direction) -> int:
-    """Multiply whole numbers."""
+    """Compute the inner product of two rows of whole numbers."""
     return sum(map(operator.mul, a, b))
 
 
 def unit(row: Direction) -> Float[np.ndarray, " inputs"]:
-    """Give a direction as a unit vector of floats, however large its whole numbers are."""
+    """Return a direction as a unit vector of floats, however large its whole numbers are."""
     largest = max(abs(t) for t in row)
     scaled = np.array([t / largest for t in row])
     return scaled / np.linalg.norm(scaled)

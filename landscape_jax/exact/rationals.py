@@ -1,4 +1,4 @@
-"""Rational arithmetic: floats and decimals enter exactly, and every comparison decides.
+"""Rational arithmetic: floats and decimals are converted exactly, and comparisons are exact.
 
 A rational is an `fmpq` of python-flint, a matrix of them an `fmpq_mat`.
 """
@@ -15,7 +15,7 @@ Number = float | int | Fraction | Decimal
 
 
 def rational(number: Number) -> fmpq:
-    """Return a finite number as it is.
+    """Convert a finite number exactly.
 
     ```python
     >>> rational(0.5), rational(Decimal("0.1")), rational(0.1) == rational(Decimal("0.1"))
@@ -27,7 +27,7 @@ def rational(number: Number) -> fmpq:
 
 
 def matrix(rows: Sequence[Sequence[Number]] | Float[np.ndarray, "rows columns"]) -> fmpq_mat:
-    """Return a matrix of finite numbers as it is.
+    """Convert a matrix of finite numbers exactly.
 
     ```python
     >>> matrix([[0.5, 2]])
@@ -42,7 +42,7 @@ def matrix(rows: Sequence[Sequence[Number]] | Float[np.ndarray, "rows columns"])
 def nearest(x: fmpq) -> float:
     """Return the float64 nearest to a rational.
 
-    **Raises:** `OverflowError` where it is beyond the largest one.
+    **Raises:** `OverflowError` if it is beyond the largest one.
     """
     # Python divides whole numbers with one rounding.
     return int(x.p) / int(x.q)
@@ -59,7 +59,7 @@ def squares(entries: fmpq_mat) -> fmpq:
 
 
 def least_squares(A: fmpq_mat, Y: fmpq_mat) -> fmpq_mat:
-    """Return a W that minimises ‖AW − Y‖², zero in as many rows as A's rank allows.
+    """Solve min ‖AW − Y‖² for a W with at most rank A non-zero rows.
 
     From the normal equations AᵀAW = AᵀY, which always have a solution, by elimination.
 
@@ -83,7 +83,7 @@ def least_squares(A: fmpq_mat, Y: fmpq_mat) -> fmpq_mat:
 
 
 def null_space(A: fmpq_mat) -> fmpq_mat:
-    """Return a basis of {v: Av = 0}, one vector a column.
+    """Compute a basis of {v: Av = 0}, one vector a column.
 
     ```python
     >>> null_space(fmpq_mat([[1, 2]]))

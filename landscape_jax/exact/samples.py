@@ -1,4 +1,4 @@
-"""Data as rational numbers: what is read is taken as it is written, or refused."""
+"""Data as rational numbers: entries are read exactly as they are written, or refused."""
 
 import math
 from decimal import Decimal
@@ -12,7 +12,7 @@ from landscape_jax.exact.rationals import Number, matrix, rational
 
 
 class Samples(NamedTuple):
-    """Data as they are: the rows (xᵢ, 1), (N, inputs + 1), and the labels, (N, outputs)."""
+    """Exact data: the rows (xᵢ, 1), (N, inputs + 1), and the labels, (N, outputs)."""
 
     rows: fmpq_mat
     labels: fmpq_mat
@@ -24,8 +24,8 @@ def exact_samples(x: Any, y: Any) -> Samples:
     **Arguments:** `x`, (N, inputs), and `y`, (N,) or (N, outputs): float64, whole numbers, or
     objects of `Fraction` and `Decimal`, which keep decimals as they are written.
 
-    **Raises:** `TypeError` on other numbers, `ValueError` on shapes that do not fit and on entries
-    that are not finite.
+    **Raises:** `TypeError` if there are other numbers, `ValueError` if shapes do not fit or an
+    entry is not finite.
 
     ```python
     >>> from decimal import Decimal
@@ -47,7 +47,7 @@ def exact_samples(x: Any, y: Any) -> Samples:
 
 
 def exact_inputs(x: Any) -> list[list[fmpq]]:
-    """Read the samples alone, homogeneous as they are; see `exact_samples`."""
+    """Read the rows xᵢ without an added column of ones, see `exact_samples`."""
     inputs = _numbers("x", x)
     if inputs.ndim != 2 or 0 in inputs.shape:
         raise ValueError(
@@ -79,9 +79,9 @@ def _is_finite(number: Number) -> bool:
 
 
 def exact_rows(x: Any, y: Any) -> tuple[list[list[fmpq]], fmpq_mat]:
-    """Read samples, homogeneous as they are, and one label for each, (N, 1).
+    """Read the rows xᵢ, without an added column of ones, and one label for each, (N, 1).
 
-    **Raises:** `ValueError` where y has more than one column; else like `exact_samples`.
+    **Raises:** `ValueError` if y has more than one column; else like `exact_samples`.
     """
     samples = exact_samples(x, y)
     if samples.labels.ncols() != 1:

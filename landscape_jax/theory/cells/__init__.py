@@ -1,5 +1,13 @@
-"""The landscape of a ReLU network on data, cell by cell of its neurons' activations."""
+"""The landscape of a ReLU network on data, cell by cell of its neurons' weights.
 
+A neuron's *activation pattern* is the set of samples with w·xᵢ > 0.  A *cell* (LIU's word) is the
+open set of weights with one activation pattern and no w·xᵢ = 0, xᵢ ≠ 0.  A *face* is the set of
+weights with given signs of w·xᵢ, 0 included; the samples with w·xᵢ = 0 are its *kinks*, and a cell
+is a face without kinks.  A *combination* assigns a cell, or face, to each of K neurons, up to the
+neurons' order; on it the network is linear in the products R_j = z_j w_j.
+"""
+
+from landscape_jax.names import listing
 from landscape_jax.theory.cells.absence import NoMinimum as NoMinimum
 from landscape_jax.theory.cells.absence import prove_none as prove_none
 from landscape_jax.theory.cells.arrangement import Cell as Cell
@@ -7,6 +15,7 @@ from landscape_jax.theory.cells.arrangement import cell_bound as cell_bound
 from landscape_jax.theory.cells.arrangement import cell_combinations as cell_combinations
 from landscape_jax.theory.cells.arrangement import cells as cells
 from landscape_jax.theory.cells.arrangement import combination_count as combination_count
+from landscape_jax.theory.cells.claims import minimum_claim as minimum_claim
 from landscape_jax.theory.cells.exact_descents import Ends as Ends
 from landscape_jax.theory.cells.exact_descents import descend_exactly as descend_exactly
 from landscape_jax.theory.cells.examine import Examined as Examined
@@ -37,3 +46,5 @@ from landscape_jax.theory.cells.solutions import ExactSolution as ExactSolution
 from landscape_jax.theory.cells.solutions import cell_solutions as cell_solutions
 from landscape_jax.theory.cells.solutions import exact_cell_solution as exact_cell_solution
 from landscape_jax.theory.cells.ways import Way as Way
+
+__dir__ = listing(__name__)

@@ -11,33 +11,33 @@ from scipy.optimize import linprog
 
 from landscape_jax.exact.rationals import least_squares, nearest_matrix, null_space
 from landscape_jax.exact.samples import exact_rows
-from landscape_jax.theory.cells.arrangement import Cell
+from landscape_jax.theory.cells.arrangement import Cell, stacked_patterns
 from landscape_jax.theory.cells.solutions import exact_table
 
-# What the linear program calls 0; the exact check does not depend on it.
+# Multipliers of the linear program up to it count as 0; the exact check does not depend on it.
 _ZERO = 1e-9
-Pattern = Bool[np.ndarray, "samples neurons"]
-Signs = tuple[int, ...]
+_Pattern = Bool[np.ndarray, "samples neurons"]
+_Signs = tuple[int, ...]
 # λ_{ji} > 0 by neuron and sample.
-Multipliers = dict[tuple[int, int], fmpq]
+_Multipliers = dict[tuple[int, int], fmpq]
 
 
 class NoMinimum(NamedTuple):
-    """What is proven of a cell combination, case by case of the signs of z.
+    """What is proven of a cell combination, for each choice of the signs of z.
 
     - `proven`: all cases are refuted, so it holds no differentiable local minimum.
     - `refuted`: for each refuted choice of signs its multipliers (see `prove_none`), empty where
       the gradient in an R_j with z_j = 0 is not 0.
-    - `unproven`: the choices of signs that are left.
+    - `unproven`: the other choices of signs.
     """
 
     proven: bool
-    refuted: dict[Signs, Multipliers]
-    unproven: tuple[Signs, ...]
+    refuted: dict[_Signs, _Multipliers]
+    unproven: tuple[_Signs, ...]
 
 
 class _Case(NamedTuple):
-    """The active neurons of a case: R* and V, exactly, each neuron's rows in turn."""
+    """The neurons with z_j ≠ 0 in a case, and their R* and V, exactly, stacked by neuron."""
 
     active: list[int]
     R: fmpq_mat
@@ -54,14 +54,15 @@ def prove_none(x: Any, y: Any, combination: Sequence[Cell]) -> NoMinimum:
         Σ λ_{ji} σ_j sᵢⱼ xᵢ·(Vc)_j = 0 for all c,  and  Σ λ_{ji} σ_j sᵢⱼ xᵢ·R*_j ≤ 0,
 
     as the sum of positive numbers is positive.  A linear program finds which λ_{ji} are not 0; they
-    are then solved for, and all is checked, in rational arithmetic: 3^K cases.
+    are then solved for and checked in rational arithmetic, in each of 3^K cases.  `genuine_minimum`
+    decides the same; here the multipliers are a proof that can be checked on its own.
 
-    **Arguments:** `x`, (N, d), and `y`, (N,), see `exact_samples`: floats are taken as they are;
+    **Arguments:** `x`, (N, d), and `y`, (N,), see `exact_samples`: floats are read exactly;
     `combination`, the K neurons' cells, from `cells(x)`.
 
-    **Returns:** a `NoMinimum`; where it is not proven there may be a minimum or not.
+    **Returns:** a `NoMinimum`; if it is not proven there may be a minimum or not.
 
-    **Raises:** `ValueError` where the cells are of other samples; else like `exact_samples`.
+    **Raises:** `ValueError` if the cells are of other samples; else like `exact_samples`.
 
     Source: LIU, eqs. 10–13, with strict inequalities and with z_j = 0 (see `genuine_minimum`).
 
@@ -76,14 +77,9 @@ def prove_none(x: Any, y: Any, combination: Sequence[Cell]) -> NoMinimum:
     ```
     """
     rows, labels = exact_rows(x, y)
-    if not combination or any(len(cell.pattern) != len(rows) for cell in combination):
-        raise ValueError(
-            f"combination has {len(combination)} cells; give at least one, of these {len(rows)} "
-            "samples"
-        )
-    patterns = np.stack([cell.pattern for cell in combination], axis=1)
-    refuted: dict[Signs, Multipliers] = {}
-    unproven: list[Signs] = []
+    patterns = stacked_patterns(combination, len(rows)).T
+    refuted: dict[_Signs, _Multipliers] = {}
+    unproven: list[_Signs] = []
     for moving in itertools.product([True, False], repeat=len(combination)):
         case = _case(rows, labels, patterns, np.array(moving))
         for signs in itertools.product(*[[1, -1] if m else [0] for m in moving]):
@@ -98,10 +94,10 @@ def prove_none(x: Any, y: Any, combination: Sequence[Cell]) -> NoMinimum:
 def _case(
     rows: list[list[fmpq]],
     labels: fmpq_mat,
-    patterns: Pattern,
+    patterns: _Pattern,
     moving: Bool[np.ndarray, " neurons"],
 ) -> _Case | None:
-    """Solve the least squares of some neurons; None where the others cannot rest there."""
+    """Solve the least squares of the moving neurons; None if the others have a gradient ≠ 0."""
     active = np.flatnonzero(moving).tolist()
     if active:
         A = exact_table(rows, patterns[:, active])
@@ -116,9 +112,9 @@ def _case(
 
 
 def _refute(
-    rows: list[list[fmpq]], patterns: Pattern, case: _Case, signs: Signs
-) -> Multipliers | None:
-    """Find multipliers of one choice of signs and check them; None where there are none."""
+    rows: list[list[fmpq]], patterns: _Pattern, case: _Case, signs: _Signs
+) -> _Multipliers | None:
+    """Find and check the multipliers of one choice of signs; None if none are found."""
     inputs, free = len(rows[0]), case.V.ncols()
     bounds = [(j, i) for j in case.active for i, row in enumerate(rows) if any(t != 0 for t in row)]
     if not bounds:
@@ -148,7 +144,7 @@ def _refute(
 
 
 def _support(G: Float[np.ndarray, "rows entries"], case: _Case) -> list[int]:
-    """Say which multipliers are not 0 at the least λ·G R* over {λ ≥ 0, λᵀGV = 0, Σλ = 1}."""
+    """Find which multipliers are not 0 at the least λ·G R* over {λ ≥ 0, λᵀGV = 0, Σλ = 1}."""
     units = G / np.linalg.norm(G, axis=1, keepdims=True)
     R, V = nearest_matrix(case.R)[:, 0], nearest_matrix(case.V).reshape(G.shape[1], -1)
     slopes = units @ (V / np.linalg.norm(V, axis=0))

@@ -1,4 +1,4 @@
-"""The cells into which samples cut the space of a neuron's weights, exactly, and their tuples."""
+"""The cells into which samples cut the space of a neuron's weights, exactly, and combinations."""
 
 import itertools
 import math
@@ -24,18 +24,18 @@ from landscape_jax.theory.cells.cones import deepest_direction
 
 NO_VECTOR = (
     "holds no float64 vector that was found: samples or columns differ in size by more than "
-    "float64 tells apart; scale the columns of x, and give decimals as they are written, as "
+    "float64 resolves; scale the columns of x, and give decimals as they are written, as "
     "Decimal or Fraction"
 )
 
 
 class Cell(NamedTuple):
-    """A cell of weights w: those with the same signs of w·xᵢ, none of them 0 where xᵢ ≠ 0.
+    """A cell: all weights w with given signs of w·xᵢ, none of them 0 for xᵢ ≠ 0.
 
-    - `pattern`: where w·xᵢ > 0; at a sample xᵢ = 0 it is false.
-    - `witness`: a unit vector w inside, as deep as was found.
+    - `pattern`: where w·xᵢ > 0; false at a sample xᵢ = 0.
+    - `witness`: a unit vector w inside, far from the boundary.
     - `margin`: minᵢ |w·xᵢ| / (‖w‖‖xᵢ‖) > 0 over xᵢ ≠ 0, the distance from w/‖w‖ to the cell's
-      boundary, rounded down; 1 where there is no boundary.
+      boundary, rounded down; 1 if there is no boundary.
     """
 
     pattern: Bool[np.ndarray, " samples"]
@@ -43,11 +43,11 @@ class Cell(NamedTuple):
     margin: float
 
 
-class _Lines(NamedTuple):
-    """Rows, and the lines through 0 that they span, each once.
+class DistinctLines(NamedTuple):
+    """The distinct lines through 0 that some rows span.
 
-    `lines`: the first row of each line; `place`: for each row its line, −1 for the row 0;
-    `same`: whether it looks the same way as the line's first row.
+    `lines`: the first row of each line; `place`: the index of each row's line, −1 for the row 0;
+    `same`: whether the row has the direction of the line's first row, not the opposite one.
     """
 
     lines: list[Direction]
@@ -58,8 +58,8 @@ class _Lines(NamedTuple):
 def cell_bound(x: Any) -> int:
     """Bound the number of cells: 2 Σ_{i<r} C(M − 1, i), for M distinct lines of rank r.
 
-    Samples on one line through 0 count once and xᵢ = 0 not at all.  With equality where the
-    lines are in general position: any r of them are independent.
+    Samples on one line through 0 count once and xᵢ = 0 not at all.  Equality holds if the lines
+    are in general position: any r of them are independent.
 
     **Arguments:** `x`, the samples, (N, inputs), one a row, a bias as a column of ones; numbers as
     in `exact_samples`.
@@ -78,23 +78,23 @@ def cell_bound(x: Any) -> int:
 
 
 def cells(x: Any, *, limit: int = 200_000) -> Iterator[Cell]:
-    """Give all cells of a data set, one after the other.
+    """List all cells of a data set.
 
     A cell is a non-empty open set {w: sᵢ(w·xᵢ) > 0 for all xᵢ ≠ 0}, s ∈ {−1, 1}^N.
 
     The enumeration is exact, in whole numbers: a further sample x splits just those cells that its
     hyperplane x·w = 0 meets, and these are the cells of the other samples on that hyperplane, one
-    dimension lower.  A point v of such a cell there gives a point kv ± x on each side.  So neither
-    is a cell missed, nor is one given that is empty, however degenerate the data are.
+    dimension lower.  A point v of such a cell there gives a point kv ± x on each side.  So no cell
+    is missed, and none that is listed is empty, however degenerate the data are.
 
-    Half of the cells are held, as whole numbers; −w goes with w.
+    Half of the cells are stored, as whole numbers; the others are their negatives.
 
-    **Arguments:** `x`, see `cell_bound`; `limit`, the largest `cell_bound` that is taken on.
+    **Arguments:** `x`, see `cell_bound`; `limit`, the largest `cell_bound` that is accepted.
 
-    **Returns:** an iterator of `Cell`, whose witnesses are centres of the largest ball in the cell
-    that touches no boundary, or exact points of it, rounded, and in any case checked exactly.
+    **Returns:** an iterator of `Cell`, whose witnesses are centres of the largest ball in the cell,
+    or exact points of it, rounded, and in any case checked exactly.
 
-    **Raises:** `ValueError` with the number where the bound is above the limit; on the way where a
+    **Raises:** `ValueError` with the number if the bound is above the limit; while iterating, if a
     cell holds no float64 vector; else like `exact_samples`.
 
     Source: LIU, section 4.3 (which leaves arrangements to de Berg et al. 2008).
@@ -121,11 +121,11 @@ def cells(x: Any, *, limit: int = 200_000) -> Iterator[Cell]:
 
 
 def combination_count(count: int, width: int) -> int:
-    """Count the ways to give each of K neurons one of n cells, up to their order: C(n + K − 1, K).
+    """Count the combinations of n cells for K neurons, up to their order: C(n + K − 1, K).
 
     **Arguments:** `count`, the number n of cells; `width`, the number K of neurons.
 
-    **Raises:** `ValueError` where width < 1.
+    **Raises:** `ValueError` if width < 1.
 
     ```python
     >>> combination_count(14, 2)
@@ -139,7 +139,7 @@ def combination_count(count: int, width: int) -> int:
 
 
 def about(count: int) -> str:
-    """Return a number in words: a large one in three digits, with its power of ten.
+    """Format a number: a large one in three digits, with its power of ten.
 
     ```python
     >>> about(1234), about(5 * 10**189)
@@ -156,12 +156,12 @@ def about(count: int) -> str:
 def cell_combinations(
     cells: Sequence[Cell], width: int, *, limit: int = 10_000_000
 ) -> Iterator[tuple[Cell, ...]]:
-    """Give all ways to give each neuron a cell, up to the neurons' order, one after the other.
+    """List all cell combinations of K neurons, up to the neurons' order.
 
     **Arguments:** `cells`, all of a data set; `width`, the number K of neurons; `limit`, the
-    largest `combination_count` that is taken on.
+    largest `combination_count` that is accepted.
 
-    **Raises:** `ValueError` with the number where it is above the limit, and where width < 1.
+    **Raises:** `ValueError` with the number if it is above the limit, and if width < 1.
 
     ```python
     >>> four = list(cells([[1.0, 0.0], [0.0, 1.0]]))
@@ -179,8 +179,23 @@ def cell_combinations(
     return itertools.combinations_with_replacement(cells, width)
 
 
-def distinct_lines(rows: Sequence[Direction]) -> _Lines:
-    """Give the lines through 0 of some rows, each once, and where each row is among them."""
+def stacked_patterns(
+    combination: Sequence[Cell], samples: int
+) -> Bool[np.ndarray, "neurons samples"]:
+    """Return the activation patterns of some cells, one a row.
+
+    **Raises:** `ValueError` if there are none or they are of another number of samples.
+    """
+    if not combination or any(len(cell.pattern) != samples for cell in combination):
+        raise ValueError(
+            f"combination has {len(combination)} cells; give at least one, of these {samples} "
+            "samples"
+        )
+    return np.stack([cell.pattern for cell in combination])
+
+
+def distinct_lines(rows: Sequence[Direction]) -> DistinctLines:
+    """Find the distinct lines through 0 of some rows, and the line of each row."""
     lines: list[Direction] = []
     index: dict[Direction, int] = {}
     place, same = [], []
@@ -195,7 +210,7 @@ def distinct_lines(rows: Sequence[Direction]) -> _Lines:
             lines.append(row)
         place.append(at)
         same.append(row in index)
-    return _Lines(lines, place, same)
+    return DistinctLines(lines, place, same)
 
 
 def _bound(lines: Sequence[Direction]) -> int:
@@ -206,9 +221,9 @@ def _bound(lines: Sequence[Direction]) -> int:
 
 
 def _half(rows: Sequence[Direction]) -> Iterator[tuple[int, Direction]]:
-    """Give the cells of distinct lines on the positive side of the first: (signs, point).
+    """Yield the cells of distinct lines on the positive side of the first: (signs, point).
 
-    Bit i of the signs says whether the point is on the positive side of row i.
+    Bit i of the signs is 1 if the point is on the positive side of row i.
     """
     found = {1: rows[0]}
     for n in range(1, len(rows) - 1):
@@ -221,7 +236,7 @@ def _half(rows: Sequence[Direction]) -> Iterator[tuple[int, Direction]]:
 def _split(
     found: dict[int, Direction], rows: Sequence[Direction], new: Direction
 ) -> Iterator[tuple[int, Direction]]:
-    """Cut the cells of some rows by the hyperplane of another."""
+    """Split the cells of some rows by the hyperplane of another."""
     met = _on_hyperplane(rows, new)
     bit = 1 << len(rows)
     heights = [abs(dot(r, new)) for r in rows]
@@ -231,15 +246,15 @@ def _split(
             # Its hyperplane does not meet the cell, so the whole cell is on the point's side.
             yield (signs | bit if dot(new, point) > 0 else signs), point
             continue
-        # |r·new| < (k/2) |r·on| for all rows r: the signs at k on ± new are those at on, and half
-        # the way to the next boundary is left.
+        # |r·new| < (k/2) |r·on| for all rows r: the signs at k on ± new are those at on, and at
+        # most half the distance to a boundary is used up.
         k = 2 + 2 * max(h // abs(dot(r, on)) for h, r in zip(heights, rows, strict=True))
         yield signs | bit, primitive([k * t + s for t, s in zip(on, new, strict=True)])
         yield signs, primitive([k * t - s for t, s in zip(on, new, strict=True)])
 
 
 def _on_hyperplane(rows: Sequence[Direction], normal: Direction) -> dict[int, Direction]:
-    """Give the cells of the rows on the hyperplane w·normal = 0, with a point of each.
+    """Return the cells of the rows on the hyperplane w·normal = 0, with a point of each.
 
     Its basis is n_p e_j − n_j e_p, j ≠ p, with n_p ≠ 0.  No row is 0 on it, as none is on the
     normal's line; but rows may be parallel on it.
@@ -256,14 +271,14 @@ def _on_hyperplane(rows: Sequence[Direction], normal: Direction) -> dict[int, Di
     return found
 
 
-def _row_signs(known: _Lines, signs: int) -> int:
-    """Turn the signs of lines into those of rows, none of which is 0."""
-    ways = enumerate(zip(known.place, known.same, strict=True))
-    return sum(1 << i for i, (at, same) in ways if bool(signs >> at & 1) == same)
+def _row_signs(known: DistinctLines, signs: int) -> int:
+    """Convert the signs of lines to those of rows, none of which is 0."""
+    rows = enumerate(zip(known.place, known.same, strict=True))
+    return sum(1 << i for i, (at, same) in rows if bool(signs >> at & 1) == same)
 
 
 def all_signs(rows: Sequence[Direction]) -> Bool[np.ndarray, "cells rows"]:
-    """Return where w·xᵢ > 0 in each cell, in the order of `cells`, by whole numbers alone.
+    """Return the activation pattern of each cell, in the order of `cells`, in whole numbers.
 
     **Arguments:** `rows`, each without a common divisor.
     """
@@ -276,13 +291,13 @@ def all_signs(rows: Sequence[Direction]) -> Bool[np.ndarray, "cells rows"]:
     packed = np.frombuffer(found, np.uint8).reshape(-1, size)
     positive = np.unpackbits(packed, axis=1, count=count, bitorder="little").astype(bool)
     place = np.array(known.place)
-    # The row 0 looks up the last line and is then masked.
+    # The row 0, of place −1, gets the pattern of the last line and is then masked.
     patterns = positive[:, place] == np.array(known.same)
     both = np.stack([patterns, ~patterns], axis=1).reshape(-1, len(rows))
     return both & (place >= 0)
 
 
-def _cells(known: _Lines, inputs: int) -> Iterator[Cell]:
+def _cells(known: DistinctLines, inputs: int) -> Iterator[Cell]:
     if not known.lines:
         yield Cell(np.zeros(len(known.place), bool), np.eye(inputs)[0], 1.0)
         return
@@ -294,7 +309,7 @@ def _cells(known: _Lines, inputs: int) -> Iterator[Cell]:
         witness, margin = deepest(known.lines, positive, tried)
         if not margin > 0:
             raise ValueError(f"a cell around {unit(point).tolist()} {NO_VECTOR}")
-        # The row 0 looks up the last line and is then masked.
+        # The row 0, of place −1, gets the pattern of the last line and is then masked.
         pattern = positive[place] == same
         yield Cell(pattern & (place >= 0), witness, margin)
         yield Cell(~pattern & (place >= 0), -witness, margin)
@@ -305,7 +320,7 @@ def deepest(
     positive: Bool[np.ndarray, " rows"],
     tried: Sequence[Float[np.ndarray, " inputs"]],
 ) -> tuple[Float[np.ndarray, " inputs"], float]:
-    """Return of some vectors the one with the largest margin over the rows, and that margin."""
+    """Return the vector with the largest margin over the rows, and that margin."""
     margins = [_margin(rows, positive, w) for w in tried]
     best = max(range(len(tried)), key=margins.__getitem__)
     return tried[best], margins[best]
@@ -314,7 +329,7 @@ def deepest(
 def centre(
     units: Float[np.ndarray, "lines inputs"], positive: Bool[np.ndarray, " lines"]
 ) -> Float[np.ndarray, " inputs"]:
-    """Return the unit vector farthest from the boundary, to rounding; 0 where there is none."""
+    """Find the unit vector of a cell farthest from its boundary; 0 if there is none."""
     return deepest_direction(np.where(positive[:, None], units, -units))[0]
 
 
@@ -323,7 +338,7 @@ def _margin(
     positive: Bool[np.ndarray, " rows"],
     w: Float[np.ndarray, " inputs"],
 ) -> float:
-    """Give minᵢ sᵢ w·xᵢ / (‖w‖‖xᵢ‖), rounded down; 0 where it is not positive: all exact."""
+    """Compute minᵢ sᵢ w·xᵢ / (‖w‖‖xᵢ‖) exactly and round it down; 0 if it is not positive."""
     whole = whole_direction([rational(t) for t in w.tolist()])
     least, size = 1.0, dot(whole, whole)
     for row, plus in zip(rows, positive.tolist(), strict=True):

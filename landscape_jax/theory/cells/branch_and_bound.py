@@ -1,4 +1,4 @@
-"""Branch and bound over the cells of each neuron: what is left out is proven to be no better."""
+"""Branch and bound over the cells of each neuron: pruned regions are proven to be no better."""
 
 import heapq
 import math
@@ -14,23 +14,23 @@ from landscape_jax.theory.cells.ray_fit import ConeFit, cone_fit
 from landscape_jax.theory.cells.rays import Rays
 from landscape_jax.theory.cells.relaxation import Cone, Relaxed, exact_residual, relax
 
-# Times that patterns are fitted anew from a point of the hull.
+# How often the activation patterns are refitted from a point of the hull.
 _MOST_FITS = 6
-# Bounds that are nearer than this share of the loss are compared in rational numbers.
+# Bounds within this share of the loss are compared in rational numbers.
 _NEAR = 1e-9
 
 
 class Region(NamedTuple):
-    """Some cells of each neuron, by their rays, and the sign of its z."""
+    """A set of cells for each neuron, by their rays, and the sign of its z."""
 
     signs: tuple[int, ...]
     cells: tuple[Bool[np.ndarray, " rays"], ...]
 
 
 class _Open(NamedTuple):
-    """A region that is not decided, in the order of its `value`; `lower` is proven.
+    """An undecided region, ordered by its `value`; `lower` is a proven bound.
 
-    - `signs`, `packed`: of the region, eight rays a byte; `relaxed`: the point that was found.
+    - `signs`, `packed`: the region, eight rays a byte; `relaxed`: the point of the hull.
     """
 
     value: float
@@ -46,8 +46,8 @@ class _Open(NamedTuple):
         return Region(self.signs, tuple(cells))
 
 
-class Best(NamedTuple):
-    """The best combination of cells so far and its exact fit; `square`: in floats, rounded up."""
+class _Best(NamedTuple):
+    """The best cell combination so far and its exact fit; `square`: in floats, rounded up."""
 
     region: Region
     fit: ConeFit
@@ -55,7 +55,7 @@ class Best(NamedTuple):
 
 
 class Search:
-    """Branch and bound over regions, the one of the least bound first."""
+    """Branch and bound over regions, least bound first."""
 
     def __init__(
         self, rays: Rays, width: int, limit: int, progress: Callable[[int, int], None] | None
@@ -66,35 +66,35 @@ class Search:
         nothing = tuple(np.zeros(len(rays.kind), bool) for _ in range(width))
         self.best = self._best(Region((1,) * width, nothing), ConeFit({}, squares(rays.labels)))
 
-    def _best(self, region: Region, fit: ConeFit) -> Best:
-        return Best(region, fit, _up(fit.square / fmpq(4) ** self.rays.exponent))
+    def _best(self, region: Region, fit: ConeFit) -> _Best:
+        return _Best(region, fit, _up(fit.square / fmpq(4) ** self.rays.exponent))
 
     def run(self) -> None:
-        """Bound, leave out and split until nothing is open, or the limit is reached."""
+        """Bound, prune and split until no region is open, or the limit is reached."""
         everything = np.ones(len(self.rays.kind), bool)
         none = np.zeros(0, int)
         for positive in range(self.width, -1, -1):
             signs = (1,) * positive + (-1,) * (self.width - positive)
-            self._look(Region(signs, (everything,) * self.width), 0.0, (none, none))
+            self._bound(Region(signs, (everything,) * self.width), 0.0, (none, none))
         while self.heap and self.regions < self.limit:
             at = heapq.heappop(self.heap)
             if at.lower >= self.best.square:
                 continue
             start = at.relaxed.support, at.relaxed.signs
             for part in self._parts(at.region(len(self.rays.kind)), at.relaxed):
-                self._look(part, at.lower, start)
+                self._bound(part, at.lower, start)
             if self.progress is not None:
                 self.progress(self.regions, len(self.heap))
 
     def lower(self) -> float:
-        """Return what bounds all better networks, in the units of `Rays.y`; ∞ without any."""
+        """Return a lower bound of all better networks, in the units of `Rays.y`; ∞ if none is."""
         if self.best.fit.square == 0:
             return math.inf
         left = (at.lower for at in self.heap if at.lower < self.best.square)
         return min(left, default=math.inf)
 
-    def _look(self, region: Region, lower: float, start: tuple[np.ndarray, np.ndarray]) -> None:
-        """Bound a region, and leave it open unless it is decided."""
+    def _bound(self, region: Region, lower: float, start: tuple[np.ndarray, np.ndarray]) -> None:
+        """Bound a region, and queue it unless it is decided."""
         if self.best.fit.square == 0:
             return
         self.regions += 1
@@ -111,7 +111,7 @@ class Search:
             self._solve(region, found)
             return
         heights = self._heights(region, found)
-        self._descend(region, heights)
+        self._improve(region, heights)
         if not self._decided(found, lower):
             packed = tuple(np.packbits(cells) for cells in region.cells)
             value = max(found.value, lower)
@@ -119,7 +119,7 @@ class Search:
             heapq.heappush(self.heap, at)
 
     def _decided(self, found: Relaxed, lower: float) -> bool:
-        """Check whether no network of a region is better than the best one."""
+        """Check that no network of a region is better than the best one."""
         if lower >= self.best.square:
             return True
         if found.value < self.best.square * (1 - _NEAR):
@@ -128,16 +128,16 @@ class Search:
         return errors is not None and squares(errors) >= self.best.fit.square
 
     def _splits(self, region: Region) -> Bool[np.ndarray, "neurons samples"]:
-        """Find the samples whose hyperplanes go through the cells of a neuron."""
+        """Find the samples whose hyperplanes cut the cells of a neuron."""
         parts = [self.rays.signs[cells] for cells in region.cells]
         return np.array([np.any(s > 0, axis=0) & np.any(s < 0, axis=0) for s in parts])
 
     def _heights(
         self, region: Region, found: Relaxed
     ) -> tuple[Float[np.ndarray, "neurons samples"], Float[np.ndarray, "neurons samples"]]:
-        """Return Σ λ [w·xᵢ]₊ and Σ λ [−w·xᵢ]₊ over the rays in use of each neuron.
+        """Compute Σ λ [w·xᵢ]₊ and Σ λ [−w·xᵢ]₊ over the rays in use of each neuron.
 
-        A ray that several neurons could use is the first one's.
+        A ray that several neurons could use is assigned to the first of them.
         """
         above = np.zeros((len(region.signs), len(self.rays.y)))
         below = np.zeros_like(above)
@@ -154,8 +154,8 @@ class Search:
     def _parts(self, region: Region, found: Relaxed) -> Iterator[Region]:
         """Split a region in two, or in n + 1 where n neurons are alike.
 
-        It is cut at the hyperplane of a sample with w·xᵢ > 0 on one ray in use and < 0 on another,
-        where Σ λ [w·xᵢ]₊ exceeds [Σ λ w·xᵢ]₊ most; else where most rays are on both sides.
+        The cut is the hyperplane of a sample with w·xᵢ > 0 on one ray in use and < 0 on another,
+        for which Σ λ [w·xᵢ]₊ exceeds [Σ λ w·xᵢ]₊ most; else the most even cut of the rays.
         """
         splits = self._splits(region)
         gap = np.where(splits, np.minimum(*self._heights(region, found)), -1)
@@ -177,12 +177,12 @@ class Search:
                 parts[k] = above if place < count else below
             yield Region(region.signs, tuple(parts))
 
-    def _descend(
+    def _improve(
         self,
         region: Region,
         heights: tuple[Float[np.ndarray, "neurons samples"], Float[np.ndarray, "neurons samples"]],
     ) -> None:
-        """Fit the patterns of some weights again and again, and solve the best one's cells."""
+        """Refit the activation patterns of some weights, and solve the best combination exactly."""
         rays, signs = self.rays, np.array(region.signs)
         now = heights[0] - heights[1]
         least, chosen = self.best.square * (1 - _NEAR), None
@@ -206,7 +206,7 @@ class Search:
             self._solve(at, relax(rays, _cone(at), none, none))
 
     def _solve(self, region: Region, found: Relaxed) -> None:
-        """Solve one cell of each neuron exactly."""
+        """Minimise over one closed cell for each neuron, exactly."""
         kinds = self.rays.kind
         columns = [
             (sign, kind)
@@ -234,11 +234,11 @@ def _cone(region: Region) -> Cone:
 
 
 def _sides(heights: Float[np.ndarray, " samples"]) -> Int[np.ndarray, " samples"]:
-    """Return the signs of heights, +1 where rounding leaves it open."""
+    """Return the signs of heights, +1 if rounding leaves it open."""
     rounding = 1e-12 * float(np.max(np.abs(heights), initial=0.0))
     return np.where(heights >= -rounding, 1, -1).astype(np.int8)
 
 
 def _up(square: fmpq) -> float:
-    """Round up."""
+    """Return a float above a rational."""
     return math.nextafter(nearest(square), math.inf)

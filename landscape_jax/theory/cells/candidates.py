@@ -1,23 +1,22 @@
-"""Which combinations of faces may hold a local minimum, in floats with bounds that prove it.
+"""Face combinations that may hold a local minimum: the others are excluded by proven float bounds.
 
-All that is computed here in floating point comes with a bound of its distance from the exact
-number, so that a combination which is left out holds no minimum.  With ε = 2⁻⁵², whatever the
-order of the sums:
+All floating-point results here come with a bound of their distance from the exact number, so that
+an excluded combination holds no minimum.  With ε = 2⁻⁵², in any order of summation:
 
 1. The columns of A, the outputs of K neurons along the bases of their spans, come from whole
    numbers and are rounded entry by entry.  They are scaled to norm 1, up to rounding.
 2. A Cholesky factor L of AᵀA, leaving out columns whose pivot is small, names a set S of columns.
    As LLᵀ = AᵀA + Δ with ‖Δ‖ ≤ (N + m + 20) mε on S, of m columns, λ = 1/(2‖L⁻¹‖²) is below the
-   least eigenvalue of A_SᵀA_S wherever 2λ exceeds 8‖Δ‖ and 1e-8, where the rounding of L⁻¹ is
-   nothing beside the factor of 2.  So the columns of S are independent.
+   least eigenvalue of A_SᵀA_S if 2λ exceeds 8‖Δ‖ and 1e-8: then the rounding of L⁻¹ is far below
+   the factor of 2.  So the columns of S are independent.
 3. For any t, and the least squares solution t* of S, A_SᵀA_S (t − t*) = A_SᵀA t − A_Sᵀy = g, hence
 
        ‖t − t*‖ ≤ ‖g‖/λ  and  ‖A_S (t − t*)‖ ≤ ‖g‖/√λ,
 
    where g and the errors At − y are computed with a rounding of at most 4(N + m + 20) ε √m
-   (√m ‖t‖ + ‖y‖): (Higham 2002, sections 3.1, 10.1).
-4. The columns of S span all others if and only if |S| is the rank of A, which whole numbers give;
-   then the errors are those of all columns.  Where |S| = N they are 0.
+   (√m ‖t‖ + ‖y‖) (Higham 2002, sections 3.1, 10.1).
+4. The columns of S span all others if and only if |S| is the rank of A, which is computed in whole
+   numbers; then the errors are those of all columns.  If |S| = N they are 0.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,10 +29,10 @@ from jaxtyping import Bool, Float, Int
 
 from landscape_jax.exact.coordinates import scaled
 from landscape_jax.exact.directions import dot
-from landscape_jax.theory.cells.fans import Problem, rays_around
+from landscape_jax.theory.cells.fans import FaceProblem, rays_around
 
 _EPSILON = float(np.finfo(float).eps)
-# Pivots below it leave a column out, and eigenvalues below it prove nothing.
+# Columns of smaller pivots are left out, and smaller eigenvalues are no proof of independence.
 _PIVOT, _LEAST = 1e-6, 1e-8
 # Squares of columns below it may have lost digits to underflow.
 _TINY = 1e-200
@@ -42,11 +41,11 @@ _NUMBERS, _MOST = 2_000_000, 4096
 
 
 class Candidates(NamedTuple):
-    """What is proven of a block of combinations of faces.
+    """What is proven of a block of face combinations.
 
-    - `chosen`: the faces, by their place, a combination a row.
-    - `possible`: where it is not excluded that they hold a minimum.
-    - `zero`: where the errors are 0.
+    - `chosen`: the faces, by their index, a combination a row.
+    - `possible`: where a minimum is not excluded.
+    - `zero`: where the errors are proven to be 0.
     """
 
     chosen: Int[np.ndarray, "block neurons"]
@@ -55,12 +54,12 @@ class Candidates(NamedTuple):
 
 
 class Tables:
-    """The flats in floats, the largest entry of a basis vector 1; those of rays once asked for.
+    """The flats in floats, the largest entry of a basis vector 1; slopes on rays at first use.
 
     - `heights`: xᵢ·b, 0 beyond the flat's dimension; `y`: the labels, the largest about 1.
     """
 
-    def __init__(self, given: Problem) -> None:
+    def __init__(self, given: FaceProblem) -> None:
         self.given = given
         inputs = len(given.rows[0])
         self.heights = np.zeros((len(given.flats), len(given.rows), inputs))
@@ -77,7 +76,7 @@ class Tables:
         self._rays: dict[int, np.ndarray] = {}
 
     def slopes(self, place: int) -> Float[np.ndarray, "samples rays"]:
-        """Return what h on the rays around a face is times the errors, in pairs of v and −v."""
+        """Return the matrix M of a face: for errors e, eM is h on the rays around it, v and −v."""
         given, flat = self.given, int(self.given.flat[place])
         zero = given.flats[flat].zero
         if flat not in self._rays:
@@ -96,10 +95,10 @@ class Tables:
 
 
 class Fitted(NamedTuple):
-    """Least squares of the scaled columns S of each combination, and how far they are off.
+    """Least squares of the scaled columns S of each combination, with error bounds.
 
-    - `t`: 0 off S; `sizes`: the columns were divided by; `errors`: At − y.
-    - `off_t`, `off_errors`: bounds on the distances from the exact ones, infinite where unproven.
+    - `t`: 0 off S; `sizes`: what the columns were divided by; `errors`: At − y.
+    - `off_t`, `off_errors`: bounds on the distances from the exact ones, infinite if unproven.
     - `kept`: S.
     """
 
@@ -112,9 +111,10 @@ class Fitted(NamedTuple):
 
 
 def candidates(tables: Tables, places: Sequence[int], width: int) -> Iterator[Candidates]:
-    """Yield what is proven of all combinations of faces, block by block.
+    """Yield what is proven of all face combinations, block by block.
 
-    **Arguments:** `places`, the faces that are taken; `width`, the number K > 0 of neurons.
+    **Arguments:** `places`, the indices of the faces that are combined; `width`, the number K > 0
+    of neurons.
 
     **Returns:** an iterator, in the order of `itertools.combinations_with_replacement`.
     """
@@ -126,7 +126,7 @@ def candidates(tables: Tables, places: Sequence[int], width: int) -> Iterator[Ca
 
 
 def _judged(tables: Tables, chosen: Int[np.ndarray, "block neurons"]) -> Candidates:
-    """Return which combinations may hold a minimum."""
+    """Compute which combinations may hold a minimum."""
     given = tables.given
     samples, inputs = tables.heights.shape[1:]
     count, width = chosen.shape
@@ -150,15 +150,15 @@ def _judged(tables: Tables, chosen: Int[np.ndarray, "block neurons"]) -> Candida
     sides = np.where(given.patterns[chosen], sides, -sides)
     beside = tables.beside[flat]
     free = ~(unique & proven)[:, None]
-    # Where floats exclude R_j on the face, in its mirror image, and 0.
+    # False where floats exclude R_j on the face, on its mirror image, and R_j = 0.
     positive = free | ~np.any(beside & (sides <= -room), axis=2)
     negative = free | ~np.any(beside & (sides >= room), axis=2)
     rests = free | (lengths <= fit.off_t[:, None])
     possible = np.all(positive | negative | rests, axis=1)
-    bent = tables.kinks[flat]
-    at = np.flatnonzero(possible & np.any(bent, axis=1) & proven)
-    above, below, flats = _slopes(tables, chosen[at], bent[at], errors[at], off[at])
-    positive, negative, rests = positive[at] & above, negative[at] & below, rests[at] & flats
+    kinked = tables.kinks[flat]
+    at = np.flatnonzero(possible & np.any(kinked, axis=1) & proven)
+    above, below, level = _slopes(tables, chosen[at], kinked[at], errors[at], off[at])
+    positive, negative, rests = positive[at] & above, negative[at] & below, rests[at] & level
     possible[at] = np.all(positive | negative | rests, axis=1)
     # Without a proof that S spans all columns the errors are not known.
     for k in at[~possible[at] & ~unique[at]].tolist():
@@ -169,28 +169,28 @@ def _judged(tables: Tables, chosen: Int[np.ndarray, "block neurons"]) -> Candida
 def _slopes(
     tables: Tables,
     chosen: Int[np.ndarray, "some neurons"],
-    bent: Bool[np.ndarray, "some neurons"],
+    kinked: Bool[np.ndarray, "some neurons"],
     errors: Float[np.ndarray, "some samples"],
     off: Float[np.ndarray, " some"],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return where h ≥ 0, h ≤ 0 and h = 0 are not excluded, for each neuron."""
-    above, below, flats = (np.ones(chosen.shape, bool) for _ in range(3))
+    """Compute where h ≥ 0, h ≤ 0 and h = 0 are not excluded, for each neuron."""
+    above, below, level = (np.ones(chosen.shape, bool) for _ in range(3))
     samples = errors.shape[1]
     sizes = np.linalg.norm(errors, axis=1)
     room = off + (samples + 10) * _EPSILON * sizes
-    for place in np.unique(chosen[bent]).tolist():
+    for place in np.unique(chosen[kinked]).tolist():
         rows, neurons = np.nonzero(chosen == place)
         table = tables.slopes(place)
         slopes = errors[rows] @ table
-        levels = room[rows, None] * np.linalg.norm(table, axis=0)
-        above[rows, neurons] = np.all(slopes >= -levels, axis=1)
-        below[rows, neurons] = np.all(slopes <= levels, axis=1)
-        flats[rows, neurons] = np.all(np.abs(slopes) <= levels, axis=1)
-    return above, below, flats
+        rounding = room[rows, None] * np.linalg.norm(table, axis=0)
+        above[rows, neurons] = np.all(slopes >= -rounding, axis=1)
+        below[rows, neurons] = np.all(slopes <= rounding, axis=1)
+        level[rows, neurons] = np.all(np.abs(slopes) <= rounding, axis=1)
+    return above, below, level
 
 
-def _rank(given: Problem, chosen: Int[np.ndarray, " neurons"]) -> int:
-    """Return the rank of A, exactly."""
+def _rank(given: FaceProblem, chosen: Int[np.ndarray, " neurons"]) -> int:
+    """Compute the rank of A, exactly."""
     flats = [given.flats[at].heights for at in given.flat[chosen].tolist()]
     on = given.patterns[chosen]
     rows = [
@@ -207,7 +207,7 @@ def _rank(given: Problem, chosen: Int[np.ndarray, " neurons"]) -> int:
 def fitted(
     A: Float[np.ndarray, "block samples columns"], y: Float[np.ndarray, " samples"]
 ) -> Fitted:
-    """Solve the least squares of independent columns, and bound how far the solutions are off."""
+    """Solve the least squares of independent columns, and bound the errors of the solutions."""
     count, samples, columns = A.shape
     squares = np.einsum("cnm,cnm->cm", A, A)
     used = squares > _TINY
@@ -218,7 +218,7 @@ def fitted(
     norms = np.linalg.norm(inverse, axis=(1, 2))
     eigenvalue = 1 / norms**2
     spread = (samples + columns + 20) * _EPSILON
-    # Other columns that are neither kept nor 0, but may have lost digits.
+    # Columns that are not 0, but too small: they may have lost digits.
     lost = np.any(~used & (squares > 0), axis=1)
     proven = (eigenvalue > max(_LEAST, 8 * spread * columns)) & ~lost
     eigenvalue = np.where(proven, eigenvalue / 2, 1)
@@ -242,9 +242,9 @@ def fitted(
 def _factor(
     gram: Float[np.ndarray, "block columns columns"], used: Bool[np.ndarray, "block columns"]
 ) -> tuple[Bool[np.ndarray, "block columns"], Float[np.ndarray, "block columns columns"]]:
-    """Return S, and the inverse of the Cholesky factor of AᵀA on S, continued by the identity."""
+    """Compute S and the inverse Cholesky factor of AᵀA on S, extended by the identity."""
     columns = used.shape[1]
-    # The combinations last, so that one instruction works on several of them.
+    # The combinations last, so that vector instructions run over them.
     G = np.ascontiguousarray(gram.transpose(1, 2, 0))
     kept = used.T.copy()
     L, inverse = np.zeros_like(G), np.zeros_like(G)

@@ -1,4 +1,4 @@
-"""Least squares over closed cells: each neuron's weights in the cone of its activation pattern."""
+"""Least squares over closed cells: each neuron's weights in the closure of its cell."""
 
 import itertools
 import math
@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 
 # Relative to unit rows and vectors: below it they are orthogonal.  Rounding is about 1e-15.
 _ZERO = 1e-12
-# The weight of staying near, relative to the size of the samples, and how often it is tried.
+# The weight of the distance from the start, relative to the samples, and the most rounds.
 _NEAR = 1e-3
 _MOST_ROUNDS = 100
 _MOST_RAYS = 200_000
@@ -19,11 +19,12 @@ class ClosedCells:
     """The closed cells {u: sᵢ u·xᵢ ≥ 0 for all i} of some samples, by their rays.
 
     In the samples' row space, of dimension r, every closed cell and every face of it is the cone of
-    rays, and each ray is orthogonal to r − 1 independent samples: all C(N, r − 1) are tried once.
+    its rays, and each ray is orthogonal to r − 1 independent samples: all C(N, r − 1) sets are
+    tried once.
 
     **Arguments:** `x`, (N, d).
 
-    **Raises:** `ValueError` where there are more than 200,000 of them.
+    **Raises:** `ValueError` if there are more than 200,000 sets.
 
     ```python
     >>> cells = ClosedCells(np.eye(2))
@@ -47,7 +48,7 @@ class ClosedCells:
         self._rays: dict[bytes, np.ndarray] = {}
 
     def rays(self, sides: Float[np.ndarray, " samples"]) -> Float[np.ndarray, "rays inputs"]:
-        """Give the unit rays of {u: sᵢ u·xᵢ ≥ 0} in the row space; `sides` are the sᵢ = ±1."""
+        """Return the unit rays of {u: sᵢ u·xᵢ ≥ 0} in the row space; `sides` are the sᵢ = ±1."""
         key = sides.tobytes()
         if key not in self._rays:
             self._rays[key] = self._candidates[np.all(self._signs * sides >= 0, axis=1)]
@@ -56,14 +57,14 @@ class ClosedCells:
     def table(
         self, signs: Float[np.ndarray, " neurons"], sides: Float[np.ndarray, "neurons samples"]
     ) -> Float[np.ndarray, "samples columns"]:
-        """Give the matrix A with Au = Σ_j σ_j [u_j·xᵢ]₊ for u_j in the closed cells."""
+        """Return the matrix A with Au = Σ_j σ_j [u_j·xᵢ]₊ for u_j in the closed cells."""
         on = signs[:, None] * (sides > 0)
         return (on.T[:, :, None] * self.x[:, None, :]).reshape(len(self.x), -1)
 
     def unique(
         self, signs: Float[np.ndarray, " neurons"], sides: Float[np.ndarray, "neurons samples"]
     ) -> bool:
-        """Say whether A determines u on the row space."""
+        """Check whether A determines u on the row space."""
         blocks = len(self.x), len(signs), self.x.shape[1]
         table = self.table(signs, sides).reshape(blocks) @ self.basis.T
         s = np.linalg.svd(table.reshape(len(self.x), -1), compute_uv=False)
@@ -78,14 +79,14 @@ class ClosedCells:
     ) -> Float[np.ndarray, "neurons inputs"] | None:
         """Minimise ‖Au − y‖² over the closed cells, near a point of them.
 
-        Over u = Σ cₖ rₖ, c ≥ 0, with the cells' rays, by non-negative least squares of
-        ‖Au − y‖² + ε²‖u − u₀‖², from u₀ on; the rays that are in use then get their plain least
-        squares, which removes ε.  It is a minimum where c ≥ 0 and no ray falls: r·(Au − y) ≥ 0;
-        else the next round starts there.
+        Over u = Σ cₖ rₖ, c ≥ 0, with the cells' rays rₖ, by non-negative least squares of
+        ‖Au − y‖² + ε²‖u − u₀‖², beginning at u₀; then the plain least squares of the rays in use,
+        which removes ε.  It is a minimum if c ≥ 0 and the loss falls along no ray:
+        (Ar)·(Au − y) ≥ 0; else the next round begins there.
 
         **Arguments:** `y`; the neurons' `signs` ±1; `sides` ±1 of each sample; `u`, the point.
 
-        **Returns:** the u, exact to rounding; None where 100 rounds do not find it.
+        **Returns:** u, exact to rounding; None if 100 rounds do not find it.
         """
         neurons, inputs = u.shape
         cones = [self.rays(row) for row in sides]
@@ -97,25 +98,25 @@ class ClosedCells:
         if not B.size:
             return u
         A = self.table(signs, sides)
-        image = A @ B
+        outputs = A @ B
         size = float(np.linalg.norm(A)) or 1.0
         level = _ZERO * size * float(np.linalg.norm(y) + size * np.linalg.norm(u))
         inside = u @ self.basis.T @ self.basis
         here = inside.ravel()
         for _ in range(_MOST_ROUNDS):
-            stacked = np.vstack([image, _NEAR * size * B])
+            stacked = np.vstack([outputs, _NEAR * size * B])
             c = nnls(stacked, np.concatenate([y, _NEAR * size * here]))[0]
             used = c > 0
             exact = c.copy()
-            exact[used] += np.linalg.lstsq(image[:, used], y - image @ c)[0]
-            if np.all(exact >= 0) and np.all(image.T @ (image @ exact - y) >= -level):
+            exact[used] += np.linalg.lstsq(outputs[:, used], y - outputs @ c)[0]
+            if np.all(exact >= 0) and np.all(outputs.T @ (outputs @ exact - y) >= -level):
                 return u - inside + (B @ exact).reshape(u.shape)
             here = B @ c
         return None
 
 
 def _orthogonal(units: Float[np.ndarray, "rows rank"]) -> Float[np.ndarray, "rays rank"]:
-    """Give all unit vectors, once, that are orthogonal to rank − 1 independent rows."""
+    """Return all distinct unit vectors that are orthogonal to rank − 1 independent rows."""
     count, rank = units.shape
     if rank == 0:
         return np.zeros((0, 0))
@@ -135,5 +136,5 @@ def _orthogonal(units: Float[np.ndarray, "rows rank"]) -> Float[np.ndarray, "ray
 
 
 def _leading(vectors: Float[np.ndarray, "rays rank"]) -> np.ndarray:
-    """Give the place of each vector's first entry that is not 0."""
+    """Return the index of each vector's first entry that is not 0."""
     return np.argmax(np.abs(vectors) > 1e-9, axis=1)

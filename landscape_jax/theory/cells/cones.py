@@ -1,4 +1,4 @@
-"""Open cones {t: Bt > 0}: a point inside, or the proof that there is none, in rational numbers."""
+"""Open cones {t: Bt > 0}: a point inside, or a proof that there is none, in rational numbers."""
 
 import numpy as np
 from flint import fmpq, fmpq_mat
@@ -7,37 +7,38 @@ from scipy.optimize import nnls
 
 from landscape_jax.exact.rationals import matrix, null_space
 
-# How many binary digits of a column's largest entry are left: squares of the rest are float64.
+# Binary digits that are kept of a column's largest entry, so that squares are float64.
 _BITS = 500
 
 
 def deepest_direction(
     rows: Float[np.ndarray, "rows entries"],
 ) -> tuple[Float[np.ndarray, " entries"], Float[np.ndarray, " rows"]]:
-    """Return the w with the largest least product with unit rows, and multipliers λ ≥ 0.
+    """Find the unit w with the largest minᵢ rᵢ·w over unit rows, and multipliers λ ≥ 0.
 
     It is along the shortest w with rᵢ·w ≥ 1 for all rows, a least distance problem that
-    non-negative least squares solves (Lawson and Hanson 1974, chapter 23).  Where there is none,
-    w is 0 to rounding, and Σ λᵢrᵢ too.
+    non-negative least squares solves (Lawson and Hanson 1974, chapter 23).  If there is none,
+    w and Σ λᵢrᵢ are 0 to within rounding.
 
-    **Returns:** w of norm 1, but for rounding, or 0; λ with Σ λᵢ = 1 where w is 0.
+    **Returns:** w of norm 1, to within rounding, or 0; λ with Σ λᵢ = 1 if w is 0.
     """
     table = np.vstack([rows.T, np.ones(len(rows))])
     target = np.append(np.zeros(rows.shape[1]), 1.0)
     try:
         multipliers = nnls(table, target)[0]
-    except RuntimeError:  # It ran out of steps: there are exact ways.
+    except RuntimeError:  # It ran out of steps: the caller decides exactly.
         return np.zeros(rows.shape[1]), np.zeros(len(rows))
     rest = table @ multipliers - target
     return rest[:-1] / max(np.linalg.norm(rest[:-1]), np.finfo(float).tiny), multipliers
 
 
 def positive_point(rows: fmpq_mat) -> fmpq_mat | None:
-    """Return a t ≠ 0 with Bt > 0 in all entries, or None: then there is none.
+    """Find a t ≠ 0 with Bt > 0 in all entries, or prove that there is none: None.
 
-    Floats find a deep t, columns scaled to the size of 1, which is checked exactly.  There is none
-    if and only if some λ ≥ 0, not 0, has Bᵀλ = 0 (Gordan).  Floats find where λ is not 0, and it is
-    then solved for exactly; what neither settles the simplex method decides, in rational numbers.
+    Floats, with columns scaled to size 1, find a t far from the boundary, which is checked exactly.
+    There is none if and only if some λ ≥ 0, not 0, has Bᵀλ = 0 (Gordan).  Floats find where λ is
+    not 0, and it is then solved for exactly; if neither succeeds, the simplex method decides in
+    rational numbers.
 
     **Arguments:** `rows`, B.
 
@@ -66,7 +67,7 @@ def positive_point(rows: fmpq_mat) -> fmpq_mat | None:
 
 
 def _floats(rows: fmpq_mat) -> tuple[Float[np.ndarray, "rows entries"], list[int]]:
-    """Round, up to one factor for all, with columns over powers of two next to their largest entry.
+    """Round a multiple of the rows, each column divided by a power of two near its largest entry.
 
     **Returns:** the table, with a 1 in rows of 0, and the exponents of the powers.
     """
@@ -92,8 +93,8 @@ def _excluded(rows: fmpq_mat, support: list[int]) -> bool:
 def _simplex(rows: fmpq_mat) -> fmpq_mat | None:
     """Decide by the first phase of the simplex method for Bᵀλ = 0, Σ λᵢ = 1, λ ≥ 0.
 
-    Where no λ is feasible, the prices π of the optimum have Bπ + π₀ ≤ 0 with π₀ > 0: t = −π.
-    Bland's rule lets it end.
+    If no λ is feasible, the prices π of the optimum have Bπ + π₀ ≤ 0 with π₀ > 0: t = −π.
+    Bland's rule prevents cycling.
     """
     count, size = rows.nrows(), rows.ncols() + 1
     columns = fmpq_mat([[*row, fmpq(1)] for row in rows.tolist()])

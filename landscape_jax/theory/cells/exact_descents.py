@@ -1,4 +1,4 @@
-"""Descents of a small problem that end exactly, at kinks too: thousands of starts in one call."""
+"""Descents of small problems that end in exact minima, on kinks too: thousands in one call."""
 
 import functools
 from typing import NamedTuple
@@ -12,30 +12,30 @@ from landscape_jax.precision import require_float64
 from landscape_jax.theory.cells.closed import ClosedCells
 from landscape_jax.theory.cells.one_sided import LeastSlope, least_slope
 
-# Relative to the data's scale: heights below it are on a kink, slopes below it are 0.  Slopes grow
-# with the distance from a kink, so that it takes smaller ones to tell that a point is beside it.
+# Relative to the data's scale: w·xᵢ below it is on a kink, slopes below it are 0.  Slopes grow with
+# the distance from a kink: a smaller tolerance for them recognises points beside a kink.
 _ON, _FLAT = 1e-9, 1e-11
 # Decreases below this share of Σ yᵢ² are rounding.
 _ROUNDING = 1e-14
 _MOST_HOPS = 200
-# Next to a kink, where rounding may stop a descent.
+# Distance from a kink within which rounding may stop a descent.
 _NEXT = 1e-6
-# So many decreases in a row may be rounding.
+# Longest run of decreases that may be rounding.
 _MOST_STALLS = 10
-# Of the descent that chooses the basin: it is slow where a block lowers no value by this share.
+# The first descent ends if in a block of steps no value falls by this share.
 _BLOCK = 500
 _SLOW = 1e-3
 
 
 class Ends(NamedTuple):
-    """Where descents ended, the leading axis.
+    """The end points of descents, along the leading axis.
 
-    - `z`, (starts, K), and `w`, (starts, K, d): |z_j| = ‖w_j‖, but where z_j or w_j is 0.
+    - `z`, (starts, K), and `w`, (starts, K, d): |z_j| = ‖w_j‖ unless z_j or w_j is 0.
     - `value`: (1/N) Σ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)².
     - `status`: "minimum", a local minimum, or a "saddle", or "unfinished".
     - `slope`: at a minimum the least one-sided slope of (N/2) L in the u_j = |z_j| w_j, which is 0
-      but for rounding and proves it; else that of the direction that is left.
-    - `hops`: how often the exact finish went on into a further cell combination.
+      to within rounding and proves it; else that of the direction of descent.
+    - `hops`: how often the exact finish entered a further cell combination.
     """
 
     z: Float[np.ndarray, "starts neurons"]
@@ -47,7 +47,7 @@ class Ends(NamedTuple):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Say how many ends are of each kind."""
+        """Return the number of ends of each status."""
         return {kind: self.status.count(kind) for kind in ("minimum", "saddle", "unfinished")}
 
 
@@ -80,36 +80,38 @@ def descend_exactly(
     """Descend L = (1/N) Σ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)² from many starts to exact local minima.
 
     1. Gradient descent on (z, w) of all starts in one jitted call, with a small step, chooses the
-       basin.  It ends where no start falls by 1e-3 of its value in 500 steps, or at `max_steps`.
-    2. With σ_j = sign z_j held, L is a function of u_j = |z_j| w_j, and on the closed cell
-       combination around u convex: it is minimised there, exactly (`ClosedCells.nearest_minimum`),
-       kinks included.  Where the least squares is unique all starts of these cells and signs share
-       the work; else each ends near its own point.
+       basin.  It ends if no value falls by a share of 1e-3 in 500 steps, or after `max_steps`.
+    2. For fixed σ_j = sign z_j, L is a function of u_j = |z_j| w_j, and convex on the closed cell
+       combination around u: it is minimised there, exactly (`ClosedCells.nearest_minimum`), kinks
+       included.  If the least squares is unique all starts of these cells and signs share the
+       result; else each ends near its own point.
     3. With e = output − y that end is a local minimum if and only if for every neuron
 
            f_j(v) = σ_j (Σ_{u_j·xᵢ > 0} eᵢ xᵢ·v + Σ_{u_j·xᵢ = 0} eᵢ [xᵢ·v]₊) ≥ 0 for all v:
 
        along a short segment the outputs are linear and the second order is a square.  `least_slope`
-       says so; else the point moves along the steepest v to the first minimum on that ray (with
-       exact breakpoints), and 2 goes on from there.  Values fall, and cells are finite in number.
+       decides this; else the point moves along the steepest v to the first minimum on that ray
+       (with exact breakpoints), and 2. continues from there.  Values fall, and the number of cells
+       is finite.
 
-    A neuron with z_j = 0 has no sign.  Where L falls with z_j to first order it gets that sign and
-    goes on.  Else it stays, as descent does: then the end is a minimum only where Σ_{w_j·xᵢ > 0}
-    eᵢ xᵢ·v + Σ_{w_j·xᵢ = 0} eᵢ [xᵢ·v]₊ is 0 for all v, and a saddle otherwise (theorem 2: z_j of
-    either sign and a v go up and down).  A neuron with w_j = 0 and z_j ≠ 0 is on all kinks at once.
+    A neuron with z_j = 0 has no sign.  If L falls with z_j to first order it gets that sign and
+    moves.  Else it stays, as in gradient descent: then the end is a minimum only if
+    Σ_{w_j·xᵢ > 0} eᵢ xᵢ·v + Σ_{w_j·xᵢ = 0} eᵢ [xᵢ·v]₊ is 0 for all v, and a saddle otherwise
+    (theorem 2: z_j of either sign and a v raise and lower L).  A neuron with w_j = 0 and z_j ≠ 0 is
+    on all kinks at once.
 
-    A descent may leave late for another basin, so 1. decides as long as it runs; what 2. and 3.
-    then say of the end is exact in any case.
+    A descent may leave late for another basin, so the basin depends on how long 1. runs; the status
+    that 2. and 3. assign to the end is exact in any case.
 
     **Arguments:** `x`, (N, d), a bias as a column of ones; `y`, (N,); `z`, (starts, K), and `w`,
-    (starts, K, d), the starts; `max_steps` of the gradient descent, 0 for none.
+    (starts, K, d), the initial points; `max_steps` of the gradient descent, 0 for none.
 
-    **Returns:** `Ends`.  Heights below 1e-9 of the scale ‖y‖/‖x‖ (or of ‖u_j‖) are 0, and slopes
-    above −1e-11 ‖x‖‖y‖.  "unfinished" are ends after 200 hops or where rounding stops the descent,
-    and starts from which the gradient descent leaves the finite numbers.
+    **Returns:** `Ends`.  |u_j·xᵢ|/‖xᵢ‖ below 1e-9 of the scale ‖y‖/‖x‖ (or of ‖u_j‖) counts as 0,
+    and so do slopes above −1e-11 ‖x‖‖y‖.  "unfinished" are ends after 200 hops or where rounding
+    stops the descent, and starts from which gradient descent becomes infinite or NaN.
 
-    **Raises:** `ValueError` where shapes do not fit, entries are not finite, float64 is off, or the
-    samples have too many rays (see `ClosedCells`).
+    **Raises:** `ValueError` if shapes do not fit, entries are not finite, `max_steps` is negative,
+    float64 is off, or the samples have too many rays (see `ClosedCells`).
 
     Source: LIU, lemma 2 and theorems 2 and 3, for any number of samples on the hyperplanes.
 
@@ -152,7 +154,7 @@ def _check(x: np.ndarray, y: np.ndarray, z: np.ndarray, w: np.ndarray) -> None:
 
 @functools.partial(jax.jit, static_argnums=4)
 def _descend(x: Array, y: Array, z: Array, w: Array, max_steps: int) -> tuple[Array, Array]:
-    """Descend from all starts at once, until none falls much any more."""
+    """Run gradient descent from all starts, until all values fall slowly."""
     curvature = jnp.maximum(2 * jnp.linalg.norm(x, ord=2) ** 2 / len(x), jnp.finfo(x.dtype).tiny)
 
     def value(z: Array, w: Array) -> Array:
@@ -165,7 +167,7 @@ def _descend(x: Array, y: Array, z: Array, w: Array, max_steps: int) -> tuple[Ar
         active = jnp.where(heights > 0, errors[:, None], 0)
         down_z = 2 / len(x) * jnp.sum(active * heights, axis=2)
         down_w = 2 / len(x) * z[:, :, None] * (active @ x)
-        # The Hessian's norm is at most about that, so that no step overshoots.
+        # The rate is below about 1/‖Hessian‖, so that no step overshoots.
         size = jnp.sum(z**2, axis=1) + jnp.sum(w**2, axis=(1, 2)) + 1
         rate = 0.2 / (curvature * size + jnp.sqrt(curvature) * jnp.linalg.norm(errors, axis=1))
         return z - rate[:, None] * down_z, w - rate[:, None, None] * down_w
@@ -189,7 +191,7 @@ def _finish(
     z: Float[np.ndarray, " neurons"],
     w: Float[np.ndarray, "neurons inputs"],
 ) -> _End:
-    """End one descent exactly."""
+    """Move one end point of gradient descent to an exact minimum or saddle."""
     if not (np.isfinite(z).all() and np.isfinite(w).all()):
         return _End(np.full(w.shape, np.nan), np.sign(z), "unfinished", np.nan, 0)
     signs, u = np.sign(z), np.abs(z)[:, None] * w
@@ -206,21 +208,21 @@ def _finish(
         sizes = np.maximum(np.linalg.norm(w, axis=1), np.finfo(float).tiny)
         j = int(np.argmax(np.abs(falls) / sizes))
         if abs(falls[j]) <= data.tolerance * sizes[j]:
-            return _resting(data, w, errors, _End(u, signs, end.status, end.slope, hops))
+            return _classify_resting(data, w, errors, _End(u, signs, end.status, end.slope, hops))
         signs[j] = -np.sign(falls[j])
         # The first minimum along w_j: the output is linear in |z_j|.
         u[j] = abs(falls[j]) / (heights[j] @ heights[j]) * w[j]
     raise AssertionError("a neuron that has got its sign keeps it")
 
 
-def _resting(
+def _classify_resting(
     data: _Data, w: Float[np.ndarray, "neurons inputs"], errors: np.ndarray, end: _End
 ) -> _End:
-    """Say whether the neurons with z_j = 0 rest at a minimum or at a saddle."""
+    """Decide whether the neurons with z_j = 0 make the end a saddle."""
     for j in np.flatnonzero(end.signs == 0):
         found = _slope(data, 1.0, w[j], errors)
         if not found.zero:
-            # With either sign of z_j one of ±h_j falls.
+            # One of ±h_j is negative for some v: z_j of that sign lowers L.
             other = _slope(data, -1.0, w[j], errors)
             return end._replace(status="saddle", slope=min(found.slope, other.slope))
     return end
@@ -233,7 +235,7 @@ def _settle(
     signs: Float[np.ndarray, " neurons"],
     u: Float[np.ndarray, "neurons inputs"],
 ) -> _End:
-    """Go from cells to cells, downwards, to a local minimum over u."""
+    """Minimise over one cell combination after the other, to a local minimum over u."""
     sides = np.where(u @ data.x.T >= 0, 1.0, -1.0)
     passed: list[tuple[bytes, int]] = []
     end = _End(u, signs, "unfinished", np.nan, _MOST_HOPS)
@@ -254,17 +256,17 @@ def _settle(
         if j < 0 or (down := found[j].direction) is None:
             end = _End(u, signs, "minimum", slope, hop)
             break
-        moved = _along(data, signs[j], u[j], errors, down)
+        moved = _line_minimum(data, signs[j], u[j], errors, down)
         u, sides, before = u.copy(), sides.copy(), errors @ errors
         u[j], sides[j] = moved
         after = _errors(data, signs, u)
         end = _End(u, signs, "unfinished", slope, hop + 1)
-        # Next to a kink a step may be as small as rounding, and the one beyond it large.
+        # Near a kink a step may be as small as rounding, and the next one beyond it large.
         stalls = stalls + 1 if after @ after >= before - _ROUNDING * (data.y @ data.y) else 0
         if stalls > _MOST_STALLS:
             if moved_to_kinks:
                 break
-            # Rounding keeps it from the kinks next to it: it goes on from there.
+            # Rounding keeps it from the kinks near it: continue on these.
             u, stalls, moved_to_kinks = np.array([_to_kinks(data, row) for row in u]), 0, True
     for key, hop in passed:
         known[key] = end._replace(hops=end.hops - hop)
@@ -283,7 +285,7 @@ def _on_kink(data: _Data, u: Float[np.ndarray, " inputs"]) -> Bool[np.ndarray, "
 
 
 def _to_kinks(data: _Data, u: Float[np.ndarray, " inputs"]) -> Float[np.ndarray, " inputs"]:
-    """Return the nearest point on the hyperplanes of the samples that are next to it."""
+    """Project a weight onto the hyperplanes of the samples that are near it."""
     size = max(float(np.linalg.norm(u)), data.scale)
     near = data.x[np.abs(data.x @ u) <= _NEXT * size * data.sizes]
     return u - np.linalg.lstsq(near, near @ u)[0] if len(near) else u
@@ -292,7 +294,7 @@ def _to_kinks(data: _Data, u: Float[np.ndarray, " inputs"]) -> Float[np.ndarray,
 def _slope(
     data: _Data, sign: float, u: Float[np.ndarray, " inputs"], errors: Float[np.ndarray, " samples"]
 ) -> LeastSlope:
-    """Give the steepest slope of f_j."""
+    """Compute the least slope of f_j."""
     kinks = _on_kink(data, u)
     active = ~kinks & (data.x @ u > 0)
     return least_slope(
@@ -303,14 +305,14 @@ def _slope(
     )
 
 
-def _along(
+def _line_minimum(
     data: _Data,
     sign: float,
     u: Float[np.ndarray, " inputs"],
     errors: Float[np.ndarray, " samples"],
     v: Float[np.ndarray, " inputs"],
 ) -> tuple[Float[np.ndarray, " inputs"], Float[np.ndarray, " samples"]]:
-    """Go along v to the first minimum, and say on which sides of the samples the last piece is."""
+    """Find the first minimum along v, and the signs of u·xᵢ on the piece before it."""
     heights = np.where(_on_kink(data, u), 0, data.x @ u)
     rates = data.x @ v
     rates = np.where(np.abs(rates) <= _ON * data.sizes, 0, rates)
@@ -323,8 +325,8 @@ def _along(
         side = heights + middle * rates
         active = side > 0
         now = errors + sign * (np.maximum(heights + left * rates, 0) - np.maximum(heights, 0))
-        slope, bend = sign * (rates * now)[active].sum(), (rates[active] ** 2).sum()
-        best = left - slope / bend if bend > 0 else np.inf
+        slope, curvature = sign * (rates * now)[active].sum(), (rates[active] ** 2).sum()
+        best = left - slope / curvature if curvature > 0 else np.inf
         if slope >= 0 or best <= right:
             left = max(left, min(best, right)) if slope < 0 else left
             break
@@ -338,7 +340,7 @@ def _gather(
     w: Float[np.ndarray, "starts neurons inputs"],
     ends: list[_End],
 ) -> Ends:
-    """Give the networks; a neuron with u_j = 0 keeps its first z_j, one with z_j = 0 its w_j."""
+    """Return the networks: |z_j| stays where u_j = 0, and w_j where z_j = 0."""
     u, signs = np.stack([end.u for end in ends]), np.stack([end.signs for end in ends])
     sizes = np.sqrt(np.linalg.norm(u, axis=2))
     at_z = np.where(sizes > 0, signs * sizes, signs * np.abs(z))

@@ -1,4 +1,4 @@
-"""What any given point of the landscape is: a local minimum, a saddle, or on a way down."""
+"""Classify any point of the landscape: a local minimum, a saddle, or one with a descent."""
 
 from typing import Literal, NamedTuple
 
@@ -15,16 +15,16 @@ from landscape_jax.theory.cells.ways import Way, followed, saddle_ways, towards
 
 
 class Examined(NamedTuple):
-    """What a point (z, w) is.
+    """The kind of a point (z, w).
 
-    - `kind`: "minimum", "saddle", or "descends" where a direction goes down by the first order.
-    - `differentiable`: whether the loss has a gradient at the point.
-    - `loss`: of the objective.
-    - `kinks`: for each neuron the samples on whose hyperplanes it lies; `resting`: those with
+    - `kind`: "minimum", "saddle", or "descends" if there is a descent to first order.
+    - `differentiable`: whether the loss is differentiable at the point.
+    - `loss`: the value of the objective.
+    - `kinks`: for each neuron the samples on whose hyperplanes it lies; `resting`: the neurons with
       z_j = 0.
-    - `least_slope`: of the loss, one-sided, in a z_j or w_j; 0 where none is negative.
-    - `descent`: of a saddle, or by the first order; `ascent`: of a saddle.
-    - `nearby`: of a minimum the lowest of many points near it, by the objective.
+    - `least_slope`: the least one-sided slope of the loss in a z_j or w_j; 0 if none is negative.
+    - `descent`: of a saddle, or to first order; `ascent`: of a saddle.
+    - `nearby`: of a minimum, the lowest of many points near it, by the objective.
     """
 
     kind: Literal["minimum", "saddle", "descends"]
@@ -39,11 +39,11 @@ class Examined(NamedTuple):
 
 
 class _Neuron(NamedTuple):
-    """A neuron's z and w, its kinks, and h: g·v + Σ_kinks eᵢ [xᵢ·v]₊, with its least slopes.
+    """A neuron's z and kinks, and the least slopes of h(v) = g·v + Σ_kinks eᵢ [xᵢ·v]₊.
 
     - `heights`: [w·xᵢ]₊, 0 on kinks; `reach`: how far it may move until another sign changes.
     - `down`: of σh for z ≠ 0, of h for z = 0; `up`: of −h for z = 0.
-    - `along`: h(w).
+    - `along`: h(w); `linear`: whether the loss is differentiable in the neuron.
     """
 
     z: float
@@ -64,26 +64,27 @@ def examine(
     tolerance: float = 1e-9,
     perturbations: int = 2000,
 ) -> Examined:
-    """Say whether a network is a local minimum of the loss, a saddle, or can descend.
+    """Classify a network as a local minimum of the loss, a saddle, or a point with a descent.
 
     With e = output − y, h_j(v) = Σ_{w_j·xᵢ > 0} eᵢ xᵢ·v + Σ_{w_j·xᵢ = 0} eᵢ [xᵢ·v]₊ and
     σ_j = sign z_j it is (see `face_minima`)
 
-    - on a way down where σ_j h_j(v) < 0 for a neuron with z_j ≠ 0, by δw_j along v with the slope
-      (2/N)|z_j| h_j(v), or where h_j(w_j) ≠ 0 for one with z_j = 0, by δz_j;
-    - else a saddle where h_j ≠ 0 for a neuron with z_j = 0 (see `saddle_ways`);
-    - else a local minimum: no other case is left.
+    - a point with a descent if σ_j h_j(v) < 0 for a neuron with z_j ≠ 0: by δw_j along v with the
+      slope (2/N)|z_j| h_j(v); or if h_j(w_j) ≠ 0 for one with z_j = 0: by δz_j;
+    - else a saddle if h_j ≠ 0 for a neuron with z_j = 0 (see `saddle_ways`);
+    - else a local minimum: these are all cases.
 
     **Arguments:** `x`, (N, d), a bias as a column of ones; `y`, (N,), floats or whole numbers;
     `network`, a ReLU `TwoLayer` without biases and of one output; `tolerance`: |w_j·xᵢ| up to it
     times ‖w_j‖‖xᵢ‖ is a kink, and slopes of h_j up to it times ‖x‖(‖y‖ + ‖x‖ Σ|z_k|‖w_k‖) are 0.
-    So what is said is true of a point that near.  z_j counts as 0 only where it is;
-    `perturbations`, how many points the objective is asked for around a minimum, 0 for none.
+    So the result holds for a point within this tolerance.  z_j counts as 0 only if it is exactly 0;
+    `perturbations`, at how many points around a minimum the objective is evaluated, 0 for none.
 
     **Returns:** an `Examined`; its values are the objective's.
 
-    **Raises:** `ValueError` where shapes do not fit, the network is another one, entries are not
-    finite, the tolerance is not positive, or float64 is off; else like `least_slope`.
+    **Raises:** `ValueError` if shapes do not fit, the network has biases or another activation,
+    entries are not finite, the tolerance is not in (0, 1), or float64 is off; else like
+    `least_slope`.
 
     Source: LIU, lemmas 1 and 2, theorems 2 and 3, for any faces.
 
@@ -111,13 +112,15 @@ def examine(
     level = tolerance * size * (float(np.linalg.norm(y)) + size * terms)
     neurons = [_neuron(x, e, row, float(t), tolerance, level) for row, t in zip(w, z, strict=True)]
     risk = EmpiricalRisk(x, y)
-    ways = [way for j, n in enumerate(neurons) if (way := _slope(j, n, w[j], level)) is not None]
+    descents = [
+        found for j, n in enumerate(neurons) if (found := _descent(j, n, w[j], level)) is not None
+    ]
     reach = min(n.reach for n in neurons)
     descent, ascent, nearby = None, None, None
     slope = 0.0
     moving = [j for j, n in enumerate(neurons) if n.z == 0 and not n.down.zero]
-    if ways:
-        slope, j, dz, dw = min(ways, key=lambda way: way[0])
+    if descents:
+        slope, j, dz, dw = min(descents, key=lambda found: found[0])
         slope *= 2 / len(x)
         kind = "descends"
         direction = towards(network, j, dz, dw)
@@ -175,7 +178,7 @@ def _checked(
 
 
 def _finite(reach: float) -> float:
-    """Give a reach also where no sign can change."""
+    """Return a finite reach also if no sign can change."""
     return reach if np.isfinite(reach) else 1.0
 
 
@@ -193,9 +196,10 @@ def _neuron(
     beside = ~on
     reach = float(np.min(np.abs(products[beside]) / lengths[beside], initial=np.inf))
     kinks = on & (lengths > 0)
-    rows, bends, g = x[kinks], e[kinks], (e * (heights > 0)) @ x
+    rows, weights, g = x[kinks], e[kinks], (e * (heights > 0)) @ x
     sign = -1.0 if z < 0 else 1.0
-    twice = np.concatenate([bends, bends])
+    # h is linear if and only if Σ eᵢ ([xᵢ·v]₊ + [−xᵢ·v]₊) = 0.
+    twice = np.concatenate([weights, weights])
     both = least_slope(np.zeros_like(w), np.vstack([rows, -rows]), twice, tolerance=level)
     return _Neuron(
         z=z,
@@ -203,21 +207,21 @@ def _neuron(
         heights=heights,
         # A kink stays one-sided as long as z keeps its sign.
         reach=min(reach, abs(z)) if z and kinks.any() else reach,
-        down=least_slope(sign * g, rows, sign * bends, tolerance=level),
-        up=least_slope(-g, rows, -bends, tolerance=level),
+        down=least_slope(sign * g, rows, sign * weights, tolerance=level),
+        up=least_slope(-g, rows, -weights, tolerance=level),
         along=float(g @ w),
         linear=z == 0 or both.zero,
     )
 
 
-def _slope(
+def _descent(
     j: int, neuron: _Neuron, w: Float[np.ndarray, " inputs"], level: float
 ) -> tuple[float, int, float, Float[np.ndarray, " inputs"]] | None:
-    """Give a first-order descent of one neuron: (N/2 times its slope, j, δz_j, δw_j)."""
+    """Return a first-order descent of one neuron: (N/2 times its slope, j, δz_j, δw_j)."""
     by_z = -abs(neuron.along), j, -float(np.sign(neuron.along)), np.zeros_like(w)
     if neuron.z == 0:
         return by_z if abs(neuron.along) > level * float(np.linalg.norm(w)) else None
     if neuron.down.direction is None:
         return None
     by_w = abs(neuron.z) * neuron.down.slope, j, 0.0, neuron.down.direction
-    return min(by_w, by_z, key=lambda way: way[0])
+    return min(by_w, by_z, key=lambda found: found[0])

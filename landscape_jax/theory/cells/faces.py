@@ -1,4 +1,4 @@
-"""All faces into which samples cut the space of a neuron's weights: cells, kinks and 0."""
+"""All faces into which samples cut the space of a neuron's weights: cells, kinks and {0}."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -23,13 +23,13 @@ from landscape_jax.theory.cells.arrangement import (
 
 
 class Face(NamedTuple):
-    """A face of weights w: those with the same signs of w·xᵢ, which may be 0.
+    """A face: all weights w with given signs of w·xᵢ, which may be 0.
 
     - `pattern`: where w·xᵢ > 0.
     - `zero`: where w·xᵢ = 0 though xᵢ ≠ 0: the kinks.  A cell is a face without any.
-    - `witness`: a unit vector w inside, as deep as was found; 0 for the face {0}.
+    - `witness`: a unit vector w inside, far from the boundary; 0 for the face {0}.
     - `margin`: minᵢ |w·xᵢ| / (‖w‖‖xᵢ‖) > 0 over the xᵢ whose hyperplane does not hold the face,
-      rounded down; 1 where there are none.
+      rounded down; 1 if there are none.
     - `basis`: of the face's span, in whole numbers, each vector a row; empty for {0}.
     """
 
@@ -85,21 +85,21 @@ def face_bound(x: Any) -> int:
 
 
 def faces(x: Any, *, limit: int = 200_000) -> Iterator[Face]:
-    """Give all faces of a data set, the cells first, then by falling dimension.
+    """List all faces of a data set, the cells first, then by falling dimension.
 
     A face is a non-empty set {w: sign w·xᵢ = sᵢ for all xᵢ ≠ 0}, s ∈ {−1, 0, 1}^N.  They are
     relatively open cones, and each w is in exactly one.
 
     The enumeration is exact, in whole numbers: the faces with sᵢ = 0 on a set of samples are the
-    cells of the other samples on the flat where these w·xᵢ are 0.  Every flat is met once, by
+    cells of the other samples on the flat where these w·xᵢ are 0.  Every flat is visited once, by
     cutting those of one dimension more by one hyperplane.
 
-    **Arguments:** `x`, see `cell_bound`; `limit`, the largest `face_bound` that is taken on.
+    **Arguments:** `x`, see `cell_bound`; `limit`, the largest `face_bound` that is accepted.
 
-    **Returns:** an iterator of `Face`.  A cell is as `cells` gives it; the witness of another face
-    is off its hyperplanes by rounding, about 1e-16.
+    **Returns:** an iterator of `Face`.  A cell is as in `cells`; the witness of another face is off
+    its hyperplanes by rounding, about 1e-16.
 
-    **Raises:** `ValueError` with the number where the bound is above the limit; on the way where a
+    **Raises:** `ValueError` with the number if the bound is above the limit; while iterating, if a
     face holds no float64 vector; else like `exact_samples`.
 
     Source: LIU, section 6, takes the faces of one kink; LIU, section 4.3, the cells.
@@ -136,7 +136,7 @@ def _faces(rows: Sequence[Direction], limit: int) -> Iterator[Face]:
 
 
 def flats(rows: Sequence[Direction]) -> Iterator[Flat]:
-    """Return all flats with their faces, in the order of `faces`, by whole numbers alone.
+    """List all flats with their faces, in the order of `faces`, in whole numbers.
 
     **Arguments:** `rows`, the samples' directions.
     """
@@ -149,21 +149,29 @@ def flats(rows: Sequence[Direction]) -> Iterator[Flat]:
         yield Flat(basis, inside, zero, signs)
 
 
+def whole_space(rows: Sequence[Direction], patterns: Bool[np.ndarray, "cells samples"]) -> Flat:
+    """Return the flat of codimension 0, with some of its cells by their activation patterns."""
+    basis = _identity(len(rows[0]))
+    return Flat(basis, *_on(basis, rows), patterns)
+
+
+def _identity(inputs: int) -> tuple[Direction, ...]:
+    return tuple(tuple(int(i == j) for j in range(inputs)) for i in range(inputs))
+
+
 def _on(
     basis: Sequence[Direction], rows: Sequence[Direction]
 ) -> tuple[list[Direction], Bool[np.ndarray, " samples"]]:
-    """Return each row's products with a flat's basis, and which rows other than 0 are 0 there."""
+    """Return each row's products with a flat's basis, and which rows xᵢ ≠ 0 are 0 on the flat."""
     inside = [tuple(dot(row, b) for b in basis) for row in rows]
     zero = np.array([any(row) and not any(r) for row, r in zip(rows, inside, strict=True)])
     return inside, zero
 
 
 def _bases(rows: Sequence[Direction]) -> Iterator[tuple[Direction, ...]]:
-    """Give a basis of each intersection of hyperplanes, the whole space first."""
-    inputs = len(rows[0])
+    """Yield a basis of each intersection of hyperplanes, the whole space first."""
     lines = distinct_lines([primitive(row) for row in rows]).lines
-    whole = tuple(tuple(int(i == j) for j in range(inputs)) for i in range(inputs))
-    level = {frozenset[int](): whole}
+    level = {frozenset[int](): _identity(len(rows[0]))}
     while level:
         yield from level.values()
         deeper: dict[frozenset[int], tuple[Direction, ...]] = {}
@@ -180,9 +188,9 @@ def _bases(rows: Sequence[Direction]) -> Iterator[tuple[Direction, ...]]:
 
 
 def _cut(basis: Sequence[Direction], normal: Direction) -> tuple[Direction, ...]:
-    """Return a basis of where the span is perpendicular to the normal, which it is not everywhere.
+    """Return a basis of the part of a span that is perpendicular to a normal; not all of it is.
 
-    The vector whose angle with the normal is about the smallest goes: the others stay far apart.
+    The vector with about the smallest angle to the normal is eliminated: the others stay far apart.
     """
     heights = [dot(normal, b) for b in basis]
     sizes = [max(abs(t) for t in b).bit_length() for b in basis]
@@ -210,7 +218,7 @@ def _face(
     Q = np.linalg.qr(np.array([unit(b) for b in basis]).T)[0]
     at = np.flatnonzero(np.any(units != 0, axis=1) & ~zero)
     positive = cell.pattern[at]
-    # The cell's own witness is in coordinates of no length: it is second choice.
+    # The cell's own witness is in coordinates that distort lengths: it is second choice.
     given = fmpq_mat([list(b) for b in basis]).transpose() * matrix(cell.witness[:, None])
     tried = [Q @ centre(units[at] @ Q, positive) if len(at) else Q[:, 0], direction(given)]
     witness, margin = deepest([rows[i] for i in at.tolist()], positive, tried)

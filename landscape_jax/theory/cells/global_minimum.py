@@ -17,7 +17,7 @@ from landscape_jax.theory.cells.arrangement import about
 from landscape_jax.theory.cells.branch_and_bound import Region, Search
 from landscape_jax.theory.cells.rays import Rays, all_rays, ray_bound
 
-# Outputs on all rays, which take some hundred bytes each.
+# The most outputs on all rays: they take some hundred bytes each.
 _MOST_OUTPUTS = 3_000_000
 
 
@@ -27,8 +27,8 @@ class GlobalMinimum(NamedTuple):
     - `network`: w as W₁, (K, d), and z as W₂, (1, K), without biases: `R` rounded, with |z_j| about
       ‖w_j‖; a neuron that is not needed has z_j = 0 and w_j = 0.
     - `loss`: of R, rounded once; `exact_loss`: as a rational number; `rounded_loss`: of `network`,
-      as it is, which is far from it where the outputs are small differences of large numbers.
-    - `lower`: no network has a smaller loss; `proven`: whether that is `exact_loss` itself.
+      exactly, which is far from it if the outputs are small differences of large numbers.
+    - `lower`: no network has a smaller loss; `proven`: whether none is below `exact_loss`.
     - `signs`: of the z_j; `kinks`: for each neuron with z_j ≠ 0 the samples on whose hyperplanes
       it lies.
     - `R`: the R_j = z_j w_j, (K, d), in rational numbers.
@@ -59,30 +59,30 @@ def global_minimum(
 
     The minimum is attained on some combination of closed cells (see `landscape`).  A region is a
     sign of each z_j and a convex cone of cells for each w_j, the whole space at first; neurons of
-    one sign are alike, so that only the number of positive ones matters.
+    one sign are interchangeable, so that only the number of positive ones matters.
 
     1. The least squares over the convex hull of a region's outputs is a bound for all its networks
-       (see `relaxation`).  Regions whose bound is not below the best loss so far are left out.
-    2. Each point of the hull suggests weights; their patterns are fitted again and again as long as
-       the loss falls, and the best combination of cells is solved in rational numbers (`cone_fit`).
+       (see `relaxation`).  Regions whose bound is not below the best loss so far are pruned.
+    2. Each point of the hull suggests weights; their activation patterns are refitted as long as
+       the loss falls, and the best cell combination is solved in rational numbers (`cone_fit`).
     3. The region of the least bound is split, at the hyperplane of the sample at which the hull is
-       farthest from what a neuron of those weights does.  Neurons that have the same sign and cells
-       are split together: only how many of them go to each side matters.
-    4. A region of one cell for each neuron is solved in rational numbers.  So are bounds that are
-       close to the best loss compared: what is proven holds exactly, without any tolerance.
+       farthest from the outputs of neurons with those weights.  Neurons that have the same sign and
+       cells are split together: only how many of them are on each side matters.
+    4. A region of one cell for each neuron is solved in rational numbers.  Bounds close to the best
+       loss are compared in these too: what is proven holds exactly, without any tolerance.
 
-    Nothing depends on the inputs' coordinates: all is in terms of outputs along rays.
+    Nothing depends on the inputs' coordinates: only outputs along rays enter.
 
     **Arguments:** `x`, (N, d), a bias as a column of ones, and `y`, (N,), numbers as in
     `exact_samples`; `width`, the number K of neurons; `limit`, how many regions may be bounded
-    before the best network is returned with what is proven so far; `progress`, told how many
-    regions have been bounded, and how many are open.
+    before the best network is returned with the lower bound proven so far; `progress`, called with
+    the numbers of bounded and of open regions.
 
     **Returns:** a `GlobalMinimum`.
 
-    **Raises:** `ValueError` with the number where there may be too many rays (3,000,000 over the
-    number of samples, see `ray_bound`), where width < 1 or limit < 1, where weights or the loss are
-    beyond float64, and where float64 is off; else like `exact_samples`.
+    **Raises:** `ValueError` with the number if there may be too many rays (3,000,000 over the
+    number of samples, see `ray_bound`), if width < 1 or limit < 1, if weights or the loss are
+    beyond float64, and if float64 is off; else like `exact_samples`.
 
     Source: Land & Doig 1960 (branch and bound); Pilanci & Ergen 2020, theorem 1 (convex hull);
     LIU, section 4 (the problem).
@@ -161,7 +161,7 @@ def _user(rays: Rays, region: Region, sign: int, kind: int) -> tuple[int, int]:
 def _rounded(
     R: list[list[fmpq]], signs: tuple[int, ...]
 ) -> tuple[Float[np.ndarray, "neurons inputs"], Float[np.ndarray, "1 neurons"]]:
-    """Return w_j = ±R_j/s and z_j = ±s, s the power of two nearest to the root of the largest."""
+    """Return w_j = ±R_j/s and z_j = ±s, s a power of two near √maxₖ|R_jk|."""
     w, z = [], []
     for row, sign in zip(R, signs, strict=True):
         top = max(abs(t) for t in row)
@@ -173,16 +173,16 @@ def _rounded(
 
 
 def _loss(rows: list[list[fmpq]], labels: fmpq_mat, w: fmpq_mat, z: fmpq_mat) -> fmpq:
-    """Return the loss of a network, exactly."""
+    """Compute the loss of a network, exactly."""
     heights = fmpq_mat(rows) * w.transpose()
     above = [[max(t, fmpq(0)) for t in row] for row in heights.tolist()]
     return squares(fmpq_mat(above) * z.transpose() - labels) / len(rows)
 
 
 def _float(number: fmpq) -> float:
-    """Round once.
+    """Round to float64.
 
-    **Raises:** `ValueError` where that overflows or underflows.
+    **Raises:** `ValueError` if that overflows or underflows.
     """
     size = abs(number)
     if size != 0 and not fmpq(2) ** -1022 <= size < fmpq(2) ** 1023:

@@ -1,4 +1,4 @@
-"""The least one-sided slope at a kink: whether g·v + Σᵢ cᵢ [rᵢ·v]₊ falls in some direction v."""
+"""The least one-sided slope at a kink: whether g·v + Σᵢ cᵢ [rᵢ·v]₊ is negative for some v."""
 
 import itertools
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ from landscape_jax.theory.cells.arrangement import cell_bound, cells
 
 # Unit rows closer than this are on one line: computed units are off by a few 1e-16.
 _SAME = 1e-13
-# A sum of kinks on one line that is this small beside its terms is 0 but for rounding.
+# A sum of kinks on one line up to this share of its terms is 0 to within rounding.
 _CANCELS = 1e-15
-# How much a slope may be off 0, relative to ‖g‖ + Σᵢ |cᵢ|‖rᵢ‖, where no tolerance is given.
+# The default tolerance of a slope, relative to ‖g‖ + Σᵢ |cᵢ|‖rᵢ‖.
 _LEVEL = 1e-9
 _BVLS = {"tol": 1e-15, "max_iter": 1000}
 
@@ -25,9 +25,9 @@ class LeastSlope(NamedTuple):
     - `nonnegative`: f(v) ≥ −tolerance·‖v‖ for all v.
     - `zero`: |f(v)| ≤ tolerance·‖v‖ for all v.
     - `slope`: the least of f over the unit ball, at most 0.
-    - `direction`: the unit vector v of that slope, where it is below −tolerance; else None.
-    - `multipliers`: λ ∈ [0, 1]^rows with ‖g + Σᵢ λᵢ cᵢ rᵢ‖ = −slope, where f is convex: they prove
-      that f(v) ≥ slope·‖v‖.  None where f is not convex.
+    - `direction`: the unit vector v of that slope, if it is below −tolerance; else None.
+    - `multipliers`: λ ∈ [0, 1]^rows with ‖g + Σᵢ λᵢ cᵢ rᵢ‖ = −slope, if f is convex: they prove
+      that f(v) ≥ slope·‖v‖.  None if f is not convex.
     """
 
     nonnegative: bool
@@ -37,11 +37,11 @@ class LeastSlope(NamedTuple):
     multipliers: Float[np.ndarray, " rows"] | None
 
 
-class _Lines(NamedTuple):
+class _Merged(NamedTuple):
     """f(v) = g·v + Σₗ Cₗ [uₗ·v]₊ with unit vectors on distinct lines.
 
-    `C` and `u`: of the lines, those with Cₗ = 0 too; `place`: for each row its line, −1 for the row
-    0; `same`: whether the row looks the way of uₗ.
+    `C` and `u`: of all lines, also those with Cₗ = 0; `place`: the index of each row's line, −1 for
+    the row 0; `same`: whether the row has the direction of uₗ, not the opposite one.
     """
 
     g: Float[np.ndarray, " inputs"]
@@ -58,29 +58,29 @@ def least_slope(
     *,
     tolerance: float | None = None,
 ) -> LeastSlope:
-    """Find the steepest descent of f(v) = g·v + Σᵢ cᵢ [rᵢ·v]₊, or show that there is none.
+    """Compute the steepest descent of f(v) = g·v + Σᵢ cᵢ [rᵢ·v]₊, or show that there is none.
 
     At a point where neuron j with z_j ≠ 0 lies on the hyperplanes of the samples xᵢ, i ∈ Z, this is
     the one-sided slope of (N/2) L in u_j = |z_j| w_j, where e is output − y and σ = sign z_j:
     g = σ Σ eᵢxᵢ over the active samples, and rᵢ = xᵢ, cᵢ = σeᵢ for i ∈ Z.
 
-    1. Rows on one line are made one: c[r·v]₊ = c(−r·v)₊ + c r·v.  On distinct lines kinks do not
-       cancel, so f is 0 if and only if all that is left is 0, and convex if and only if C ≥ 0.
-    2. Where f is convex it is max (g + Σ λᵢCᵢuᵢ)·v over λ ∈ [0, 1], and the least of that over the
+    1. Rows on one line are merged: c[r·v]₊ = c[−r·v]₊ + c r·v.  On distinct lines kinks do not
+       cancel, so f is 0 if and only if g and C are 0 after that, and convex if and only if C ≥ 0.
+    2. If f is convex it is max (g + Σ λᵢCᵢuᵢ)·v over λ ∈ [0, 1], and the least of that over the
        unit ball is minus the distance of −g from {Σ λᵢCᵢuᵢ}: a least squares problem with bounds.
-       The rest is −v.  With independent rows the plain least squares is tried first.
+       The residual is along −v.  With independent rows the plain least squares is tried first.
     3. Else C[t]₊ = min(0, Ct) for C < 0, so f is the least of convex functions, one for each set S
        of these rows, with g + Σ_S Cᵢuᵢ for g.  All S are tried, or those of the cells of these rows
-       where they are fewer.  With independent rows f then always falls.
+       if they are fewer.  With independent rows f then always has a descent.
 
     **Arguments:** `g`, (d,); `rows`, (rows, d), the rᵢ: they may be none, dependent, parallel,
     opposite or 0; `weights`, (rows,), the cᵢ, of any sign; `tolerance`, the slope that counts as 0,
-    1e-9·(‖g‖ + Σ|cᵢ|‖rᵢ‖) where left out; give it where g is itself the rest of a cancellation.
+    by default 1e-9·(‖g‖ + Σ|cᵢ|‖rᵢ‖); give it if g is itself a small difference of large numbers.
 
     **Returns:** a `LeastSlope`.  Rounding is about 1e-15 of the same sum, except that unit rows
     closer than 1e-13 count as one, which changes f by that much.
 
-    **Raises:** `ValueError` where shapes do not fit or entries are not finite; like `cells`.
+    **Raises:** `ValueError` if shapes do not fit or entries are not finite; like `cells`.
 
     Source: LIU, lemma 2, for one sample and to first order; here any number of them.
 
@@ -110,9 +110,9 @@ def least_slope(
     sizes = np.abs(weights) * np.linalg.norm(rows, axis=1)
     if tolerance is None:
         tolerance = _LEVEL * float(np.linalg.norm(g) + np.sum(sizes))
-    lines = _lines(g, rows, weights)
+    lines = _merged(g, rows, weights)
     up, down = lines.C > 0, lines.C < 0
-    # The rest g + Σ λᵢCᵢuᵢ and the λ of each convex function.
+    # The residual g + Σ λᵢCᵢuᵢ and the λ of each convex function.
     found = [
         _convex(lines.g + (chosen * lines.C[down]) @ lines.u[down], lines.u[up], lines.C[up])
         for chosen in _subsets(lines.u[down])
@@ -130,12 +130,12 @@ def least_slope(
     )
 
 
-def _lines(
+def _merged(
     g: Float[np.ndarray, " inputs"],
     rows: Float[np.ndarray, "rows inputs"],
     weights: Float[np.ndarray, " rows"],
-) -> _Lines:
-    """Make the rows on one line one, each written as a multiple of the line's first unit row."""
+) -> _Merged:
+    """Merge the rows on one line, each written as a multiple of the line's first unit row."""
     u: list[np.ndarray] = []
     place, same = [], []
     left, total, parts = g.astype(float), [], []
@@ -162,11 +162,11 @@ def _lines(
         if not same[-1]:
             left = left + weight * row
     C = np.array([t if abs(t) > _CANCELS * p else 0.0 for t, p in zip(total, parts, strict=True)])
-    return _Lines(left, C, np.array(u).reshape(len(u), len(g)), place, same)
+    return _Merged(left, C, np.array(u).reshape(len(u), len(g)), place, same)
 
 
 def _subsets(u: Float[np.ndarray, "lines inputs"]) -> Iterable[Float[np.ndarray, " lines"]]:
-    """Give sets of rows, as 0 and 1, among them those where u·v > 0 for every v on no boundary."""
+    """Yield sets of rows, as 0 and 1, among them {u·v > 0} of every v that is on no boundary."""
     if not len(u) or 2 ** len(u) <= cell_bound(u):
         return (np.array(chosen) for chosen in itertools.product([0.0, 1.0], repeat=len(u)))
     return (cell.pattern.astype(float) for cell in cells(u))
@@ -177,7 +177,7 @@ def _convex(
     u: Float[np.ndarray, "lines inputs"],
     C: Float[np.ndarray, " lines"],
 ) -> tuple[Float[np.ndarray, " inputs"], Float[np.ndarray, " lines"]]:
-    """Give the shortest g + Σ λᵢCᵢuᵢ, 0 ≤ λ ≤ 1, and its λ."""
+    """Compute the shortest g + Σ λᵢCᵢuᵢ, 0 ≤ λ ≤ 1, and its λ."""
     if not len(C):
         return g, C
     best, _, rank, _ = np.linalg.lstsq(u.T, -g)
@@ -186,9 +186,9 @@ def _convex(
     return g + best @ u, np.clip(best / C, 0, 1)
 
 
-def _multipliers(lines: _Lines, shares: Float[np.ndarray, " lines"]) -> Float[np.ndarray, " rows"]:
-    """Turn the lines' λ into those of rows: 1 − λ for one that looks the other way."""
-    ways = zip(lines.place, lines.same, strict=True)
+def _multipliers(lines: _Merged, shares: Float[np.ndarray, " lines"]) -> Float[np.ndarray, " rows"]:
+    """Convert the lines' λ to those of rows: 1 − λ for one of the opposite direction."""
+    rows = zip(lines.place, lines.same, strict=True)
     return np.array(
-        [0.0 if at < 0 else shares[at] if same else 1 - shares[at] for at, same in ways]
+        [0.0 if at < 0 else shares[at] if same else 1 - shares[at] for at, same in rows]
     )

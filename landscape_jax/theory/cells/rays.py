@@ -14,24 +14,24 @@ from landscape_jax.exact.samples import exact_rows
 from landscape_jax.theory.cells.arrangement import distinct_lines
 from landscape_jax.theory.cells.fans import rays_around
 
-# What does not fit float64 beside outputs of the size of 1: it is compared with them alone.
+# Replaces larger numbers: they are only compared with outputs of size 1.
 _LARGE = 1e60
 
 
 class Rays(NamedTuple):
     """Data, and the rays into which the samples cut the weights of a neuron, up to scale.
 
-    A weight w matters by the heights w·xᵢ alone, so that r of the inputs do, r the rank of the
-    samples.  In their space the hyperplanes w·xᵢ = 0 cut pointed cones, the closed cells, and each
-    is the cone of those rays on which no w·xᵢ has another sign than in the cell.
+    A weight w matters by the products w·xᵢ only, so by its projection onto the row space of the
+    samples.  There the hyperplanes w·xᵢ = 0 cut pointed cones, the closed cells, and each is the
+    cone of those rays on which no w·xᵢ has the sign opposite to that in the cell.
 
-    - `labels`: yᵢ as they are; `y`: in floats, over 2^`exponent`, the largest at most 2.
+    - `labels`: the yᵢ, exactly; `y`: in floats, over 2^`exponent`, the largest at most 2.
     - `signs`: of w·xᵢ on each ray, exactly.
-    - `kind`: rays whose outputs [w·xᵢ]₊ are along one line have one number, −1 where they are 0.
+    - `kind`: a number shared by rays whose outputs [w·xᵢ]₊ are positive multiples, −1 if all are 0.
     - `outputs`, `opposite`: [w·xᵢ]₊ and [−w·xᵢ]₊, both rounded once, for the w of the ray with the
       largest output between 1 and 2.
     - `columns`: for each kind the outputs in whole numbers without a common divisor.
-    - `weights`: of each ray the w whose outputs are the column of its kind.
+    - `weights`: for each ray the w whose outputs are the column of its kind.
     """
 
     labels: fmpq_mat
@@ -45,14 +45,14 @@ class Rays(NamedTuple):
     weights: list[list[fmpq]]
 
     def cone(self, sides: Int[np.ndarray, " samples"]) -> Bool[np.ndarray, " rays"]:
-        """Return which rays lie where no w·xᵢ has the sign opposite to that of sᵢ; 0 asks nothing.
+        """Find the rays with sᵢ w·xᵢ ≥ 0 for all i; `sides` are the sᵢ, −1, 0 or 1.
 
         On their cone the outputs [w·xᵢ]₊ with sᵢ ≠ 0 are linear.
         """
         return np.all(self.signs * sides >= 0, axis=1)
 
     def slopes(self, kinds: Sequence[int], errors: fmpq_mat) -> list[int]:
-        """Return a·e times the common denominator of e for the columns of some kinds, exactly."""
+        """Compute a·e times the common denominator of e for the columns of some kinds, exactly."""
         numbers, _ = errors.numer_denom()
         products = fmpz_mat([list(self.columns[kind]) for kind in kinds]) * numbers
         return [int(t) for t in products.entries()]
@@ -76,7 +76,7 @@ def ray_bound(x: Any) -> int:
 
 
 def all_rays(x: Any, y: Any) -> Rays:
-    """Find the rays of all closed cells of a data set.
+    """List the rays of all closed cells of a data set.
 
     Each lies on r − 1 independent hyperplanes: all choices of them are tried.
 

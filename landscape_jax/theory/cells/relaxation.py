@@ -1,10 +1,11 @@
-"""Least squares over the convex hull of what neurons can do on many cells at once, with bounds.
+"""Least squares over the convex hull of neurons' outputs on several cells, with lower bounds.
 
-Of a neuron whose weight lies in some closed cells the outputs σ[w·x₁]₊, …, σ[w·x_N]₊ are a
-combination with coefficients ≥ 0 of those on the rays of these cells: exactly that where it is one
-cell, and the convex hull of the union where they are several.  So the least squares over such
-combinations bounds the loss from below: Pilanci & Ergen 2020 with a weight decay that tends to 0,
-on a part of the cells.  It is a non-negative least squares problem, min ‖Σ_k λ_k a_k − y‖², λ ≥ 0.
+The outputs σ[w·x₁]₊, …, σ[w·x_N]₊ of a neuron with its weight in some closed cells are a
+combination, with coefficients ≥ 0, of those on the rays of these cells.  For one cell such
+combinations are exactly the possible outputs, for several the convex hull of their union.  So the
+least squares over such combinations bounds the loss from below: Pilanci & Ergen 2020 with a weight
+decay that tends to 0, on a part of the cells.  It is a non-negative least squares problem,
+min ‖Σ_k λ_k a_k − y‖², λ ≥ 0.
 
 *The bound.*  Let S be independent columns and ν = (I − P_S) y the residual of their least squares.
 If a_k·ν ≤ 0 for all columns, then for every λ ≥ 0
@@ -13,10 +14,10 @@ If a_k·ν ≤ 0 for all columns, then for every λ ≥ 0
 
 since y·ν = ‖ν‖².  The columns of S, and their negatives, have a_k·ν = 0 exactly.  For the others
 let e = y − A_S λ for any λ, so that ν = (I − P_S) e and ‖ν − e‖ = ‖P_S e‖ ≤ ‖A_Sᵀe‖/σ_min(A_S).
-All roundings are counted: sums of n products by n u Σ|terms|, u = 2⁻⁵³ (Higham 2002, section 3.1),
-the rounding of the data by u, and σ_min² ≥ s/2 where AᵀA − sI has a Cholesky factor and s is at
-least 8 (N + |S| + 4) u trace(AᵀA) (Rump 2006).  Where that leaves the sign of some a_k·ν open, ν
-is computed in rational numbers.
+All roundings are bounded: sums of n products by n u Σ|terms|, u = 2⁻⁵³ (Higham 2002, section 3.1),
+the rounding of the data by u, and σ_min² ≥ s/2 if AᵀA − sI has a Cholesky factor and s is at least
+8 (N + |S| + 4) u trace(AᵀA) (Rump 2006).  If that leaves the sign of some a_k·ν open, ν is computed
+in rational numbers.
 """
 
 from typing import NamedTuple
@@ -29,28 +30,28 @@ from landscape_jax.exact.rationals import least_squares
 from landscape_jax.theory.cells.rays import Rays
 
 _UNIT = 2.0**-53
-# Columns of a slope above it times ‖y‖ enter.
+# Columns with a slope above it times ‖y‖ enter.
 _SLOPE = 1e-11
-# Columns that enter together.
+# The most columns that enter together.
 _TOGETHER = 12
 # A share of the trace that keeps systems of nearly dependent columns definite.
 _RIDGE = 1e-14
 
 
 class Cone(NamedTuple):
-    """The rays of the neurons with z > 0, and of those with z < 0."""
+    """The rays allowed for neurons with z > 0, and for those with z < 0."""
 
     plus: Bool[np.ndarray, " rays"]
     minus: Bool[np.ndarray, " rays"]
 
 
 class Relaxed(NamedTuple):
-    """A point of the hull and what it proves, in the units of `Rays.y`.
+    """A point of the hull and the bound that it proves, in the units of `Rays.y`.
 
     - `support`: the rays in use, and `signs` of their neurons; `weights`: their λ > 0.
     - `value`: ‖Σ λ_k a_k − y‖².
-    - `lower`: no point has a smaller one, provided that no `open` column has a_k·ν > 0; `open`:
-      rays, (sign, place), for which that is to be decided.
+    - `lower`: a bound of all values, provided that no `open` column has a_k·ν > 0; `open`: rays,
+      (sign, index), for which that is undecided.
     """
 
     support: Int[np.ndarray, " support"]
@@ -70,9 +71,10 @@ def relax(
 ) -> Relaxed:
     """Solve the least squares over the hull, and bound it from below.
 
-    An active set method (Lawson and Hanson 1974, chapter 23) that takes in several columns at once.
+    An active set method (Lawson and Hanson 1974, chapter 23) that adds several columns at once.
 
-    **Arguments:** `cone`, the rays; `support`, `signs`, a first guess at those in use.
+    **Arguments:** `cone`, the rays; `support`, `signs`, an initial guess of those in use; `enough`,
+    a value below which the search may end.
     """
     A, y = rays.outputs, rays.y
     live = rays.kind >= 0
@@ -85,12 +87,12 @@ def relax(
         support, signs, weights = _solved(rays, support, signs, weights)
         e = y - (signs * weights) @ A[support]
         before, square = square, float(e @ e)
-        # What no longer falls is at its least but for rounding.
+        # A value that no longer falls is minimal to within rounding.
         if square < enough or square >= before:
             break
         slopes = A @ e / sizes
         gains = np.stack([np.where(minus, -slopes, -np.inf), np.where(plus, slopes, -np.inf)])
-        # What is in use has slope 0 but for rounding.
+        # Columns in use have slope 0 to within rounding.
         gains[(signs > 0).astype(int), support] = -np.inf
         flat = gains.ravel()
         best = np.argpartition(flat, -min(_TOGETHER, len(flat)))[-min(_TOGETHER, len(flat)) :]
@@ -110,7 +112,7 @@ def _solved(
     signs: Int[np.ndarray, " start"],
     weights: Float[np.ndarray, " start"],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Solve the non-negative least squares of some columns, from weights ≥ 0 on."""
+    """Solve the non-negative least squares of some columns, starting from weights ≥ 0."""
     columns = signs[:, None] * rays.outputs[support]
     sizes = np.linalg.norm(columns, axis=1)
     columns /= sizes[:, None]
@@ -138,7 +140,7 @@ def _solved(
         used[last] = False
         weights[~used] = 0
     if used.any():
-        # What the ridge and rounding have left.
+        # One step of iterative refinement removes the effect of the ridge and of rounding.
         weights = weights + _least(G, columns @ (rays.y - weights @ columns), used)
         used &= weights > 0
     return support[used], signs[used], (weights / sizes)[used]
@@ -197,10 +199,10 @@ def _off(
     weights: Float[np.ndarray, " support"],
     e: Float[np.ndarray, " samples"],
 ) -> float:
-    """Bound ‖ν − e‖ for the computed e; ∞ where the columns are not seen to be independent."""
+    """Bound ‖ν − e‖ for the computed e; ∞ if the columns are not proven to be independent."""
     count, samples = columns.shape
     sizes = np.abs(columns)
-    # What underflows is off by less than the smallest normal number.
+    # Underflow changes a number by less than the smallest normal one.
     tiny = float(np.finfo(float).tiny) * (1 + float(np.sum(weights)))
     rounding = 2 * (count + 4) * _UNIT * (np.abs(y) + weights @ sizes) + tiny
     own = float(np.linalg.norm(rounding))
@@ -219,7 +221,7 @@ def _off(
 
 
 def exact_residual(rays: Rays, found: Relaxed) -> fmpq_mat | None:
-    """Return ν in rational numbers; None where some column that was left open has a_k·ν > 0."""
+    """Compute ν in rational numbers; None if some `open` column has a_k·ν > 0."""
     kinds = dict.fromkeys(rays.kind[found.support].tolist())
     e = rays.labels
     if kinds:

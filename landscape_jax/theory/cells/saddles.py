@@ -1,4 +1,4 @@
-"""Saddles: points where all stays but for resting neurons, which can go down and up."""
+"""Saddle points: stationary except that a neuron with z_j = 0 can lower or raise the loss."""
 
 import itertools
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ from landscape_jax.exact.rationals import least_squares, nearest, null_space, sq
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.theory.cells.cones import positive_point
-from landscape_jax.theory.cells.fans import Fan, Problem, problem
+from landscape_jax.theory.cells.fans import FaceProblem, Fan, face_problem
 from landscape_jax.theory.cells.stationary import FaceMinimum, face_minima, placed, witness
 from landscape_jax.theory.cells.ways import Way, saddle_ways
 
-# Faces that are held against all rays at a time.
+# Faces that are compared with all rays at a time.
 _FACES = 1024
 
 
 class Saddle(NamedTuple):
-    """A point with no first-order change down, and others both lower and higher near it.
+    """A point without descent to first order, with lower and higher points arbitrarily near.
 
     - `network`: w as W₁, (K, d), and z as W₂, (1, K), without biases.
-    - `loss`: (1/N) Σ (q(xᵢ) − yᵢ)², exact but for rounding once.
-    - `unique`: whether the R_j = z_j w_j of the others are; the w_j of `moving` never are.
+    - `loss`: (1/N) Σ (q(xᵢ) − yᵢ)², exact, rounded once.
+    - `unique`: whether the R_j = z_j w_j of the other neurons are; the w_j of `moving` never are.
     - `signs`: of the z_j; `kinks`: for each neuron the samples on whose hyperplanes it lies.
-    - `moving`: the neurons with z_j = 0 that can go down and up.
+    - `moving`: the neurons with z_j = 0 that can lower and raise the loss.
     - `descent`, `ascent`: of one of them.
     - `radius`, `margin`: min |w_j·xᵢ|/‖xᵢ‖ and |w_j·xᵢ|/(‖w_j‖‖xᵢ‖) over the other samples.
     - `R`: the R_j = z_j w_j, (K, d), and `rests`: for each of `moving` its w_j, up to scale, both
@@ -51,10 +51,10 @@ class Saddle(NamedTuple):
 
 
 class _Rest(NamedTuple):
-    """A face where a neuron may rest with h(w) = 0 and h ≠ 0: a w, and a v of large |h|.
+    """A weight w of a face with h(w) = 0 and h ≠ 0, where z = 0 is a saddle, and a v of large |h|.
 
     - `w`, `v`: (d, 1), exactly, of a norm next to 1; `slope`: h(v)/‖v‖.
-    - `steepness`: |h(v)| of the largest, for v of length 1 in the coordinates of `Problem.rows`.
+    - `steepness`: |h(v)|/‖v‖, with the length in the coordinates of `FaceProblem.rows`.
     """
 
     place: int
@@ -67,7 +67,7 @@ class _Rest(NamedTuple):
 def saddles(
     x: Any, y: Any, width: int, *, kinks: bool = False, limit: int = 1_000_000
 ) -> Iterator[Saddle]:
-    """Give the saddles of all cell combinations: one for each choice of the neurons that can move.
+    """List the saddles of all cell combinations: one for each choice of the neurons that can move.
 
     Some neurons, `moving`, have z_j = 0, and the others are a local minimum without them, with
     errors e.  With h(v) = Σ_{w_j·xᵢ > 0} eᵢ xᵢ·v as in `face_minima`, which in a cell is the
@@ -77,23 +77,23 @@ def saddles(
 
     So ∂L/∂z_j = 0 asks for h(w_j) = 0: w_j lies in its cell and perpendicular to the gradient.
     Where h ≠ 0 the quadratic form in (a, b) has eigenvalues of both signs, for any v with h(v) ≠ 0:
-    its eigenvectors are the descent and the ascent.  The v is one of large |h|(v), where its length
-    is taken in the coordinates of `well_conditioned`.
+    its eigenvectors are the descent and the ascent.  The v is one of large |h(v)|/‖v‖, with the
+    length in the coordinates of `well_conditioned`.
 
-    What the paper says and does not hold: theorem 2 promises a saddle for all choices of neurons,
+    Correction to the paper: theorem 2 promises a saddle for all choices of neurons,
     which holds only where appendix C.2 finds them inside their cells.  Neurons with z_j = 0 and
     h = 0, about which it is silent, may be among the others.
 
     **Arguments:** `x`, (N, d), and `y`, (N,), numbers as in `exact_samples`; `width`, the number K
-    of neurons; `kinks`, whether to give instead those with some neuron on kinks: one with z_j ≠ 0
+    of neurons; `kinks`, whether to list instead those with some neuron on kinks: one with z_j ≠ 0
     has σ_j h_j ≥ 0 there; a moving one, z_j = 0, has h(w_j) = 0 with Σ_{w_j·xᵢ = 0} eᵢ [xᵢ·v]₊
     added to h, and L is differentiable in it; `limit`, the largest number of combinations of cells
-    (of faces, with kinks) that is taken on.
+    (of faces, with kinks) that is accepted.
 
-    **Returns:** an iterator of `Saddle`.  That each is one is proven in rational numbers before it
-    is rounded, and `descent` and `ascent` are looked at by the objective.
+    **Returns:** an iterator of `Saddle`.  Each is proven in rational numbers before it is rounded,
+    and the objective is evaluated along `descent` and `ascent`.
 
-    **Raises:** `ValueError` with the number where there are more combinations; else like
+    **Raises:** `ValueError` with the number if there may be more combinations; else like
     `landscape`.
 
     Source: LIU, theorem 2, appendix C; all cells at once are LIU.8.
@@ -107,11 +107,11 @@ def saddles(
 
     ```
     """
-    return all_saddles(problem(x, y, width, kinks=kinks, limit=limit), width, kinks)
+    return all_saddles(face_problem(x, y, width, kinks=kinks, limit=limit), width, kinks)
 
 
-def all_saddles(given: Problem, width: int, kinks: bool) -> Iterator[Saddle]:
-    """Give the saddles of `saddles`."""
+def all_saddles(given: FaceProblem, width: int, kinks: bool) -> Iterator[Saddle]:
+    """List the saddles of data that have been read, see `saddles`."""
     risk = EmpiricalRisk(given.x, given.y)
     places = range(len(given.fans) if kinks else given.cells)
     for moving in range(1, width + 1):
@@ -123,8 +123,8 @@ def all_saddles(given: Problem, width: int, kinks: bool) -> Iterator[Saddle]:
                     yield _saddle(given, risk, others, chosen)
 
 
-def _rests(given: Problem, count: int, errors: fmpq_mat) -> list[_Rest]:
-    """Find where on the first `count` faces a neuron may rest as one that can move.
+def _rests(given: FaceProblem, count: int, errors: fmpq_mat) -> list[_Rest]:
+    """Find the saddle weights, h(w) = 0 and h ≠ 0, on the first `count` faces.
 
     On a face h(w) = Σ eᵢ [w·xᵢ]₊ is linear, and a face is the open cone of the rays in its closure:
     h has a zero on it if and only if it has both signs, or is 0, on these.  On the rays it is
@@ -148,7 +148,7 @@ def _rests(given: Problem, count: int, errors: fmpq_mat) -> list[_Rest]:
         some = np.arange(first, min(first + _FACES, count))
         above, below = _sides(given, zeros, nothing, some)
         kinks = zeros[given.flat[some]].astype(np.float32)
-        # How many samples are on the wrong side of a ray, or on either side of one on a kink.
+        # 0 where no sample has w·xᵢ of opposite signs on face and ray, or ≠ 0 on the ray of a kink.
         closed = np.concatenate([above, below, kinks], axis=1) @ rays.T == 0
         up, down = (np.any(closed[:, signs == sign], axis=1) for sign in (1, -1))
         for place in some[up == down].tolist():
@@ -159,7 +159,7 @@ def _rests(given: Problem, count: int, errors: fmpq_mat) -> list[_Rest]:
 
 
 def _sides(
-    given: Problem,
+    given: FaceProblem,
     zeros: Bool[np.ndarray, "flats samples"],
     nothing: Bool[np.ndarray, " samples"],
     places: Int[np.ndarray, " some"],
@@ -170,8 +170,8 @@ def _sides(
     return on.astype(np.float32), off.astype(np.float32)
 
 
-def _rest(given: Problem, place: int, errors: fmpq_mat) -> _Rest | None:
-    """Find where on a face a neuron may rest as one that can move; None where it cannot."""
+def _rest(given: FaceProblem, place: int, errors: fmpq_mat) -> _Rest | None:
+    """Find a saddle weight, h(w) = 0 and h ≠ 0, on a face; None if there is none."""
     fan = given.fans[place]
     along = fan.table.transpose() * errors
     around = (fan.slopes * errors).entries() if fan.rays else []
@@ -182,13 +182,13 @@ def _rest(given: Problem, place: int, errors: fmpq_mat) -> _Rest | None:
     if w is None:
         return None
     # h on the rays, and on its gradient within the face's span.
-    ways = [fmpq_mat(len(ray), 1, list(ray)) for ray in fan.rays]
+    directions = [fmpq_mat(len(ray), 1, list(ray)) for ray in fan.rays]
     if not flat:
-        ways.append(_gradient(given, fan, errors))
-        around = [*around, squares(ways[-1])]
-    steep = [root(s * s / squares(v)) for s, v in zip(around, ways, strict=True)]
+        directions.append(_gradient(given, fan, errors))
+        around = [*around, squares(directions[-1])]
+    steep = [root(s * s / squares(v)) for s, v in zip(around, directions, strict=True)]
     best = int(np.argmax(steep))
-    v = given.lift * ways[best]
+    v = given.lift * directions[best]
     size = root(around[best] ** 2 / squares(v))
     slope = size if around[best] > 0 else -size
     return _Rest(place, _near_1(w), _near_1(v), slope, steep[best])
@@ -199,23 +199,23 @@ def _near_1(v: fmpq_mat) -> fmpq_mat:
     return v * fmpq(2) ** -scaled(v.entries())[1]
 
 
-def _gradient(given: Problem, fan: Fan, errors: fmpq_mat) -> fmpq_mat:
-    """Return the gradient of h within the face's span, in the coordinates of `Problem.rows`."""
+def _gradient(given: FaceProblem, fan: Fan, errors: fmpq_mat) -> fmpq_mat:
+    """Return the gradient of h within the face's span, in the coordinates of `FaceProblem.rows`."""
     on = [e if active else fmpq(0) for e, active in zip(errors.entries(), fan.pattern, strict=True)]
     rows = fmpq_mat(fmpz_mat([list(row) for row in given.rows]))
     whole = rows.transpose() * fmpq_mat(len(on), 1, on)
     return fan.basis * least_squares(fan.basis, whole)
 
 
-def _perpendicular(given: Problem, fan: Fan, along: fmpq_mat) -> fmpq_mat | None:
-    """Return a w of the face with h(w) = 0, as deep as is found; None where there is none."""
+def _perpendicular(given: FaceProblem, fan: Fan, along: fmpq_mat) -> fmpq_mat | None:
+    """Find a w of the face with h(w) = 0, far from its boundary; None if there is none."""
     C = null_space(along.transpose())
     inside = positive_point(fan.sides * C) if C.ncols() else None
     return None if inside is None else given.lift * fan.basis * C * inside
 
 
 def _saddle(
-    given: Problem, risk: EmpiricalRisk, others: FaceMinimum, chosen: tuple[_Rest, ...]
+    given: FaceProblem, risk: EmpiricalRisk, others: FaceMinimum, chosen: tuple[_Rest, ...]
 ) -> Saddle:
     inputs, first = given.given.ncols(), len(others.chosen)
     places = (*others.chosen, *(rest.place for rest in chosen))
@@ -225,7 +225,7 @@ def _saddle(
     network, radius, margin = placed(given, places, signs, R, rests)
     steepest = max(range(len(chosen)), key=lambda k: chosen[k].steepness)
     rest, neuron = chosen[steepest], first + steepest
-    # At w_j = 0 its length is of no matter.
+    # At w_j = 0 the length does not matter.
     lengths = root(squares(rest.w)) or 1.0, root(squares(rest.v))
     w, v = (
         np.array([nearest(t) for t in (given.given * some).entries()]) / length

@@ -1,4 +1,4 @@
-"""Cells and cell combinations that random weights meet, where there are too many to list."""
+"""Random samples of cells and cell combinations, for data that have too many to list."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,15 +15,15 @@ _BATCH = 4096
 
 
 class SampledCells(NamedTuple):
-    """Distinct cells that Gaussian weights met, those met most often first.
+    """Distinct cells of Gaussian weights, the most frequent first.
 
-    - `cells`: like those of `cells(x)`, each with the deepest of the weights met as its witness.
-    - `met`: how often each was met; `drawn`: how many weights were drawn.
+    - `cells`: like those of `cells(x)`, with the drawn weight of largest margin as its witness.
+    - `met`: how many of the weights are in each cell; `drawn`: how many weights were drawn.
     - `share`: met/drawn, an unbiased estimate of each cell's share of the solid angle, with a
       standard error of √(share (1 − share)/drawn).
-    - `unseen`: of the solid angle, the share of all cells that were not met, as estimated by the
-      share of the draws whose cell was met just once (Good–Turing).  It says nothing of how many
-      these cells are: thin ones may be most of them.
+    - `unseen`: an estimate of the share of the solid angle of all other cells: the share of the
+      draws that are alone in their cell (Good–Turing).  It is no estimate of the number of these
+      cells: thin ones may be most of them.
     """
 
     cells: tuple[Cell, ...]
@@ -36,7 +36,7 @@ class SampledCells(NamedTuple):
 class SampledCombinations(NamedTuple):
     """Distinct cell combinations, up to the neurons' order.
 
-    - `chosen`: the cells of each, by number, ascending; `patterns`: for `cell_solutions`.
+    - `chosen`: the cells of each, by index, ascending; `patterns`: for `cell_solutions`.
     """
 
     chosen: Int[np.ndarray, "combinations neurons"]
@@ -46,11 +46,12 @@ class SampledCombinations(NamedTuple):
 def sampled_cells(
     x: Float[Array | np.ndarray, "samples inputs"], count: int, *, key: Key[Array, ""]
 ) -> SampledCells:
-    """Draw Gaussian weights and give the distinct cells that they meet.
+    """Draw Gaussian weights and return the distinct cells in which they lie.
 
-    A weight w ~ N(0, I) meets a cell with the probability of the cell's share of the solid angle.
-    So wide cells are met first, and thin ones may never be: all that are given are cells, proven by
-    their witnesses, but they need not be all.  `cells(x)` lists all, where it can.
+    A weight w ~ N(0, I) lies in a cell with the probability of the cell's share of the solid angle.
+    So wide cells are found first, and thin ones perhaps never: all that are returned are cells,
+    proven by their witnesses, but others may exist.  `cells(x)` lists all, if there are not too
+    many.
 
     A weight so close to a hyperplane that rounding could decide the side is dropped.
 
@@ -59,7 +60,7 @@ def sampled_cells(
 
     **Returns:** `SampledCells`.
 
-    **Raises:** `ValueError` where count < 1, or x is empty or has entries that are not finite.
+    **Raises:** `ValueError` if count < 1, or if x is empty or has entries that are not finite.
 
     Source: LIU, section 4.3 (cells); Good 1953 (the unseen share).
 
@@ -103,20 +104,20 @@ def sampled_combinations(
     key: Key[Array, ""],
     shares: Float[Array | np.ndarray, " cells"] | None = None,
 ) -> SampledCombinations:
-    """Draw cell combinations, each neuron's cell by itself.
+    """Draw cell combinations, each neuron's cell independently.
 
-    With the `share` of `sampled_cells` they are those that a network with Gaussian weights is in,
-    among these cells; without, each cell is as likely as any other.  What `cell_solutions` or
-    `genuine_minimum` say of them holds for them alone: that none of them holds a minimum does not
-    say that no other does.
+    With the `share` of `sampled_cells` they are distributed as those of a network with Gaussian
+    weights, among these cells; without, all cells are equally likely.  Results of `cell_solutions`
+    or `genuine_minimum` hold for the drawn combinations only: if none of them holds a minimum,
+    another one may.
 
     **Arguments:** `cells`; `width`, the number K of neurons; `count`, how many are drawn; `key`;
     `shares`, the cells' probabilities, up to a factor.
 
-    **Returns:** `SampledCombinations`, at most `count`: each once.
+    **Returns:** `SampledCombinations`, at most `count`, all distinct.
 
-    **Raises:** `ValueError` where there are no cells, width or count is below 1, or shares do not
-    fit, are negative or all 0.
+    **Raises:** `ValueError` if there are no cells, width or count is below 1, or shares do not fit,
+    are negative or all 0.
 
     ```python
     >>> import jax
@@ -148,7 +149,7 @@ def sampled_combinations(
 
 @eqx.filter_jit
 def _draw(x: Array, key: Array, count: int) -> tuple[Array, Array, Array]:
-    """Give the drawn weights, their patterns as bits, and their margins, rounded down."""
+    """Draw weights; return their patterns as bits, their margins, rounded down, and the weights."""
     sizes = jnp.linalg.norm(x, axis=1)
     # The sum of d products and three norms: Higham 2002, section 3.1.
     rounding = (x.shape[1] + 4) * jnp.finfo(x.dtype).eps

@@ -1,4 +1,4 @@
-"""The least squares of a cell combination: what its differentiable minima would be."""
+"""The least squares of cell combinations, whose solutions are candidates for minima."""
 
 from typing import Any, NamedTuple
 
@@ -14,18 +14,18 @@ from landscape_jax.exact.rationals import least_squares, squares
 from landscape_jax.exact.samples import exact_rows
 from landscape_jax.precision import floats
 
-Table = Array | np.ndarray
+_Table = Array | np.ndarray
 _BATCH = 256
 
 
 class CellSolutions(NamedTuple):
-    """The least squares of many activation patterns, the leading axis.
+    """The least squares of many cell combinations, along the leading axis.
 
     - `R`: A⁺y + (I − A⁺A)c, (patterns, K, d); row j is z_j w_j.
     - `loss`: (1/N)‖AA⁺y − y‖².
     - `rank`: of A; `unique`: whether it is Kd.
-    - `smallest`: the least singular value that counts, relative to the largest one (0 for A = 0);
-      near the tolerance of `cell_solutions` it asks for `exact_cell_solution`.
+    - `smallest`: the least singular value above the tolerance, relative to the largest one (0 for
+      A = 0); if it is near the tolerance, use `exact_cell_solution`.
     """
 
     R: Float[Array, "patterns neurons inputs"]
@@ -36,7 +36,7 @@ class CellSolutions(NamedTuple):
 
 
 class ExactSolution(NamedTuple):
-    """The least squares of one activation pattern, in rational numbers.
+    """The least squares of one cell combination, in rational numbers.
 
     - `R`: A⁺y, (K, d); `loss`: (1/N)‖AA⁺y − y‖²; `rank`: of A; `unique`: whether it is Kd.
     """
@@ -48,12 +48,12 @@ class ExactSolution(NamedTuple):
 
 
 def cell_solutions(
-    x: Real[Table, "samples inputs"],
-    y: Real[Table, " labels"],
-    patterns: Bool[Table, "patterns rows neurons"],
-    free: Real[Table, "_ _ _"] | None = None,
+    x: Real[_Table, "samples inputs"],
+    y: Real[_Table, " labels"],
+    patterns: Bool[_Table, "patterns rows neurons"],
+    free: Real[_Table, "_ _ _"] | None = None,
 ) -> CellSolutions:
-    """Solve the least squares of thousands of activation patterns in one jitted call.
+    """Solve the least squares of thousands of cell combinations in one jitted call.
 
     R* = A⁺y + (I − A⁺A)c minimises (1/N)‖AR − y‖², where row i of A is (I_{i1}xᵢ, …, I_{iK}xᵢ).
 
@@ -61,12 +61,12 @@ def cell_solutions(
     data: scale inputs of very different sizes first.
 
     **Arguments:** `x`, (N, d), one sample a row, a bias as a column of ones; `y`, (N,); `patterns`,
-    (patterns, N, K), whether neuron j is active at sample i; `free`, the c of each, 0 where left
-    out.
+    (patterns, N, K), for each combination whether neuron j is active at sample i; `free`, the c of
+    each, by default 0.
 
     **Returns:** a `CellSolutions`.
 
-    **Raises:** `ValueError` where shapes do not fit, or there is nothing to solve.
+    **Raises:** `ValueError` if shapes do not fit, or there are no samples, inputs or neurons.
 
     Source: LIU, eqs. 5–9.
 
@@ -79,7 +79,7 @@ def cell_solutions(
 
     ```
     """
-    # Shapes that do not fit have their own names above: the message here says what to give.
+    # The axes have different names above so that this message, not jaxtyping's, reports a misfit.
     empty = not x.size or not patterns.shape[2]
     if y.shape != x.shape[:1] or patterns.shape[1] != len(x) or empty:
         raise ValueError(
@@ -103,7 +103,7 @@ def _solve(x: Array, y: Array, patterns: Array, free: Array) -> CellSolutions:
 
 
 def _solve_one(x: Array, y: Array, pattern: Array, free: Array) -> CellSolutions:
-    """Solve one pattern by singular values."""
+    """Solve one combination by the singular value decomposition."""
     samples, columns = len(x), free.size
     A = (pattern[:, :, None] * x[:, None, :]).reshape(samples, columns)
     U, s, Vt = jnp.linalg.svd(A, full_matrices=False)
@@ -118,14 +118,14 @@ def _solve_one(x: Array, y: Array, pattern: Array, free: Array) -> CellSolutions
 
 
 def exact_cell_solution(x: Any, y: Any, pattern: Bool[np.ndarray, "rows neurons"]) -> ExactSolution:
-    """Solve the least squares of one activation pattern in rational arithmetic.
+    """Solve the least squares of one cell combination in rational arithmetic.
 
     A⁺y = Aᵀu, where u minimises ‖AAᵀu − y‖: it is a least squares solution, since AAᵀ has the
     range of A, and in the range of Aᵀ, hence the shortest one.
 
     **Arguments:** `x`, (N, d), and `y`, (N,), see `exact_samples`; `pattern`, (N, K).
 
-    **Raises:** `ValueError` where shapes do not fit; else like `exact_samples`.
+    **Raises:** `ValueError` if shapes do not fit; else like `exact_samples`.
 
     Source: LIU, eqs. 7–9.
 
@@ -151,7 +151,7 @@ def exact_cell_solution(x: Any, y: Any, pattern: Bool[np.ndarray, "rows neurons"
 
 
 def exact_table(rows: list[list[fmpq]], pattern: Bool[np.ndarray, "samples neurons"]) -> fmpq_mat:
-    """Give the matrix A of LIU, eq. 6: row i is (I_{i1}xᵢ, …, I_{iK}xᵢ)."""
+    """Return the matrix A of LIU, eq. 6: row i is (I_{i1}xᵢ, …, I_{iK}xᵢ)."""
     entries = [
         t if active else fmpq(0)
         for flags, row in zip(pattern.tolist(), rows, strict=True)

@@ -1,4 +1,4 @@
-"""All combinations of faces that hold a local minimum, found in floats and proven in rationals."""
+"""Face combinations that hold a local minimum: found in floats, proven in rational numbers."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from landscape_jax.exact.rationals import least_squares, null_space, squares
 from landscape_jax.networks import TwoLayer
 from landscape_jax.theory.cells.candidates import Candidates, Tables, candidates
 from landscape_jax.theory.cells.cones import positive_point
-from landscape_jax.theory.cells.fans import Fan, Problem, Stays, stays
+from landscape_jax.theory.cells.fans import FaceProblem, Fan, Stays, stays
 
 Signs = tuple[int, ...]
 
@@ -23,10 +23,10 @@ Signs = tuple[int, ...]
 class FaceMinimum(NamedTuple):
     """A local minimum inside its faces, exactly.
 
-    - `chosen`: the neurons' faces, by their place; `signs`: of z.
+    - `chosen`: the neurons' faces, by their index; `signs`: of z.
     - `R`: the R_j = z_j w_j, (K, d); `errors`: output − y, (N, 1).
     - `unique`: whether R is the only one of these faces.
-    - `kinked`: whether the loss has no gradient there.
+    - `kinked`: whether the loss is not differentiable there.
     """
 
     chosen: tuple[int, ...]
@@ -38,10 +38,10 @@ class FaceMinimum(NamedTuple):
 
 
 class Stationary(NamedTuple):
-    """What is exactly true of the least squares on the spans of some faces.
+    """The exact least squares on the spans of some faces.
 
-    - `t`, `V`: R_j = B_j t_j for all of t + Vc; `errors`: output − y; `may`: whether h_j is ≥ 0 or
-      ≤ 0 on each face.
+    - `t`, `V`: R_j = B_j t_j for all of t + Vc; `errors`: output − y; `may`: the signs of h_j
+      around each face.
     """
 
     t: fmpq_mat
@@ -51,11 +51,15 @@ class Stationary(NamedTuple):
 
     @property
     def kinked(self) -> bool:
-        """Whether some h_j is not 0: the loss has no gradient there."""
+        """Whether some h_j is not 0: the loss is not differentiable there."""
         return not all(m.above and m.below for m in self.may)
 
+    def unique(self, given: FaceProblem) -> bool:
+        """Check whether R is unique; weights off the samples' row space are free."""
+        return not self.V.ncols() and given.lift.nrows() == given.lift.ncols()
 
-class _Fit(NamedTuple):
+
+class _SpanFit(NamedTuple):
     """The least squares R_j = B_j t_j of some neurons: t + Vc, and its errors."""
 
     t: fmpq_mat
@@ -64,41 +68,43 @@ class _Fit(NamedTuple):
 
 
 def face_minima(
-    given: Problem,
+    given: FaceProblem,
     places: Sequence[int],
     width: int,
     *,
     kinked: bool,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[FaceMinimum]:
-    """Give one local minimum of each combination of faces that holds some.
+    """List one local minimum of each face combination that has some.
 
     Let e = output − y, u_j = |z_j| w_j, σ_j = sign z_j, and h_j as in `Fan`.  For a small change v
     of u the output changes by a linear q(tv) = t q(v), 0 ≤ t ≤ 1, as long as no w_j·xᵢ ≠ 0 and no
-    z_j changes sign.  So, with resting neurons (z_j = 0), where δz_j [(w_j + δw_j)·xᵢ]₊ is added,
+    z_j changes sign.  So, with neurons with z_j = 0, which add δz_j [(w_j + δw_j)·xᵢ]₊,
 
         N ΔL = 2 Σ_{z_j ≠ 0} σ_j h_j(v_j) + 2 Σ_{z_j = 0} δz_j h_j(w_j + δw_j) + ‖change of q‖².
 
     Hence it is a local minimum if σ_j h_j ≥ 0 for each neuron with z_j ≠ 0 and h_j = 0 for each
-    with z_j = 0, and only then: a v_j with σ_j h_j(v_j) < 0 goes down by the first order; where
-    h_j ≠ 0 for a resting neuron, tiny δz_j of either sign with a δw_j go down and up (theorem 2).
+    with z_j = 0, and only then: a v_j with σ_j h_j(v_j) < 0 is a direction of descent to first
+    order; where h_j ≠ 0 for one with z_j = 0, tiny δz_j of either sign with a δw_j lower and raise
+    the loss (theorem 2).
     As h_j = 0 on the span of its face, R is a least squares solution on the spans of the faces,
     R = R* + Vc, and e is the same for all minima of a combination.
 
-    1. All least squares and the signs of h_j on the rays of `Fan` and of R_j on the samples, in
-       floats, thousands at once, each with a proven bound of its rounding: what is left out holds
-       no minimum (see `candidates`).
-    2. Of what is left all of these are computed in rational numbers; where R is not unique,
+    1. All least squares, the signs of h_j on the rays of `Fan` and the signs of R_j·xᵢ are computed
+       in floats, thousands at once, each with a proven bound of its rounding: combinations excluded
+       by these hold no minimum (see `candidates`).
+    2. For the others all of these are computed in rational numbers; where R is not unique,
        `positive_point` finds a c with all R_j on their faces, or proves that there is none.
 
-    So everything that is given is a local minimum, and no combination that holds one is missed.
+    So every listed point is a local minimum, and no combination that holds one is missed.
 
-    **Arguments:** `given`, from `problem`; `places`, the faces that are taken; `width`, the number
-    K of neurons, which may be 0; `kinked`, whether to give just those where L has no gradient;
-    `progress`, told of how many more combinations have been looked at.
+    **Arguments:** `given`, from `face_problem` or `cell_problem`; `places`, the indices of the
+    faces that are combined; `width`, the number K of neurons, which may be 0; `kinked`, whether to
+    list only those where L is not differentiable; `progress`, called with the number of further
+    combinations that are done.
 
     **Returns:** an iterator, in the order of `itertools.combinations_with_replacement`; each with
-    z_j ≠ 0 for as many neurons as can be.
+    z_j ≠ 0 for as many neurons as possible.
 
     Source: LIU, lemma 1, theorems 1 and 3, which take cells and one kink.
     """
@@ -123,7 +129,7 @@ def counted(
     wanted: Bool[np.ndarray, " block"],
     progress: Callable[[int], None] | None,
 ) -> Iterator[tuple[int, ...]]:
-    """Return the wanted combinations of a block, and tell how many have been passed."""
+    """Yield the wanted combinations of a block, and report how many have been passed."""
     seen = 0
     for at in [*np.flatnonzero(wanted).tolist(), len(wanted)]:
         if progress is not None:
@@ -133,40 +139,44 @@ def counted(
             yield tuple(block.chosen[at].tolist())
 
 
-def stationary(given: Problem, chosen: Sequence[int]) -> Stationary | None:
-    """Return the least squares on the spans of faces; None where some h_j forbids a minimum."""
+def stationary(given: FaceProblem, chosen: Sequence[int]) -> Stationary | None:
+    """Solve the least squares on the spans of faces; None if some h_j excludes a minimum."""
     fans = [given.fans[at] for at in chosen]
-    fit = _fit(fans, given.labels)
+    fit = _span_fit(fans, given.labels)
     may = [stays(fan, fit.errors) for fan in fans]
     return Stationary(*fit, may) if all(m.above or m.below for m in may) else None
 
 
-def minimum_of(given: Problem, chosen: tuple[int, ...], found: Stationary) -> FaceMinimum | None:
-    """Return a minimum inside the faces of a stationary combination; None where there is none."""
+def minimum_of(
+    given: FaceProblem, chosen: tuple[int, ...], found: Stationary
+) -> FaceMinimum | None:
+    """Find a minimum inside the faces of a stationary combination; None if there is none."""
     fans = [given.fans[at] for at in chosen]
-    unique = found.V.ncols() == 0
-    signs, t = _unique_signs(fans, found.may, found.t), found.t
-    if not unique:
-        signs, t = _inside(given, fans, found)
-    if signs is None:
-        return None
+    if found.V.ncols():
+        point = _inside(given, fans, found)
+        if point is None:
+            return None
+        signs, t = point
+    else:
+        some, t = unique_signs(fans, found), found.t
+        signs = tuple(sign for sign in some if sign is not None)
+        if len(signs) < len(some):
+            return None
     R = _weights(fans, t) * given.lift.transpose()
-    # Weights off the samples' row space are free.
-    unique = unique and given.lift.nrows() == given.lift.ncols()
-    return FaceMinimum(chosen, signs, R, found.errors, unique, found.kinked)
+    return FaceMinimum(chosen, signs, R, found.errors, found.unique(given), found.kinked)
 
 
-def _fit(fans: Sequence[Fan], labels: fmpq_mat) -> _Fit:
+def _span_fit(fans: Sequence[Fan], labels: fmpq_mat) -> _SpanFit:
     columns = [column for fan in fans for column in fan.table.transpose().tolist()]
     if not columns:
-        return _Fit(fmpq_mat(0, 1), fmpq_mat(0, 0), -labels)
+        return _SpanFit(fmpq_mat(0, 1), fmpq_mat(0, 0), -labels)
     A = fmpq_mat(columns).transpose()
     t = least_squares(A, labels)
-    return _Fit(t, null_space(A), A * t - labels)
+    return _SpanFit(t, null_space(A), A * t - labels)
 
 
 def _parts(fans: Sequence[Fan], t: fmpq_mat) -> list[fmpq_mat]:
-    """Cut t, or columns of such, into those of the neurons."""
+    """Split the rows of t, or of V, by neuron."""
     rows, parts, at = t.tolist(), [], 0
     for fan in fans:
         m = fan.basis.ncols()
@@ -176,15 +186,18 @@ def _parts(fans: Sequence[Fan], t: fmpq_mat) -> list[fmpq_mat]:
 
 
 def _weights(fans: Sequence[Fan], t: fmpq_mat) -> fmpq_mat:
-    """Give the R_j = B_j t_j."""
+    """Return the R_j = B_j t_j, one a row."""
     rows = [(fan.basis * part).entries() for fan, part in zip(fans, _parts(fans, t), strict=True)]
     return fmpq_mat(rows)
 
 
-def _unique_signs(fans: Sequence[Fan], may: Sequence[Stays], t: fmpq_mat) -> Signs | None:
-    """Say of which signs the z_j are; None where an R_j is neither in its face nor its mirror."""
-    signs = []
-    for fan, m, part in zip(fans, may, _parts(fans, t), strict=True):
+def unique_signs(fans: Sequence[Fan], found: Stationary) -> list[int | None]:
+    """Return the sign of each z_j where t is unique: whether R_j is on its face, opposite, or 0.
+
+    None where it is neither, or where h_j excludes that sign.
+    """
+    signs: list[int | None] = []
+    for fan, m, part in zip(fans, found.may, _parts(fans, found.t), strict=True):
         heights = (fan.sides * part).entries()
         if m.above and all(h > 0 for h in heights):
             signs.append(1)
@@ -193,21 +206,21 @@ def _unique_signs(fans: Sequence[Fan], may: Sequence[Stays], t: fmpq_mat) -> Sig
         elif m.above and m.below and all(s == 0 for s in part.entries()):
             signs.append(0)
         else:
-            return None
-    return tuple(signs)
+            signs.append(None)
+    return signs
 
 
 def _inside(
-    given: Problem, fans: Sequence[Fan], found: Stationary
-) -> tuple[Signs | None, fmpq_mat]:
-    """Choose an R among many, with as few neurons at rest as can be."""
-    whole = _Fit(found.t, found.V, found.errors)
+    given: FaceProblem, fans: Sequence[Fan], found: Stationary
+) -> tuple[Signs, fmpq_mat] | None:
+    """Find a t + Vc with all R_j on their faces, with as few z_j = 0 as possible, and its signs."""
+    whole = _SpanFit(found.t, found.V, found.errors)
     # Of the size of the labels.
     unit = fmpq(2) ** scaled(given.labels.entries())[1]
     blocks = _heights(fans, whole, unit)
-    ways = []
+    choices = []
     for j, m in enumerate(found.may):
-        # What no R_j alone can do is not tried with the others.
+        # A sign that R_j cannot have by itself is not tried together with the others.
         signs = [
             sign
             for sign, may in ((1, m.above), (-1, m.below))
@@ -216,9 +229,9 @@ def _inside(
         if m.above and m.below and _without(given, fans, [j], found.errors) is not None:
             signs.append(0)
         if not signs:
-            return None, found.t
-        ways.append(signs)
-    for signs in sorted(itertools.product(*ways), key=lambda signs: signs.count(0)):
+            return None
+        choices.append(signs)
+    for signs in sorted(itertools.product(*choices), key=lambda signs: signs.count(0)):
         resting = [j for j, sign in enumerate(signs) if not sign]
         part = whole if not resting else _without(given, fans, resting, found.errors)
         if part is None:
@@ -235,19 +248,19 @@ def _inside(
                 for s in (next(parts).entries() if sign else [fmpq(0)] * fan.basis.ncols())
             ]
             return signs, fmpq_mat(len(every), 1, every)
-    return None, found.t
+    return None
 
 
 def _without(
-    given: Problem, fans: Sequence[Fan], resting: Sequence[int], errors: fmpq_mat
-) -> _Fit | None:
-    """Return the least squares of the other neurons, where it is one of all: of the same errors."""
-    fit = _fit([fan for j, fan in enumerate(fans) if j not in resting], given.labels)
+    given: FaceProblem, fans: Sequence[Fan], resting: Sequence[int], errors: fmpq_mat
+) -> _SpanFit | None:
+    """Solve the least squares of the other neurons; None unless it has the same errors."""
+    fit = _span_fit([fan for j, fan in enumerate(fans) if j not in resting], given.labels)
     return fit if fit.errors == errors else None
 
 
-def _heights(fans: Sequence[Fan], fit: _Fit, unit: fmpq) -> list[fmpq_mat]:
-    """Return for each neuron the rows (G t / unit, G V) of its heights over the samples."""
+def _heights(fans: Sequence[Fan], fit: _SpanFit, unit: fmpq) -> list[fmpq_mat]:
+    """Return for each neuron the rows (G t / unit, G V) of its products with the samples."""
     found = []
     for fan, t, V in zip(fans, _parts(fans, fit.t), _parts(fans, fit.V), strict=True):
         rows = zip((fan.sides * t / unit).entries(), (fan.sides * V).tolist(), strict=True)
@@ -257,9 +270,9 @@ def _heights(fans: Sequence[Fan], fit: _Fit, unit: fmpq) -> list[fmpq_mat]:
 
 
 def _point(blocks: Sequence[fmpq_mat], signs: Sequence[int]) -> fmpq_mat | None:
-    """Return a (τ, c), τ > 0, with τ G t / unit + G V c of some signs for each neuron, or None.
+    """Find a (τ, c), τ > 0, with τ G t / unit + G V c of the given sign for each neuron, or None.
 
-    They are an open cone.
+    These form an open cone.
     """
     rows = [
         row for block, sign in zip(blocks, signs, strict=True) for row in (sign * block).tolist()
@@ -268,8 +281,8 @@ def _point(blocks: Sequence[fmpq_mat], signs: Sequence[int]) -> fmpq_mat | None:
     return positive_point(fmpq_mat([[fmpq(1)] + [fmpq(0)] * (columns - 1), *rows]))
 
 
-def witness(given: Problem, place: int) -> fmpq_mat:
-    """Return a weight on a face, (d, 1), as deep as is found."""
+def witness(given: FaceProblem, place: int) -> fmpq_mat:
+    """Find a weight on a face, (d, 1), far from its boundary."""
     fan = given.fans[place]
     t = positive_point(fan.sides)
     if t is None:
@@ -278,12 +291,12 @@ def witness(given: Problem, place: int) -> fmpq_mat:
 
 
 def placed(
-    given: Problem, chosen: Sequence[int], signs: Signs, R: fmpq_mat, rests: dict[int, fmpq_mat]
+    given: FaceProblem, chosen: Sequence[int], signs: Signs, R: fmpq_mat, rests: dict[int, fmpq_mat]
 ) -> tuple[TwoLayer, float, float]:
-    """Give the network of R, with as large a second layer as first, its radius and its margin.
+    """Return the network of R with |z_j| = ‖w_j‖, its radius and its margin.
 
     **Arguments:** `chosen`, the faces; `rests`, for some neurons with R_j = 0 the w_j, up to scale;
-    others get a `witness` of their face.
+    the others get a `witness` of their face.
 
     **Returns:** the network; min |w_j·xᵢ|/‖xᵢ‖ over the samples whose hyperplanes do not hold the
     face, and |z_j| of the neurons with z_j ≠ 0 on kinks; the least |w_j·xᵢ|/(‖w_j‖‖xᵢ‖), at most 1:
@@ -299,7 +312,7 @@ def placed(
         norm = max(float(np.linalg.norm(values)), np.finfo(float).tiny)
         kinks = given.fans[place].zero
         angles = _angles((given.given * weights).entries(), norm, exponent, lengths, kinks)
-        # Where R_j = 0 any w_j of the face does, and any z_j of the sign: of the data's size.
+        # Where R_j = 0 any w_j of the face and any z_j of the sign will do: of the data's size.
         highest = max((t * length for t, length in angles), default=1.0)
         root_norm = float(np.sqrt(norm)) * 2.0 ** (exponent / 2) if moves else given.size / highest
         w.append((sign if moves else 1) * root_norm * (values / norm))

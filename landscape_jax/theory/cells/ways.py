@@ -1,4 +1,4 @@
-"""Ways out of a point: directions of known slope or curvature, looked at by the objective."""
+"""Directions of known slope or curvature out of a point, with the objective along them."""
 
 from typing import NamedTuple
 
@@ -11,17 +11,17 @@ from jaxtyping import Array, Float
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 
-# Steps that are tried, each half of the one before.
+# The number of steps that are tried, each half of the one before.
 _STEPS = 40
 
 
 class Way(NamedTuple):
-    """A direction out of a point p, as the objective sees it.
+    """A direction out of a point p, with the objective along it.
 
     - `direction`: of (w, z), a network of norm 1.
     - `slope`, `curvature`: L(p + t·direction) = L(p) + slope·t + curvature·t² + O(t³) for t > 0;
-      the curvature is left at 0 where the slope is not.
-    - `step`: of those tried the t > 0 with the largest change; `value`: the objective there.
+      the curvature is not computed, 0, if the slope is not 0.
+    - `step`: the tried t > 0 with the largest change; `value`: the objective there.
     """
 
     direction: TwoLayer
@@ -40,10 +40,10 @@ def saddle_ways(
     heights: Float[np.ndarray, " samples"],
     reach: float,
 ) -> tuple[Way, Way]:
-    """Give a descent and an ascent of a neuron with z_j = 0, at a saddle.
+    """Compute a descent and an ascent of a neuron with z_j = 0, at a saddle.
 
     With δz_j = ta and δw_j = tbv the change of N L is t² (a² Σ [w_j·xᵢ]₊² + 2ab h(v)) + O(t³): the
-    eigenvectors of that form in (a, b), with b > 0, as h(−v) is another slope on kinks.
+    directions are the eigenvectors of that form in (a, b), with b > 0, as h(−v) differs on kinks.
 
     **Arguments:** `neuron`, j; `v`, a unit vector, and `h`, h(v) ≠ 0; `heights`, the [w_j·xᵢ]₊;
     `reach`, the largest step.
@@ -63,7 +63,7 @@ def saddle_ways(
 def towards(
     network: TwoLayer, neuron: int, dz: float, dw: Float[np.ndarray, " inputs"]
 ) -> TwoLayer:
-    """Give the direction that moves one neuron alone."""
+    """Return the direction that moves one neuron only."""
     W1, W2 = np.zeros(network.W1.shape), np.zeros(network.W2.shape)
     W1[neuron], W2[0, neuron] = dw, dz
     return TwoLayer(jnp.asarray(W1), jnp.asarray(W2))
@@ -77,7 +77,7 @@ def followed(
     curvature: float,
     reach: float,
 ) -> Way:
-    """Follow a direction down, or up where the slope or else the curvature is positive."""
+    """Evaluate the objective along a descent, or an ascent if slope or curvature is positive."""
     steps = reach * 0.5 ** np.arange(1, _STEPS + 1)
     values = np.asarray(_along(risk, network, direction, jnp.asarray(steps)))
     at = int(np.argmax(values) if (slope or curvature) > 0 else np.argmin(values))

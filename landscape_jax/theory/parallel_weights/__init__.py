@@ -1,5 +1,9 @@
-"""Parallel weight vectors: where their local minima are, and how often descent is trapped."""
+"""Parallel weight vectors: their local minima, and how often descent is trapped in one of them.
 
+K parallel weights cut the line into K + 1 *regions*, each with one activation pattern (LIU: cell).
+"""
+
+from landscape_jax.names import listing
 from landscape_jax.theory.parallel_weights.line import parallel_network as parallel_network
 from landscape_jax.theory.parallel_weights.mixture import Mixture as Mixture
 from landscape_jax.theory.parallel_weights.mixture import mixture_minimum as mixture_minimum
@@ -9,3 +13,5 @@ from landscape_jax.theory.parallel_weights.samples import sample_minimum as samp
 from landscape_jax.theory.parallel_weights.samples import sample_system as sample_system
 from landscape_jax.theory.parallel_weights.trapping import Trapping as Trapping
 from landscape_jax.theory.parallel_weights.trapping import trapping as trapping
+
+__dir__ = listing(__name__)

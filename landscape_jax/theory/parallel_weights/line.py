@@ -1,4 +1,4 @@
-"""The line that parallel weights cut into regions, and who is active in each."""
+"""The regions into which parallel weights cut the line, and the active weights of each."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,9 +16,9 @@ class Regions(NamedTuple):
     """The K + 1 regions between K positions, from left to right.
 
     - `ends`: the positions, sorted.
-    - `rank`: the place of each weight among them.
+    - `rank`: the index of each weight among them.
     - `active`: whether weight k is active in region j.
-    - `relation`: a with Σⱼ aⱼ cⱼ = 0 for c = active · h, whatever h; entries −1, 0 and 1.
+    - `relation`: a with Σⱼ aⱼ cⱼ = 0 for c = active · h with any h; entries −1, 0 and 1.
     """
 
     ends: Float[Array, " weights"]
@@ -28,14 +28,14 @@ class Regions(NamedTuple):
 
 
 def parallel_network(positions: Float[Array, " weights"], normals: Normals) -> TwoLayer:
-    """Give the network Σ_k z_k [w_k·x]₊ on one input, w_k·x = n_k (x − h_k) and z_k = n_k.
+    """Return the network Σ_k z_k [w_k·x]₊ on one input, w_k·x = n_k (x − h_k) and z_k = n_k.
 
     Where weight k is active, at n_k x > n_k h_k, it adds R_k·x = n_k² (x − h_k) = x − h_k, for
     either normal.
 
     **Arguments:** `positions`, h, (K,); `normals`, n, (K,), each 1 or −1.
 
-    **Raises:** `ValueError` on normals that are not K signs.
+    **Raises:** `ValueError` if `normals` is not K signs.
 
     Source: LIU, section 7.1.
 
@@ -52,9 +52,9 @@ def parallel_network(positions: Float[Array, " weights"], normals: Normals) -> T
 
 
 def read_normals(positions: Float[Array, " weights"], normals: Normals) -> Float[Array, " weights"]:
-    """Read one sign for each position, as an array like the positions.
+    """Convert one sign for each position to an array like the positions.
 
-    **Raises:** `ValueError` on normals that are not K signs.
+    **Raises:** `ValueError` if `normals` is not K signs.
     """
     found = tuple(np.asarray(normals).tolist())
     if len(found) != len(positions) or not found or not set(found) <= {1, -1}:
@@ -66,11 +66,11 @@ def read_normals(positions: Float[Array, " weights"], normals: Normals) -> Float
 
 
 def regions(positions: Float[Array, " weights"], n: Float[Array, " weights"]) -> Regions:
-    """Cut the line at the positions; equal ones are cut in the order in which they are given.
+    """Compute the regions between the positions; equal ones are cut in the given order.
 
-    c = active · h is what the weights subtract: the network is m_j x − c_j in region j, m_j the
-    number of active weights.  From a region to the next c changes by n_k h_k, k the weight
-    between them, and on the far left it is Σ h_k over n_k = −1.  That is the relation.
+    With c = active · h the network is m_j x − c_j in region j, m_j the number of active weights.
+    From a region to the next c changes by n_k h_k, k the weight between them, and in the leftmost
+    region it is Σ h_k over n_k = −1.  That is the relation.
     """
     order = jnp.argsort(positions)
     rank = jnp.argsort(order)

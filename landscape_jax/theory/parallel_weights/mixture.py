@@ -11,23 +11,23 @@ from jaxtyping import Array, Float
 
 from landscape_jax.theory.parallel_weights.line import Normals, Regions, read_normals, regions
 
-# The part beyond where the density has fallen by e⁻⁴⁰ = 4e-18 is left out.
+# The integral ends where the density has fallen by e⁻⁴⁰ = 4e-18.
 _FALL = 40.0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
-# Stands for log 0, finite so that derivatives are; far below the log of any mass met.
+# Replaces log 0, finite so that derivatives are; far below the logarithm of any probability.
 _NOTHING = -1e4
-# Standard deviations beyond all positions and means where the line is taken to end.
+# The line ends this many standard deviations beyond all positions and means.
 _BEYOND = 20.0
 
 
 class Mixture(eqx.Module):
-    """Labels y = ±1 and, for each, a Gaussian x: the projections on the common normal.
+    """Labels y = ±1 with a Gaussian x for each: the projections on the common normal.
 
     **Arguments:** `means` and `variances` of x for y = 1 and for y = −1; `prior`, the probability
     of y = 1.
 
-    **Raises:** `ValueError` on numbers that are not finite, variances that are not positive, or a
-    prior that is not in (0, 1).
+    **Raises:** `ValueError` if a number is not finite, a variance is not positive, or the prior is
+    not in (0, 1).
 
     Source: LIU, eq. E.6.
 
@@ -54,19 +54,19 @@ class Mixture(eqx.Module):
 def mixture_system(
     positions: Float[Array, " weights"], normals: Normals, mixture: Mixture | None = None
 ) -> tuple[Float[Array, "weights weights"], Float[Array, " weights"]]:
-    """Give F and f of F h = f, which says that h is optimal for the regions of the positions.
+    """Compute F and f of F h = f, which holds if h is optimal for the regions of the positions.
 
     With π± the priors and P_j±, x̄_j± the probability and the mean of region j in each class,
 
     F_lk = Σⱼ I_jl I_jk (π₊P_j+ + π₋P_j−),
     f_l = Σ_k Σⱼ I_jl I_jk (π₊P_j+ x̄_j+ + π₋P_j− x̄_j−) − Σⱼ I_jl (π₊P_j+ − π₋P_j−).
 
-    The paper's (E.4), (E.5) are twice that at equal priors; they hold as they are printed.
+    The paper's (E.4), (E.5) are twice that at equal priors; they hold as printed.
 
     **Arguments:** `positions`, (K,); `normals`, (K,), each 1 or −1; `mixture`, by default the
     paper's: means 1 and −1, variances 1, equal priors.
 
-    **Raises:** `ValueError` on normals that are not K signs.
+    **Raises:** `ValueError` if `normals` is not K signs.
 
     Source: LIU, eqs. E.4, E.5, E.9, E.10.
 
@@ -95,29 +95,29 @@ def _system(positions: Array, n: Array, mixture: Mixture) -> tuple[Array, Array]
 def mixture_minimum(
     positions: Float[Array, " weights"], normals: Normals, mixture: Mixture | None = None
 ) -> Float[Array, " weights"]:
-    """Give h* with F h* = f, in closed form.
+    """Compute h* with F h* = f, in closed form.
 
     In region j the network is m_j x − c_j, and E(m_j x − c_j − y)² over the region is least at
-    t_j = E[m_j x − y | region j].  The c_j are free but for one relation Σ aⱼ cⱼ = 0, so
+    t_j = E[m_j x − y | region j].  The c_j are free except for one relation Σ aⱼ cⱼ = 0, so
 
     c_j = t_j − aⱼ/P_j · Σ aᵢtᵢ / Σ (aᵢ²/Pᵢ),    n_k h*_k = c_j − c_{j−1},
 
-    where weight k is between regions j − 1 and j.  No matrix is inverted, which F forbids where
-    regions are far out or narrow; here all stays in logarithms, and holds for positions tens of
-    standard deviations from the means, in float32 as well.
+    where weight k is between regions j − 1 and j.  No matrix is inverted: F is ill-conditioned if
+    regions are far out or narrow.  In logarithms this is accurate for positions tens of standard
+    deviations from the means, in float32 as well.
 
     For two weights, n = (1, −1), this is (24) where h₁ ≥ h₂.  Where h₁ < h₂ both are active
     between them and (24) does not hold, which (23) leaves out.
 
     That F has full rank for Gaussian data (section 7.2) holds at distinct positions, by the jumps
     of the activations; it fails where two equal normals, or two pairs of opposite ones, meet.
-    There h* is a limit: of positions drawn apart, in the order given, by one width.
+    There h* is the limit of separated positions, in the given order, as equal gaps tend to 0.
 
     **Arguments:** as for `mixture_system`.
 
     **Returns:** h*, (K,), differentiable in the positions; NaN where a position is.
 
-    **Raises:** `ValueError` on normals that are not K signs.
+    **Raises:** `ValueError` if `normals` is not K signs.
 
     Source: LIU, eqs. 21, 24 and E.1.
 
@@ -134,30 +134,31 @@ def mixture_minimum(
 
 
 def as_arrays(mixture: Mixture | None) -> Mixture:
-    """Give the mixture, by default the paper's, with numbers that need no new compilation."""
+    """Return the mixture, by default the paper's, as arrays: new numbers need no compilation."""
     return jax.tree.map(jnp.asarray, mixture or Mixture())
 
 
 @eqx.filter_jit
 def minimum(positions: Array, n: Array, mixture: Mixture) -> Array:
-    """Give h*, of what is checked already."""
+    """Compute h* of arguments that have been checked, see `mixture_minimum`."""
     found = regions(positions, n)
     log_mass, mean = _of_regions(found, mixture)
     log_region = logsumexp(log_mass, axis=1)
     share = jnp.exp(log_mass - log_region[:, None])
     target = found.active.sum(axis=1) * (share * mean).sum(axis=1) - (share[:, 0] - share[:, 1])
     a = found.relation
-    give = jax.nn.softmax(jnp.where(a != 0, -log_region, -jnp.inf))
-    c = target - a * give * jnp.sum(a * target)
+    # aᵢ²/Pᵢ over their sum.
+    share_of_relation = jax.nn.softmax(jnp.where(a != 0, -log_region, -jnp.inf))
+    c = target - a * share_of_relation * jnp.sum(a * target)
     return n * (c[found.rank + 1] - c[found.rank])
 
 
 def log_masses(
     low: Float[Array, " intervals"], high: Float[Array, " intervals"], mixture: Mixture
 ) -> tuple[Float[Array, "intervals classes"], Float[Array, "intervals classes"]]:
-    """Give log(π± P±) and x̄± of intervals low ≤ high, for each class.
+    """Compute log(π± P±) and x̄± of intervals low ≤ high, for each class.
 
-    Of an empty interval, the logarithm of almost nothing and the interval's place.
+    For an empty interval the logarithm is about −1e4, and the mean is its position.
 
     Source: LIU, eqs. E.9, E.10.
     """
@@ -172,7 +173,7 @@ def log_masses(
 def outermost(
     ends: Float[Array, " ends"], mixture: Mixture
 ) -> tuple[Float[Array, " 1"], Float[Array, " 1"]]:
-    """Give numbers beyond which there is nothing, for infinite ends have no derivatives."""
+    """Return finite ends of the line, beyond all probability: infinite ones have no derivatives."""
     means = jnp.asarray(mixture.means, ends.dtype)
     margin = _BEYOND * jnp.sqrt(jnp.max(jnp.asarray(mixture.variances, ends.dtype)))
     low = jnp.minimum(jnp.min(ends), jnp.min(means)) - margin
@@ -188,7 +189,7 @@ def _of_regions(found: Regions, mixture: Mixture) -> tuple[Array, Array]:
 
 
 def _standard(low: Array, high: Array) -> tuple[Array, Array]:
-    """Give log P(low < z < high) and E[z | low < z < high] of z ~ N(0, 1).
+    """Compute log P(low < z < high) and E[z | low < z < high] of z ~ N(0, 1).
 
     By quadrature outwards from the densest point p: with z = p + d, the density's logarithm is
     −p²/2 − d(p + d/2) + const.  Differences of Φ, and the ratio in (E.10), are 0/0 far out and

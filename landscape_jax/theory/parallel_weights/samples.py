@@ -12,10 +12,10 @@ from landscape_jax.theory.parallel_weights.line import Normals, read_normals
 class SampleMinimum(NamedTuple):
     """A solution of F h = f.
 
-    - `positions`: h*, of all solutions the nearest to the given positions.
+    - `positions`: h*, the solution nearest to the given positions.
     - `rank`: of F; `unique`: whether it is K, so that h* is the only one.
     - `genuine`: whether a solution is a differentiable local minimum inside the cells of the given
-      positions: no sample has to change its side of a weight.
+      positions: with the same activation patterns on the samples.
     """
 
     positions: Float[Array, " weights"]
@@ -30,18 +30,18 @@ def sample_system(
     positions: Float[Array, " weights"],
     normals: Normals,
 ) -> tuple[Float[Array, "weights weights"], Float[Array, " weights"]]:
-    """Give F and f of F h = f, which says ∂L/∂h = 0 while no sample changes its region.
+    """Compute F and f of F h = f: ∂L/∂h = 0 as long as no sample changes its region.
 
     L = Σᵢ (Σ_k I_ik (xᵢ − h_k) − yᵢ)², with I_ik = 1 where n_k xᵢ > n_k h_k at the given positions:
 
     F_lk = Σᵢ I_il I_ik,    f_l = Σᵢ I_il (Σ_k I_ik xᵢ − yᵢ).
 
-    So (22) holds as it is printed, for either normal, since z_k w_k·x = x − h_k.
+    So (22) holds as printed, for either normal, since z_k w_k·x = x − h_k.
 
     **Arguments:** `x`, (N,), the samples' coordinates along the normal; `y`, (N,); `positions`,
     (K,); `normals`, (K,), each 1 or −1.
 
-    **Raises:** `ValueError` on shapes that do not fit.
+    **Raises:** `ValueError` if shapes do not fit or `normals` is not K signs.
 
     Source: LIU, eqs. 20–22, E.2, E.3.
 
@@ -67,24 +67,24 @@ def sample_minimum(
     """Solve F h = f for the regions of the given positions.
 
     F = IᵀI and f is in the range of Iᵀ, so there is always a solution.  Of several the nearest is
-    taken, h* = h + F⁺(f − Fh), the least squares of least norm for the move h* − h: so a weight
-    that no sample activates stays where it is, and weights with equal normals and no sample
-    between them (the two scenarios of E.1) move by the same length.
+    returned, h* = h + F⁺(f − Fh), with the least norm of h* − h: so a weight that no sample
+    activates stays where it is, and weights with equal normals and no sample between them (the two
+    scenarios of E.1) move by the same length.
 
-    A third one the paper does not have: a pair of opposite normals with no sample between them is
-    active at every sample once, and so is a weight with all samples on its positive side.  Two of
-    these, and F loses a rank: four weights in two pairs have rank 3 at most.
+    A third scenario is missing in the paper: a pair of opposite normals with no sample between them
+    is active at every sample once, and so is a weight with all samples on its positive side.  With
+    two of these F is singular: four weights in two pairs have rank 3 at most.
 
-    Weights of one normal that are active at the same samples count by their sum alone, and some
+    Weights of one normal that are active at the same samples enter by their sum only, and some
     solution leaves all of them in their cell if and only if their mean is in it.  That decides
-    `genuine`, but in the third scenario it is sufficient only.  A sample at h* counts as inactive,
-    as in (10).
+    `genuine`; in the third scenario it is only sufficient.  A sample at h* counts as inactive, as
+    in (10).
 
     **Arguments:** as for `sample_system`.
 
     **Returns:** a `SampleMinimum`; NaN where a position is.
 
-    **Raises:** `ValueError` on shapes that do not fit.
+    **Raises:** `ValueError` if shapes do not fit or `normals` is not K signs.
 
     Source: LIU, eqs. 21, 23, 10 and appendix E.1.
 
@@ -106,7 +106,7 @@ def _solve(x: Array, y: Array, positions: Array, n: Array) -> SampleMinimum:
     on = _active(x, positions, n)
     F, f = _system(x, y, on)
     sizes, vectors = jnp.linalg.eigh(F)
-    # Entries are counts: eigenvalues that are not 0 are of order 1 at least.
+    # Entries are counts: non-zero eigenvalues are of order 1 at least.
     kept = sizes > len(n) * jnp.finfo(F.dtype).eps * jnp.maximum(sizes[-1], 1)
     residual = f - jnp.einsum("lk,k->l", F, positions)
     along = jnp.einsum("lr,l->r", vectors, residual)

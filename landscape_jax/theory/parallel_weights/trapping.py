@@ -19,12 +19,12 @@ from landscape_jax.theory.parallel_weights.mixture import (
 
 
 class Trapping(NamedTuple):
-    """How likely it is that N samples leave the gaps between h and h* empty.
+    """The probability that none of N samples lies in the gaps between h and h*.
 
     - `optimum`: h*, (K,).
     - `gap`: P_g, the probability that a sample lies in the union of the gaps.
-    - `probability`: P_t = (1 − P_g)^N, and `log_probability`, its logarithm; the probability that
-      a sample is there is −expm1 of it.
+    - `probability`: P_t = (1 − P_g)^N, and `log_probability`, its logarithm; −expm1 of that is the
+      probability that some sample lies there.
     - `largest_gap`: the paper's max_k P(g_k) ≤ P_g; `largest_probability` and `log_largest`: P_t
       with it, at least the true one, and its logarithm.
     """
@@ -46,26 +46,26 @@ def trapping(
     samples: int = 100,
     gaps_of: Sequence[int] | None = None,
 ) -> Trapping:
-    """Give P_t = (1 − P_g)^N, P_g the probability of the gaps between h and h*.
+    """Compute P_t = (1 − P_g)^N, P_g the probability of the gaps between h and h*.
 
-    P_g is exact: the 2K ends are swept, and an interval between neighbours counts once, however
-    many gaps cover it.  The paper takes the largest gap instead of the union.
+    P_g is exact: of the intervals between neighbouring ends of gaps each counts once, however many
+    gaps cover it.  The paper uses the largest gap instead of the union.
 
-    What P_t is not: the probability that a sample has a genuine minimum in the cells of h.  That
-    needs the gaps to the *sample's* optimum to be empty, see `sample_minimum`.  At the peak, where
-    h = h*, P_t is 1 whatever N; but the sample's optimum is about N^{−1/2} away, and the nearest
+    P_t is not the probability that a data set has a genuine minimum in the cells of h.  For that
+    the gaps to the *data set's* optimum must be empty, see `sample_minimum`.  At the peak, where
+    h = h*, P_t is 1 for any N; but the data set's optimum is about N^{−1/2} away, and the nearest
     samples 1/N.  Far out P_t is too small instead: where no sample is active all h are optimal.
-    For N = 100 and h = (0.733, −0.733), P_t is 0.98, and 0.055 ± 0.004 of 4000 samples have the
+    For N = 100 and h = (0.733, −0.733), P_t is 0.98, and 0.055 ± 0.004 of 4000 data sets have the
     minimum; at (4, −4) it is 0.37, and 0.943 ± 0.004 have it.
 
     **Arguments:** `positions`, (K,); `normals`, (K,), each 1 or −1; `mixture`, by default the
-    paper's; `samples`, N; `gaps_of`, the weights whose gaps count (the others are held), all where
-    left out.
+    paper's; `samples`, N; `gaps_of`, the weights whose gaps count (the others are fixed), by
+    default all.
 
     **Returns:** a `Trapping`, differentiable in the positions; NaN where a position is.
 
-    **Raises:** `ValueError` on normals that are not K signs, on no samples, or on weights that are
-    not there.
+    **Raises:** `ValueError` if `normals` is not K signs, samples < 1, or `gaps_of` is empty or
+    names a weight that does not exist.
 
     Source: LIU, eqs. 25, 26, E.7, E.8.
 
@@ -80,20 +80,20 @@ def trapping(
     if samples < 1:
         raise ValueError(f"samples is {samples}; give at least 1")
     n = read_normals(positions, normals)
-    counted = tuple(range(len(n)) if gaps_of is None else gaps_of)
-    if not counted or not set(counted) <= set(range(len(n))):
-        raise ValueError(f"gaps_of is {counted}; give some of the weights 0 to {len(n) - 1}")
-    count = jnp.zeros(len(n), bool).at[jnp.asarray(counted)].set(True)
+    chosen = tuple(range(len(n)) if gaps_of is None else gaps_of)
+    if not chosen or not set(chosen) <= set(range(len(n))):
+        raise ValueError(f"gaps_of is {chosen}; give some of the weights 0 to {len(n) - 1}")
+    counted = jnp.zeros(len(n), bool).at[jnp.asarray(chosen)].set(True)
     number = jnp.asarray(samples, positions.dtype)
-    return _trapping(positions, n, as_arrays(mixture), number, count)
+    return _trapping(positions, n, as_arrays(mixture), number, counted)
 
 
 @eqx.filter_jit
 def _trapping(
-    positions: Array, n: Array, mixture: Mixture, samples: Array, count: Array
+    positions: Array, n: Array, mixture: Mixture, samples: Array, counted: Array
 ) -> Trapping:
     optimum = minimum(positions, n, mixture)
-    end = jnp.where(count, optimum, positions)
+    end = jnp.where(counted, optimum, positions)
     low, high = jnp.minimum(positions, end), jnp.maximum(positions, end)
     log_in, log_out = _covered(low, high, mixture)
     log_none = samples * _log_none(log_in, log_out)
@@ -112,7 +112,7 @@ def _trapping(
 def _covered(
     low: Float[Array, " gaps"], high: Float[Array, " gaps"], mixture: Mixture
 ) -> tuple[Float[Array, " gaps+1"], Float[Array, " gaps+1"]]:
-    """Give the logarithms of the probabilities inside and outside of all gaps, then of each."""
+    """Compute log P inside and outside, first of the union of all gaps, then of each gap."""
     ends = jnp.sort(jnp.concatenate([low, high]))
     first, last = outermost(ends, mixture)
     lefts, rights = jnp.concatenate([first, ends]), jnp.concatenate([ends, last])
@@ -124,7 +124,7 @@ def _covered(
 
 
 def _log_none(log_in: Float[Array, " n"], log_out: Float[Array, " n"]) -> Float[Array, " n"]:
-    """Give log(1 − P_g) by whichever of P_g and 1 − P_g is small."""
+    """Compute log(1 − P_g) from whichever of P_g and 1 − P_g is small."""
     mostly_out = log_in < log_out
     small = jnp.where(mostly_out, log_in, -1.0)
     return jnp.where(mostly_out, jnp.log1p(-jnp.exp(small)), log_out)

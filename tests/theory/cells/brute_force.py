@@ -1,4 +1,4 @@
-"""All local minima by trying all sign patterns, in fractions, by nothing that the package has."""
+"""All local minima by trying all sign patterns, in fractions, without code of the package."""
 
 import itertools
 from fractions import Fraction
@@ -84,7 +84,7 @@ def solvable(rows):
 
 
 def least_squares(columns, y):
-    """One solution, a basis of what it is free to do, and the errors."""
+    """One solution, a basis of the null space, and the errors."""
     size = len(columns)
     if not size:
         return [], [], [-t for t in y]
@@ -125,10 +125,10 @@ def minimum(x, y, patterns, rays):
 
     every = range(len(patterns))
     _, _, errors = fit(every)
-    ways = [slopes(x, pattern, errors, rays) for pattern in patterns]
+    around = [slopes(x, pattern, errors, rays) for pattern in patterns]
     may = [
-        [s for s in (1, -1, 0) if all(way * s >= 0 and (s or not way) for way in some)]
-        for some in ways
+        [s for s in (1, -1, 0) if all(slope * s >= 0 and (s or not slope) for slope in some)]
+        for some in around
     ]
     for signs in itertools.product(*may):
         active = [j for j in every if signs[j]]
@@ -146,7 +146,7 @@ def minimum(x, y, patterns, rays):
             value = dot(errors, errors)
             if all(s or not any(r) for p in patterns for s, r in zip(p, x, strict=True)):
                 return "cells", value
-            return "smooth" if all(way == {0} for way in ways) else "kinked", value
+            return "smooth" if all(some == {0} for some in around) else "kinked", value
     return None
 
 

@@ -1,4 +1,4 @@
-"""What the tests of a landscape's points share: data, and points that must survive or be left."""
+"""Data and checks shared by the tests of the landscape."""
 
 import jax
 import numpy as np
@@ -27,14 +27,14 @@ def draw(seed, n, d):
 
 
 def listing(found):
-    """What a landscape says that does not depend on the coordinates of the inputs."""
+    """The entries of a landscape that do not depend on the coordinates of the inputs."""
     kinds = found.differentiable_minima, found.saddles
-    bent = *found.nondifferentiable_minima, *found.smooth_kinks
+    on_kinks = *found.nondifferentiable_minima, *found.smooth_kinks
     return (
         (found.cells, found.faces, found.global_loss),
         [[(p.loss, p.signs, p.unique) for p in points] for points in kinds],
         [s.moving for s in found.saddles],
-        [(p.loss, p.signs, p.unique, p.kinks, p.multipliers, p.sharp) for p in bent],
+        [(p.loss, p.signs, p.unique, p.kinks, p.multipliers, p.sharp) for p in on_kinks],
     )
 
 
@@ -43,14 +43,14 @@ def parts(network):
 
 
 def rounding(x, network):
-    """How much a value may be off: predictions are sums of z_j w_j·x that may cancel."""
+    """A bound of the rounding of a value: outputs are sums of z_j w_j·x that may cancel."""
     w, z = parts(network)
     terms = np.sum(np.abs(z) * np.linalg.norm(w, axis=1)) * np.linalg.norm(x, axis=1).max()
     return float(8 * np.finfo(float).eps * max(1, terms))
 
 
 def survives(x, y, minimum):
-    """None of 10,000 perturbations within the radius is lower, in one jitted call."""
+    """None of 10,000 perturbations within the radius has a lower loss, in one jitted call."""
     reach = minimum.radius if np.isfinite(minimum.radius) else 1.0
     near = lowest_nearby(
         lj.EmpiricalRisk(x, y), minimum.network, radius=reach * (1 - 1e-9), key=jax.random.key(1)
@@ -63,7 +63,7 @@ def survives(x, y, minimum):
 
 
 def all_survive(x, y, minima, count=2_000):
-    """Of none is one of many perturbations lower: random ones, and such with a gradient step."""
+    """No perturbation has a lower loss: random ones, half of them followed by a gradient step."""
     rng = np.random.default_rng(1)
     for minimum in minima:
         w, z = parts(minimum.network)
@@ -72,20 +72,20 @@ def all_survive(x, y, minima, count=2_000):
         steps = rng.normal(size=(count, len(flat)))
         lengths = reach * 10 ** rng.uniform(-3, 0, size=(count, 1))
         steps *= lengths / np.linalg.norm(steps, axis=1, keepdims=True)
-        slopes = _look(x, y, z.size, flat + steps / 2)[1]
-        sizes = np.linalg.norm(slopes, axis=1, keepdims=True)
-        downhill = steps / 2 - 0.5 * lengths * slopes / np.where(sizes > 0, sizes, 1)
+        gradients = _values_and_gradients(x, y, z.size, flat + steps / 2)[1]
+        sizes = np.linalg.norm(gradients, axis=1, keepdims=True)
+        downhill = steps / 2 - 0.5 * lengths * gradients / np.where(sizes > 0, sizes, 1)
         steps[::2] = downhill[::2]
-        value = _look(x, y, z.size, flat[None])[0][0]
-        lowest = np.min(_look(x, y, z.size, flat + steps * (1 - 1e-9))[0])
+        value = _values_and_gradients(x, y, z.size, flat[None])[0][0]
+        lowest = np.min(_values_and_gradients(x, y, z.size, flat + steps * (1 - 1e-9))[0])
         off = rounding(x, minimum.network)
         off *= 2 * value**0.5 + off
         assert abs(value - minimum.loss) <= off
         assert lowest >= value - off
 
 
-def _look(x, y, width, flat):
-    """The values of many networks and their gradients, by hand."""
+def _values_and_gradients(x, y, width, flat):
+    """The values and gradients of many networks, from their formulas."""
     z = flat[:, -width:]
     w = flat[:, :-width].reshape(len(flat), width, -1)
     heights = np.maximum(w @ x.T, 0)

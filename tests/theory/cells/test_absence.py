@@ -1,4 +1,4 @@
-"""That a cell combination holds no minimum is proven, and never where it holds one."""
+"""A combination is proven to hold no minimum if and only if it holds none."""
 
 from fractions import Fraction
 
@@ -92,8 +92,8 @@ def test_a_minimum_just_inside_its_cell_is_not_refuted_and_just_outside_it_is():
         assert prove_none(x, [Fraction(1), Fraction(t)], [both]).proven == proven
 
 
-def test_a_neuron_at_rest_is_not_refuted():
-    # One neuron fits the data; with a second one, in any cell, that is a minimum still.
+def test_a_minimum_with_z_0_is_not_refuted():
+    # One neuron fits the data; with z = 0 for a second one, in any cell, it is a minimum.
     x = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, -3.0]])
     y = np.maximum(x @ np.array([2.0, 1.0]), 0)
     every = list(cells(x))

@@ -1,4 +1,4 @@
-"""What floats exclude is excluded: their bounds hold the exact numbers, on ill-conditioned data."""
+"""Float bounds contain the exact numbers, and exclude no minimum, on ill-conditioned data too."""
 
 from fractions import Fraction
 
@@ -8,7 +8,7 @@ from flint import fmpq_mat
 
 from landscape_jax.exact.rationals import least_squares, matrix, nearest_matrix
 from landscape_jax.theory.cells.candidates import Tables, candidates, fitted
-from landscape_jax.theory.cells.fans import problem
+from landscape_jax.theory.cells.fans import face_problem
 from landscape_jax.theory.cells.stationary import minimum_of, stationary
 
 
@@ -50,7 +50,7 @@ def test_combinations_that_floats_exclude_hold_no_minimum(n, inputs, width):
         x = rng.integers(-3, 4, (n, inputs)).tolist()
         x = [[t + Fraction(int(rng.integers(3)), 10 ** (3 * seed)) for t in row] for row in x]
         y = rng.integers(-2, 3, n).tolist()
-        given = problem([[*row, 1] for row in x], y, width, limit=10**6)
+        given = face_problem([[*row, 1] for row in x], y, width, limit=10**6)
         for block in candidates(Tables(given), range(len(given.fans)), width):
             left_out = np.flatnonzero(~block.possible)
             excluded += len(left_out)

@@ -22,7 +22,7 @@ def has_a_point(rows):
 @pytest.mark.parametrize("exact", [False, True])
 def test_a_point_is_found_just_where_there_is_one(monkeypatch, exact):
     if exact:
-        # Nothing is settled by floats.
+        # Floats decide nothing.
         nothing = lambda rows: (np.zeros(rows.shape[1]), np.zeros(len(rows)))
         monkeypatch.setattr(cones, "deepest_direction", nothing)
     rng, seen = np.random.default_rng(0), set()
@@ -36,7 +36,7 @@ def test_a_point_is_found_just_where_there_is_one(monkeypatch, exact):
     assert seen == {True, False}
 
 
-def test_cones_that_floats_cannot_tell_apart_are_told_apart():
+def test_cones_that_floats_cannot_distinguish_are_decided_exactly():
     tiny = fmpq(1, 10**400)
     thin = fmpq_mat([[1, -1], [-1, 1 + tiny], [1, 0]])
     found = positive_point(thin)

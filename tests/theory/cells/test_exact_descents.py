@@ -1,4 +1,4 @@
-"""Descents end at exact local minima, kinks included, or say that they sit at a saddle."""
+"""Descents end at exact local minima, kinks included, or at points reported as saddles."""
 
 import itertools
 
@@ -61,7 +61,7 @@ def test_each_end_is_lowest_in_all_closed_cells_around_it(shape, starts):
     x, y, z, w = problem(3, shape, starts)
     ends = descend_exactly(x, y, z, w)
     assert ends.counts == {"minimum": starts, "saddle": 0, "unfinished": 0}
-    kinks, looked_at = 0, set()
+    kinks, tried = 0, set()
     for at_z, at_w, value in zip(ends.z, ends.w, ends.value, strict=True):
         u = np.abs(at_z)[:, None] * at_w
         kinks += bool(np.any(np.abs(u @ x.T) < 1e-12))
@@ -69,8 +69,8 @@ def test_each_end_is_lowest_in_all_closed_cells_around_it(shape, starts):
         for sides in itertools.product(*around):
             signs = np.sign(at_z)
             key = (tuple(signs), np.array(sides).tobytes(), round(float(value), 10))
-            if key not in looked_at:
-                looked_at.add(key)
+            if key not in tried:
+                tried.add(key)
                 least = least_in_closed_cells(x, y, signs, sides)
                 np.testing.assert_allclose(value, least, atol=1e-12)
     assert kinks >= 3
@@ -102,7 +102,7 @@ def test_all_starts_of_a_small_problem_end(shape):
     assert len(np.unique(np.round(ends.value, 9))) < 100
 
 
-def test_a_descent_without_the_first_part_ends_too_and_starts_do_not_matter_to_each_other():
+def test_a_descent_without_the_first_part_ends_too_and_starts_are_independent():
     x, y, z, w = problem(5, (6, 2, 2), 30)
     ends = descend_exactly(x, y, z, w, max_steps=0)
     assert ends.counts["minimum"] == 30
@@ -112,7 +112,7 @@ def test_a_descent_without_the_first_part_ends_too_and_starts_do_not_matter_to_e
         np.testing.assert_allclose(alone.value, ends.value[i], atol=1e-13)
 
 
-def test_a_neuron_without_a_sign_goes_on_or_rests_or_is_at_a_saddle():
+def test_a_neuron_with_z_0_gets_a_sign_or_stays_at_a_minimum_or_at_a_saddle():
     x, y = np.eye(2), np.array([1.0, -1.0])
     w = np.array([[[1.0, 0.5]], [[1.0, 1.0]], [[-1.0, -1.0]], [[-1.0, 0.0]], [[0.0, 0.0]]])
     ends = descend_exactly(x, y, np.zeros((5, 1)), w)
@@ -150,7 +150,7 @@ def test_degenerate_samples_end_too(x, y):
     np.testing.assert_allclose(ends.value, loss(x, y, ends.z, ends.w), atol=1e-15)
 
 
-def test_a_start_that_is_no_finite_number_any_more_spoils_no_other():
+def test_a_start_that_becomes_infinite_spoils_no_other():
     x, y, z, w = problem(6, (5, 2, 1), 2)
     w[0] = 1e200
     z[0] = -1e200

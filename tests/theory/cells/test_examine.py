@@ -1,4 +1,4 @@
-"""Any point is a minimum, a saddle or on a way down, as the listing and the objective say."""
+"""The kind of any point agrees with the listing and with the objective."""
 
 import itertools
 
@@ -18,19 +18,19 @@ def at(w, z):
     return lj.TwoLayer(jnp.array(w, float), jnp.array([z], float))
 
 
-def slope_along(x, y, network, way):
+def slope_along(x, y, network, descent):
     risk = lj.EmpiricalRisk(x, y)
-    move = lambda t: jax.tree.map(lambda p, v: p + t * v, network, way.direction)
+    move = lambda t: jax.tree.map(lambda p, v: p + t * v, network, descent.direction)
     return float(risk(move(1e-6)) - risk(network)) / 1e-6
 
 
-def value(way):
-    assert way is not None
-    return way.value
+def value(descent):
+    assert descent is not None
+    return descent.value
 
 
 def agree(x, y, width, most=60):
-    """The listing and the pointwise conditions are of two makes."""
+    """The listing and the conditions at a point are independent implementations."""
     found = landscape(x, y, width)
     kinds = {
         "minimum": [*found.differentiable_minima, *found.nondifferentiable_minima],
@@ -49,12 +49,12 @@ def agree(x, y, width, most=60):
                 assert value(seen.descent) < seen.loss < value(seen.ascent)
 
 
-def test_listed_points_are_what_they_are_listed_as():
+def test_listed_points_have_the_kind_of_their_list():
     agree(*draw(0, 7, 2), 1)
 
 
 @pytest.mark.slow
-def test_random_points_go_down_by_the_slope_that_is_said():
+def test_random_points_have_a_descent_of_the_reported_slope():
     x, y = draw(1, 6, 3)
     rng = np.random.default_rng(0)
     for _ in range(2):
@@ -71,25 +71,25 @@ def test_random_points_go_down_by_the_slope_that_is_said():
         assert value(seen.descent) < seen.loss
 
 
-def test_a_kink_is_left_where_one_side_goes_down():
-    # w·x₂ = 0 and y₂ = 1: to the positive side of x₂ the error falls.
+def test_a_point_on_a_kink_has_a_descent_if_a_one_sided_slope_is_negative():
+    # w·x₂ = 0 and y₂ = 1: the loss falls on the positive side of x₂.
     seen = examine(SAMPLES, np.array([1.0, 1.0]), at([[1, 0]], [1]))
     assert (seen.kind, seen.differentiable, seen.kinks) == ("descends", False, ((1,),))
     assert seen.descent is not None
     np.testing.assert_allclose(seen.descent.direction.W1, [[0, 1]], atol=1e-12)
     assert seen.least_slope == pytest.approx(-1)
-    # For y₂ = −1 it is held.
+    # For y₂ = −1 it rises on both sides.
     held = examine(SAMPLES, np.array([1.0, -1.0]), at([[1, 0]], [1]), perturbations=0)
     assert (held.kind, held.nearby) == ("minimum", None)
 
 
-def test_a_neuron_at_rest_is_stationary_only_across_its_gradient():
+def test_a_neuron_with_z_0_is_stationary_only_perpendicular_to_its_gradient():
     y = np.array([1.0, -1.0])
     assert examine(SAMPLES, y, at([[1, 1]], [0])).kind == "saddle"
     seen = examine(SAMPLES, y, at([[1, 0.5]], [0]))
     assert (seen.kind, seen.resting) == ("descends", (0,))
     assert seen.least_slope == pytest.approx(-0.5)
-    # Dead, it is at a minimum.
+    # A dead neuron is at a minimum.
     assert examine(SAMPLES, y, at([[-1, -1]], [0]), perturbations=0).kind == "minimum"
     # At w = 0, z = 0 both layers must move.
     seen = examine(SAMPLES, y, at([[0, 0]], [0]))
@@ -97,7 +97,7 @@ def test_a_neuron_at_rest_is_stationary_only_across_its_gradient():
     assert value(seen.descent) < 1 < value(seen.ascent)
 
 
-def test_a_point_near_a_minimum_descends_unless_the_tolerance_takes_it_in():
+def test_a_point_near_a_minimum_descends_unless_it_is_within_the_tolerance():
     x, y = draw(0, 7, 3)
     minimum = next(m for m in nondifferentiable_minima(x, y, 1) if m.sharp)
     off = at(minimum.network.W1 + 1e-7, minimum.network.W2[0])
@@ -133,13 +133,13 @@ def test_unusable_points_are_refused(x, y, network, message):
         examine(x, y, network)
 
 
-def test_a_tolerance_that_is_none_is_refused():
+def test_a_tolerance_that_is_not_between_0_and_1_is_refused():
     with pytest.raises(ValueError, match=r"tolerance is 0\.0; it must be between 0 and 1"):
         examine(SAMPLES, np.ones(2), at([[1, 0]], [1]), tolerance=0.0)
 
 
 @pytest.mark.slow
-def test_a_minimum_is_looked_at_by_the_objective():
+def test_the_objective_is_evaluated_around_a_minimum():
     seen = examine(SAMPLES, np.array([1.0, -1.0]), at([[1, 0]], [1]))
     assert seen.nearby is not None
     assert (seen.nearby.tried, seen.nearby.value) == (2000, seen.loss)
@@ -148,7 +148,7 @@ def test_a_minimum_is_looked_at_by_the_objective():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES[:2])
-def test_listed_points_of_all_sizes_are_what_they_are_listed_as(shape):
+def test_listed_points_of_all_sizes_have_the_kind_of_their_list(shape):
     n, d, width = shape
     x, y = draw(3, n, d)
     agree(x, y, width, most=8)
@@ -156,6 +156,6 @@ def test_listed_points_of_all_sizes_are_what_they_are_listed_as(shape):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", DEGENERATE)
-def test_listed_points_of_degenerate_data_are_what_they_are_listed_as(name):
+def test_listed_points_of_degenerate_data_have_the_kind_of_their_list(name):
     x, y = (np.array(a, float) for a in DEGENERATE[name])
     agree(x, y, 1, most=6)

@@ -42,7 +42,7 @@ def vectors(x, found):
 
 
 def check(x, found):
-    """Each sign vector occurs once and is that of its witness, at the margin from the rest."""
+    """Each sign vector occurs once and is that of its witness, at its margin."""
     x = np.array(x, float)
     assert len(set(vectors(x, found))) == len(found)
     sizes = np.linalg.norm(x, axis=1)

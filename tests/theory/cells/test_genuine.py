@@ -1,4 +1,6 @@
-"""The genuine minima are minima of the objective, none that is planted is missed, none is false."""
+"""Genuine minima are minima of the objective, and none that is planted is missed."""
+
+from fractions import Fraction
 
 import jax
 import jax.numpy as jnp
@@ -6,24 +8,22 @@ import numpy as np
 import pytest
 
 import landscape_jax as lj
-from landscape_jax.critical import lowest_nearby
+from landscape_jax.exact.rationals import least_squares, matrix, nearest, squares
 from landscape_jax.theory.cells import (
     GenuineMinimum,
     NotGenuine,
     cell_combinations,
     cell_solutions,
     cells,
-    genuine,
+    face_bound,
     genuine_minima,
     genuine_minimum,
+    landscape,
+    sampled_cells,
 )
+from tests.theory.cells.landscapes import draw, survives
 
 SAMPLES = np.eye(2)
-
-
-def draw(seed, n, d):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, d)), rng.normal(size=n)
 
 
 def by_pattern(x):
@@ -31,25 +31,8 @@ def by_pattern(x):
     return {tuple(c.pattern.astype(int).tolist()): c for c in cells(x)}
 
 
-def survives(x, y, minimum):
-    """No perturbation within the cells is lower than the minimum but for rounding."""
-    near = lowest_nearby(
-        lj.EmpiricalRisk(x, y),
-        minimum.network,
-        radius=minimum.radius * (1 - 1e-9),
-        count=10_000,
-        key=jax.random.key(1),
-    )
-    assert near.value == pytest.approx(minimum.loss, abs=1e-15)
-    # Predictions are sums of z_j w_j·x, which may cancel: their rounding, times 2 ‖e‖.
-    w, z = np.asarray(minimum.network.W1), np.asarray(minimum.network.W2)[0]
-    terms = np.sum(np.abs(z) * np.linalg.norm(w, axis=1)) * np.linalg.norm(x, axis=1).max()
-    rounding = 8 * np.finfo(float).eps * max(1, terms)
-    assert near.lowest >= near.value - rounding * (2 * near.value**0.5 + rounding)
-
-
 def check(x, y, minimum, combination):
-    """The witness is strictly inside its cells, with the margins said, and critical."""
+    """The network is strictly inside its cells, with the given margins, and critical."""
     w, z = np.asarray(minimum.network.W1), np.asarray(minimum.network.W2)[0]
     sizes = np.linalg.norm(x, axis=1)
     for row, cell in zip(w, combination, strict=True):
@@ -91,7 +74,7 @@ def test_section_4_2_with_the_other_label_has_no_minimum_in_r_4():
     assert isinstance(outcome, NotGenuine)
     assert not isinstance(outcome, GenuineMinimum)
     assert outcome.unique
-    assert outcome.loss == pytest.approx(0, abs=1e-15)
+    assert outcome.loss == 0
     solution = cell_solutions(SAMPLES, y, np.ones((1, 2, 1), bool))
     np.testing.assert_allclose(solution.R[0, 0], [1, -1], atol=1e-15)
     # With z free r₂ keeps its minima, now for z < 0.
@@ -132,22 +115,72 @@ def test_a_planted_minimum_is_found_with_its_loss(shape):
     every = list(cells(x))
     for trial in range(8):
         combination = [every[i] for i in rng.integers(len(every), size=width)]
-        # Any point of the cells, with a neuron at rest in some trials.
-        w = np.array([c.witness for c in combination]) * rng.uniform(0.5, 2, (width, 1))
-        z = rng.choice([-1.0, 1.0], width) * (np.arange(width) < width - trial % 2)
-        patterns = np.stack([c.pattern for c in combination], axis=1)
-        A = (patterns[:, :, None] * x[:, None, :]).reshape(n, -1)
-        noise = rng.normal(size=n)
-        errors = noise - A @ np.linalg.pinv(A) @ noise
-        y = A @ (z[:, None] * w).ravel() + errors
+        y, loss = planted(rng, x, combination, trial % 2)
         minimum = genuine_minimum(x, y, combination)
         assert isinstance(minimum, GenuineMinimum)
-        np.testing.assert_allclose(minimum.loss, np.mean(errors**2), atol=1e-12)
-        check(x, y, minimum, combination)
+        assert minimum.loss == loss
+        check(x, y.astype(float), minimum, combination)
+
+
+def test_a_planted_minimum_of_more_samples_than_can_be_listed_is_found_in_sampled_cells():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(40, 6))
+    assert face_bound(x) > 10**7
+    with pytest.raises(ValueError, match="the samples may have 1335856 cells"):
+        cells(x)
+    combination = sampled_cells(x, 1000, key=jax.random.key(0)).cells[:3]
+    y, loss = planted(rng, x, combination, 1)
+    minimum = genuine_minimum(x, y, combination)
+    assert isinstance(minimum, GenuineMinimum)
+    assert minimum.loss == loss
+    assert minimum.signs[2] == 0
+    check(x, y.astype(float), minimum, combination)
+    assert isinstance(genuine_minimum(x, rng.normal(size=40), combination), NotGenuine)
+
+
+def planted(rng, x, combination, resting):
+    """Labels, as fractions, and the loss of a minimum in the cells, some neurons having z = 0."""
+    width = len(combination)
+    w = np.array([c.witness for c in combination]) * rng.uniform(0.5, 2, (width, 1))
+    z = rng.choice([-1.0, 1.0], width) * (np.arange(width) < width - resting)
+    patterns = np.stack([c.pattern for c in combination], axis=1)
+    A = matrix((patterns[:, :, None] * x[:, None, :]).reshape(len(x), -1))
+    noise = matrix(rng.normal(size=(len(x), 1)))
+    errors = noise - A * least_squares(A, noise)
+    y = A * matrix((z[:, None] * w).reshape(-1, 1)) + errors
+    labels = np.array([Fraction(int(t.p), int(t.q)) for t in y.entries()], dtype=object)
+    return labels, nearest(squares(errors) / len(x))
+
+
+def test_a_minimum_inside_by_less_than_rounding_is_found_and_one_on_the_boundary_is_not():
+    both = by_pattern(SAMPLES)[1, 1]
+    for depth in (1e-13, 1e-30):
+        minimum = genuine_minimum(SAMPLES, np.array([1.0, depth]), [both])
+        assert isinstance(minimum, GenuineMinimum)
+        assert minimum.R.tolist() == matrix([[1.0, depth]]).tolist()
+        assert minimum.margin == pytest.approx(depth)
+        check(SAMPLES, np.array([1.0, depth]), minimum, [both])
+    for depth in (0.0, -1e-13):
+        outcome = genuine_minimum(SAMPLES, np.array([1.0, depth]), [both])
+        assert isinstance(outcome, NotGenuine)
+        assert (outcome.loss, outcome.unique) == (0, True)
+
+
+@pytest.mark.parametrize("shape", [(6, 2, 2), (7, 3, 1)])
+def test_one_combination_at_a_time_has_the_minima_of_the_whole_landscape(shape):
+    n, d, width = shape
+    x, y = draw(7, n, d)
+    outcomes = [genuine_minimum(x, y, some) for some in cell_combinations(list(cells(x)), width)]
+    found = [m for m in outcomes if isinstance(m, GenuineMinimum)]
+    listed = list(genuine_minima(x, y, width))
+    whole = landscape(x, y, width).differentiable_minima
+    for some in (listed, found):
+        assert [m.R for m in sorted(some, key=lambda m: m.loss)] == [m.R for m in whole]
+    np.testing.assert_array_equal([m.radius for m in found], [m.radius for m in listed])
 
 
 @pytest.mark.parametrize("shape", [(6, 2, 2), (5, 3, 2)])
-def test_where_none_is_said_to_be_no_sampled_solution_is_inside(shape):
+def test_where_there_is_none_no_sampled_solution_is_inside(shape):
     n, d, width = shape
     x, y = draw(1, n, d)
     rng, refused = np.random.default_rng(2), 0
@@ -162,14 +195,17 @@ def test_where_none_is_said_to_be_no_sampled_solution_is_inside(shape):
         heights = np.where(patterns.T, 1, -1) * (R.reshape(-1, width, d) @ x.T)
         within = np.all(heights > 1e-6, axis=2) | np.all(heights < -1e-6, axis=2)
         assert not np.any(np.all(within, axis=1))
-        assert outcome.unique == (np.linalg.matrix_rank(A) == A.shape[1])
+        free = A.shape[1] - np.linalg.matrix_rank(A)
+        assert outcome.unique == (free == 0)
+        start = "the unique R* is not inside" if not free else f"no point of the {free}-dimensional"
+        assert outcome.reason.startswith(start)
         refused += 1
     assert refused > 5
 
 
-def test_on_the_data_of_one_neuron_a_second_one_rests():
-    x = draw(3, 7, 2)[0]
-    w = np.array([1.0, 0.3])
+def test_on_the_data_of_one_neuron_a_second_one_has_z_0():
+    # Few digits, so that the labels are exactly outputs of the neuron.
+    x, w = (128 * draw(3, 7, 2)[0]).round(), np.array([1.0, 0.25])
     y = np.maximum(x @ w, 0)
     every = list(cells(x))
     own = next(c for c in every if np.array_equal(c.pattern, x @ w > 0))
@@ -177,7 +213,7 @@ def test_on_the_data_of_one_neuron_a_second_one_rests():
     for other in every:
         minimum = genuine_minimum(x, y, [own, other])
         assert isinstance(minimum, GenuineMinimum)
-        assert minimum.loss == pytest.approx(0, abs=1e-20)
+        assert minimum.loss == 0
         check(x, y, minimum, [own, other])
         kinds.add((minimum.unique, minimum.signs[1] == 0))
     # Criteria (11) and (12) refuse the unique ones: R₂ = 0 is on neither side of any sample.
@@ -185,7 +221,7 @@ def test_on_the_data_of_one_neuron_a_second_one_rests():
     assert (True, False) not in kinds
 
 
-def test_labels_0_leave_all_neurons_at_rest_where_that_is_the_only_solution():
+def test_labels_0_give_all_neurons_z_0_if_that_is_the_only_solution():
     x = draw(0, 5, 2)[0]
     on = next(c for c in cells(x) if c.pattern.sum() >= 2)
     minimum = genuine_minimum(x, np.zeros(5), [on])
@@ -211,25 +247,34 @@ def test_repeated_samples_with_other_labels_have_their_mean():
 def test_shapes_and_entries_that_do_not_fit_are_refused():
     x, y = draw(0, 5, 2)
     some = next(cells(x))
-    with pytest.raises(ValueError, match=r"x and y have shapes \(5, 2\) and \(4,\)"):
+    with pytest.raises(ValueError, match=r"y has shape \(4,\); give one label for each of the 5"):
         genuine_minimum(x, y[:4], [some])
-    with pytest.raises(ValueError, match="for 0 cells"):
+    with pytest.raises(ValueError, match="combination has 0 cells"):
         genuine_minimum(x, y, [])
-    with pytest.raises(ValueError, match="a cell is not one of these 5 samples"):
+    with pytest.raises(ValueError, match=r"combination has 1 cells; give .* of these 5 samples"):
         genuine_minimum(x, y, [next(cells(x[:3]))])
-    with pytest.raises(ValueError, match="NaN or infinite"):
+    with pytest.raises(ValueError, match=r"combination\[1\] is no cell of x: no weight has its"):
+        genuine_minimum([[1], [2]], [1, 2], [next(cells([[1], [2]])), next(cells([[1], [-2]]))])
+    with pytest.raises(ValueError, match="y has NaN or infinite"):
         genuine_minimum(x, y * np.inf, [some])
-    with pytest.raises(ValueError, match="there are 55 combinations"):
+    with pytest.raises(ValueError, match="there may be 55 combinations of 10 cells"):
         genuine_minima(x, y, 2, limit=54)
+    with pytest.raises(ValueError, match="width is 0"):
+        genuine_minima(x, y, 0)
+    with jax.enable_x64(False), pytest.raises(ValueError, match="needs float64"):
+        genuine_minimum(x, y, [some])
 
 
-def test_a_failure_of_the_solver_is_not_taken_for_an_answer(monkeypatch):
-    result = type("Result", (), {"x": None, "message": "time is up"})
-    monkeypatch.setattr(genuine, "linprog", lambda *_, **__: result)
-    x, y = draw(0, 3, 2)
-    dead = next(c for c in cells(x) if c.pattern.sum() < 2)
-    with pytest.raises(RuntimeError, match="the linear program of the cells failed: time is up"):
-        genuine_minimum(x, y, [dead])
+def test_unique_is_of_the_weights_themselves_where_inputs_depend_on_each_other():
+    x = np.array([[1, 0, 0], [0, 1, 0]])
+    both = by_pattern(x)[1, 1]
+    minimum = genuine_minimum(x, [1, 1], [both])
+    assert isinstance(minimum, GenuineMinimum)
+    assert not minimum.unique
+    outcome = genuine_minimum(x, [1, -1], [both])
+    assert isinstance(outcome, NotGenuine)
+    assert not outcome.unique
+    assert outcome.reason.startswith("no R* is inside the cells: neither R_1 nor -R_1")
 
 
 @pytest.mark.slow

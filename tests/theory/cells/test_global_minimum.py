@@ -25,7 +25,7 @@ KINDS = ["counts", "years", "prices", "labels 0 and 1", "repeated", "a constant 
 
 
 def collected(kind, shape, seed):
-    """Data as people have them, with a bias, and the same moved to around 0 for plain floats."""
+    """Typical collected data, with a bias, and the same centred at 0 for plain floats."""
     samples, inputs, _ = shape
     rng = np.random.default_rng([KINDS.index(kind), seed])
     x = rng.integers(-3, 4, (samples, inputs - 1)).astype(object)
@@ -134,7 +134,7 @@ def test_it_does_not_depend_on_the_coordinates_of_the_inputs(shape):
         assert one.exact_loss == two.exact_loss
 
 
-def test_the_network_has_the_loss_and_lies_where_it_says():
+def test_the_network_has_the_loss_and_the_kinks_that_are_returned():
     x, y = draw(3, 12, 2)
     found = global_minimum(x, y, 2)
     w, z = parts(found.network)
@@ -163,7 +163,7 @@ def test_problems_of_far_more_combinations_are_proven_and_no_descent_is_lower(n,
     assert np.min(ends.value) >= found.loss * (1 - 1e-12)
 
 
-def test_a_limit_leaves_a_bound_and_a_network_that_are_true():
+def test_at_the_limit_the_bound_and_the_network_hold():
     x, y = draw(0, 10, 3)
     whole = global_minimum(x, y, 2)
     unproven = 0
@@ -175,12 +175,12 @@ def test_a_limit_leaves_a_bound_and_a_network_that_are_true():
     assert unproven > 3
 
 
-def test_progress_is_told_of_regions_until_none_is_open():
-    told = []
+def test_progress_counts_regions_until_none_is_open():
+    calls = []
     x, y = draw(0, 10, 2)
-    found = global_minimum(x, y, 2, progress=lambda *now: told.append(now))
-    assert [now[0] for now in told] == sorted(now[0] for now in told)
-    assert told[-1][0] == found.regions
+    found = global_minimum(x, y, 2, progress=lambda *now: calls.append(now))
+    assert [now[0] for now in calls] == sorted(now[0] for now in calls)
+    assert calls[-1][0] == found.regions
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -208,7 +208,7 @@ def test_bounds_of_hulls_hold_and_are_those_of_another_solver(shape):
 
 
 def test_a_hull_of_dependent_columns_has_no_bound_in_floats_but_an_exact_one():
-    # Samples on a line to within rounding: their rays have outputs that floats cannot tell apart.
+    # Samples on a line to within rounding: floats cannot distinguish the outputs of their rays.
     x = [[1, 0], [1, Fraction(1, 10**18)], [1, Fraction(2, 10**18)], [1, 1]]
     found = global_minimum(x, [1, 2, 4, 1], 2)
     assert found.proven
@@ -217,7 +217,7 @@ def test_a_hull_of_dependent_columns_has_no_bound_in_floats_but_an_exact_one():
     assert found.exact_loss == other.exact_loss
 
 
-def test_numbers_beyond_float64_are_taken_where_the_network_is_not():
+def test_numbers_beyond_float64_are_accepted_if_the_network_is_float64():
     x = [[Decimal("1e-400"), 1], [Decimal("1e300"), 1], [2, 1]]
     # The first and the third are almost at x = 0, with labels that differ by 1.
     found = global_minimum(x, [1, 3, 2], 1)
@@ -260,12 +260,12 @@ def test_rays_are_those_of_all_cells():
         assert np.all(t >= 0)
 
 
-def test_neurons_that_are_alike_are_split_together():
+def test_interchangeable_neurons_are_split_together():
     x, y = draw(1, 6, 2)
     rays = all_rays(x, y)
     search = Search(rays, 3, 10, None)
     search.run()
-    # Four choices of the signs; each split of n neurons that are alike makes n + 1 parts.
+    # Four choices of the signs; each split of n interchangeable neurons makes n + 1 parts.
     assert search.regions <= 4 + 10 + 3
 
 

@@ -1,4 +1,4 @@
-"""Minima at kinks are minima, all are found, and theorem 3 holds where it is meant to."""
+"""Minima on kinks are minima, all are found, and theorem 3 holds in its case."""
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ def check(x, y, minimum):
     size = float(np.linalg.norm(x) * (np.linalg.norm(y) + 1))
     assert not minimum.differentiable
     assert minimum.signs == tuple(np.sign(z).astype(int))
-    ways = np.random.default_rng(0).normal(size=(200, x.shape[1]))
-    bends = []
+    directions = np.random.default_rng(0).normal(size=(200, x.shape[1]))
+    largest = []
     for j, on in enumerate(minimum.kinks):
         on = list(on)
         heights = x @ w[j]
@@ -24,20 +24,20 @@ def check(x, y, minimum):
         beside = (lengths > 0) & ~np.isin(np.arange(len(x)), on)
         assert np.all(np.abs(heights[beside]) >= minimum.radius * lengths[beside] * (1 - 1e-9))
         g = (e * (heights > 0) * beside) @ x
-        kinks = np.maximum(x[on] @ ways.T, 0)
-        slopes = ways @ g + e[on] @ kinks
+        kinks = np.maximum(x[on] @ directions.T, 0)
+        slopes = directions @ g + e[on] @ kinks
         assert np.min(z[j] * slopes) >= -1e-9 * size
         if z[j] == 0:
             np.testing.assert_allclose(slopes, 0, atol=1e-9 * size)
-        bends.append(np.abs(e[on]).max(initial=0) if z[j] else 0)
+        largest.append(np.abs(e[on]).max(initial=0) if z[j] else 0)
         if minimum.multipliers[j]:
             shares = np.array([minimum.multipliers[j][i] for i in on])
             assert np.all((shares >= 0) & (shares <= 1))
             assert np.all(np.sign(z[j]) * e[on] >= -1e-12 * size)
             np.testing.assert_allclose(g + (shares * e[on]) @ x[on], 0, atol=1e-10 * size)
             assert not minimum.sharp or np.all((shares > 0) & (shares < 1))
-    # Some neuron is held by an error that is not 0: the loss has no gradient.
-    assert max(bends) > 1e-6 * np.linalg.norm(y) / len(y)
+    # Some neuron is on the hyperplane of a sample with error ≠ 0: the loss is not differentiable.
+    assert max(largest) > 1e-6 * np.linalg.norm(y) / len(y)
 
 
 def angles(x, points=20_001):
@@ -98,7 +98,7 @@ def test_minima_on_kinks_survive_adversarial_perturbations():
 
 
 @pytest.mark.parametrize("name", DEGENERATE)
-def test_minima_on_kinks_of_degenerate_data_are_held_by_them(name):
+def test_minima_on_kinks_of_degenerate_data_fulfil_the_conditions(name):
     x, y = (np.array(a, float) for a in DEGENERATE[name])
     for minimum in nondifferentiable_minima(x, y, 1):
         check(x, y, minimum)
@@ -154,7 +154,7 @@ def test_a_minimum_whose_gradient_is_0_on_one_side_is_not_of_lemma_2():
     assert at(-0.1) == at(0.0) == 1 < at(1e-3)
 
 
-def test_points_where_the_loss_is_smooth_all_the_same_are_not_listed():
+def test_kink_points_where_the_loss_is_differentiable_are_not_listed():
     # One neuron fits all, with the first two samples on its hyperplane and no error.
     assert all(
         m.loss > 0.1 for m in nondifferentiable_minima([[0, 1], [0, -1], [1, 0]], [0, 0, 1], 1)

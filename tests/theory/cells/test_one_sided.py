@@ -60,13 +60,13 @@ def test_the_slope_is_attained_and_none_is_steeper():
             reached = value(found.direction, g, rows, weights)
             np.testing.assert_allclose(reached, found.slope, rtol=1e-9)
         if found.multipliers is not None:
-            rest = g + (found.multipliers * weights) @ rows
-            np.testing.assert_allclose(np.linalg.norm(rest), -found.slope, atol=1e-12)
+            residual = g + (found.multipliers * weights) @ rows
+            np.testing.assert_allclose(np.linalg.norm(residual), -found.slope, atol=1e-12)
             assert np.all((found.multipliers >= 0) & (found.multipliers <= 1))
     assert min(known.values()) >= 10
 
 
-def test_with_independent_rows_a_negative_weight_always_falls():
+def test_with_independent_rows_a_negative_weight_always_has_a_descent():
     rng = np.random.default_rng(0)
     rows, weights = rng.normal(size=(3, 3)), np.array([1.0, -0.1, 1.0])
     for _ in range(10):
@@ -75,7 +75,7 @@ def test_with_independent_rows_a_negative_weight_always_falls():
         assert found.multipliers is None
 
 
-def test_with_dependent_rows_it_may_not():
+def test_with_dependent_rows_a_negative_weight_may_have_no_descent():
     angles = 2 * np.pi * np.arange(3) / 3
     star = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     rows, weights = np.vstack([star, [[0.0, 1.0]]]), np.array([1.0, 1.0, 1.0, -0.2])
@@ -88,14 +88,14 @@ def test_with_dependent_rows_it_may_not():
 def test_rows_on_one_line_add_up_and_may_cancel():
     rows = np.array([[1.0, 2.0], [-2.0, -4.0], [0.1, 0.2], [0.0, 0.0]])
     weights = np.array([3.0, 1.0, -50.0, -7.0])
-    # c[t]₊ + c[−t]₊ = c|t|: 3 − 5 of the one way and 2 of the other leave −2 t.
+    # c[t]₊ + c[−t]₊ = c|t|: 3 − 5 in one direction and 2 in the opposite one leave −2 t.
     found = least_slope(np.array([2.0, 4.0]), rows, weights)
     assert found.zero
     assert found.nonnegative
     assert not least_slope(np.array([2.0, 4.1]), rows, weights).nonnegative
 
 
-def test_the_tolerance_says_which_slopes_are_0():
+def test_slopes_up_to_the_tolerance_are_0():
     g, none = np.array([3e-7, 4e-7]), np.zeros((0, 2))
     assert not least_slope(g, none, np.zeros(0)).nonnegative
     found = least_slope(g, none, np.zeros(0), tolerance=6e-7)
@@ -105,7 +105,7 @@ def test_the_tolerance_says_which_slopes_are_0():
     np.testing.assert_allclose(found.slope, -5e-7)
 
 
-def test_many_rows_of_both_signs_are_looked_at_by_cells():
+def test_many_rows_of_both_signs_are_tried_by_the_cells_of_the_negative_ones():
     rng = np.random.default_rng(1)
     g, rows, weights = rng.normal(size=2), rng.normal(size=(12, 2)), rng.normal(size=12)
     expected = least_in_the_plane(g, rows, weights)

@@ -1,4 +1,4 @@
-"""Data that look like people's have the minima that all sign patterns have, tried one by one."""
+"""Typical collected data have the minima that are found by trying all sign patterns."""
 
 from fractions import Fraction
 
@@ -43,7 +43,7 @@ LABELS = {
 
 
 def problem(seed, n, inputs):
-    """Columns and labels of kinds that take turns; with a second input it may be a constant."""
+    """Columns and labels of alternating kinds; a second input may be a constant."""
     rng = np.random.default_rng([seed, n, inputs])
     columns = [COLUMNS[seed % 5](rng, n)]
     if inputs > 1:

@@ -1,4 +1,4 @@
-"""Saddles are stationary, go down and up where they say so, and none is missed."""
+"""Saddles are stationary, with a descent and an ascent as reported, and none is missed."""
 
 import itertools
 import math
@@ -14,7 +14,7 @@ from tests.theory.cells.landscapes import DEGENERATE, SHAPES, draw, parts, round
 
 
 def check(x, y, saddle):
-    """The ways out go down and up, by the curvature that they say."""
+    """The loss falls and rises along descent and ascent, with the reported curvature."""
     risk = lj.EmpiricalRisk(x, y)
     w, z = parts(saddle.network)
     assert all(z[j] == 0 for j in saddle.moving)
@@ -51,7 +51,7 @@ def check_inside(x, y, saddle):
     np.testing.assert_allclose(e @ heights, 0, atol=1e-10 * size)
     gradients = ((e[:, None] * (heights > 0)).T @ x) * z[:, None]
     np.testing.assert_allclose(gradients, 0, atol=1e-10 * size)
-    # Another than 0 in the R_j of those that move.
+    # The gradient in the R_j of the moving neurons is not 0.
     slopes = (e[:, None] * (heights > 0)).T @ x
     assert all(np.linalg.norm(slopes[j]) > 1e-9 * size for j in saddle.moving)
 
@@ -67,7 +67,7 @@ def test_the_example_of_section_4_2_has_a_saddle_where_the_labels_differ():
     check_inside(np.eye(2), np.array([1.0, -1.0]), saddle)
 
 
-def test_one_neuron_at_rest_is_a_saddle_in_every_cell_that_its_gradient_crosses():
+def test_one_neuron_with_z_0_is_a_saddle_in_every_cell_perpendicular_to_its_gradient_somewhere():
     x, y = draw(0, 7, 3)
     expected = set()
     for cell in cells(x):
@@ -100,7 +100,7 @@ def test_saddles_on_kinks_have_their_curvature_on_one_side():
 
 
 @pytest.mark.slow
-def test_several_moving_neurons_are_all_combinations_of_the_resting_places():
+def test_several_moving_neurons_are_all_combinations_of_the_saddle_weights():
     x, y = draw(2, 5, 2)
     alone = len(list(saddles(x, y, 1)))
     pairs = [s for s in saddles(x, y, 2) if s.moving == (0, 1)]

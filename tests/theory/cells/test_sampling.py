@@ -1,4 +1,4 @@
-"""Sampled cells are cells, met as often as they are wide; sampled combinations are combinations."""
+"""Sampled cells have the frequency of their solid angle; sampled combinations are distinct."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from landscape_jax.theory.cells import cells
 from landscape_jax.theory.cells.sampling import sampled_cells, sampled_combinations
 
 
-def test_all_wide_cells_are_met_as_often_as_they_are_wide():
+def test_all_wide_cells_are_drawn_as_often_as_their_solid_angle():
     angles = np.array([0.0, 0.3, 1.0, 2.5])
     x = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     found = sampled_cells(x, 20_000, key=jax.random.key(0))
@@ -26,7 +26,7 @@ def test_all_wide_cells_are_met_as_often_as_they_are_wide():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_witnesses_are_in_their_cells_by_their_margin(dtype):
+def test_witnesses_are_in_their_cells_at_their_margin(dtype):
     x = np.random.default_rng(1).normal(size=(30, 4)).astype(dtype)
     x[3] = 0
     found = sampled_cells(x, 500, key=jax.random.key(1))

@@ -36,7 +36,7 @@ def check(x, y, width, rng, starts=12):
     ends = descend_exactly(x.astype(float), y.astype(float), z, w, max_steps=500)
     every = [*listed, *(s.loss for s in found.saddles)]
     for value, status in zip(ends.value, ends.status, strict=True):
-        # Where rounding ends a descent it is next to a listed point too.
+        # A descent that rounding ends is near a listed point too.
         losses = np.array(listed if status == "minimum" else every)
         level = 1e-6 if status == "unfinished" else 1e-9
         assert np.min(np.abs(losses - value)) < level * np.mean(y**2 + 1)

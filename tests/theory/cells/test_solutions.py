@@ -52,7 +52,7 @@ def test_solutions_and_ranks_are_the_exact_ones(shape):
         np.testing.assert_allclose(found.loss[i], nearest(exact.loss), atol=1e-13)
 
 
-def test_the_free_part_changes_no_loss_and_moves_the_solution_all_over_the_null_space():
+def test_the_free_part_changes_no_loss_and_reaches_the_whole_null_space():
     x, y, patterns = problem(2, (5, 2, 3), count=20)
     c = np.random.default_rng(3).normal(size=(len(patterns), 3, 2))
     plain, moved = cell_solutions(x, y, patterns), cell_solutions(x, y, patterns, c)
@@ -64,7 +64,7 @@ def test_the_free_part_changes_no_loss_and_moves_the_solution_all_over_the_null_
     np.testing.assert_array_equal(plain.loss, moved.loss)
 
 
-def test_a_rank_that_floats_cannot_tell_is_told_by_rationals():
+def test_a_rank_that_floats_cannot_decide_is_decided_in_rational_numbers():
     tiny = Fraction(1, 2**80)
     x = np.array([[Fraction(1), Fraction(1)], [Fraction(1), 1 + tiny]], dtype=object)
     pattern = np.ones((2, 1), bool)

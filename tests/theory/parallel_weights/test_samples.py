@@ -30,7 +30,7 @@ def active(x, h, n):
 
 
 @eqx.filter_jit
-def slopes(network, x, y):
+def gradient(network, x, y):
     """The gradient of the mean of squares, by the network itself."""
     return eqx.filter_grad(EmpiricalRisk(x[:, None], y[:, None]))(network)
 
@@ -39,7 +39,7 @@ def slopes(network, x, y):
 def test_the_system_is_the_gradient_of_the_networks_loss(n):
     x, y, h, _ = problem(3, 25, 3)
     F, f = sample_system(x, y, h, n)
-    slope = slopes(parallel_network(h, n), x, y)
+    slope = gradient(parallel_network(h, n), x, y)
     # b₁ = −n h; and (20) is the sum.
     np.testing.assert_allclose(-len(x) * np.array(n) * slope.b1, 2 * (F @ h - f), atol=1e-12)
 
@@ -55,7 +55,7 @@ def test_two_weights_apart_are_at_the_averages_of_equation_23():
 
 @pytest.mark.parametrize("samples", [3, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("width", [4, pytest.param(1, marks=pytest.mark.slow)])
-def test_of_all_solutions_the_nearest_is_given(samples, width):
+def test_of_all_solutions_the_nearest_is_returned(samples, width):
     for seed in range(6):
         x, y, h, n = problem(seed, samples, width)
         found = sample_minimum(x, y, h, n)
@@ -83,7 +83,7 @@ def inside(x, y, h, n):
 
 
 @pytest.mark.slow
-def test_genuine_is_what_a_linear_program_over_all_solutions_says():
+def test_genuine_agrees_with_a_linear_program_over_all_solutions():
     said = []
     for seed in range(60):
         x, y, h, n = problem(seed, 2 + seed % 4, 2)
@@ -120,7 +120,7 @@ def test_two_pairs_of_opposite_normals_lose_rank_too():
     assert beyond.rank == 2
 
 
-def test_the_solution_moves_with_the_positions_where_it_is_free_alone():
+def test_the_solution_follows_the_positions_only_where_it_is_free():
     x, y = jnp.array([-1.0, 0.0, 1.0]), jnp.array([-1.0, -1.0, 1.0])
 
     def best(h):

@@ -1,4 +1,4 @@
-"""P_t is the probability that samples leave the gaps empty, and no more than that."""
+"""P_t is the probability that samples leave the gaps empty."""
 
 import jax
 import jax.numpy as jnp
@@ -64,7 +64,7 @@ def test_the_union_is_what_a_fine_grid_covers_and_the_largest_gap_is_below():
 
 
 @pytest.mark.slow
-def test_gaps_of_chosen_weights_count_alone():
+def test_only_the_gaps_of_chosen_weights_count():
     h = jnp.array([2.0, 0.0])
     one, other = (trapping(h, (1, -1), gaps_of=[k]) for k in (0, 1))
     both = trapping(h, (1, -1))
@@ -75,7 +75,7 @@ def test_gaps_of_chosen_weights_count_alone():
 @pytest.mark.slow
 def test_the_probability_keeps_its_digits_where_it_is_nearly_one_and_nearly_zero():
     far = trapping(jnp.array([20.0]), (1,))
-    # All of x > 20 is of the class of mean 1, but for e⁻⁴⁰, and of x > 19 but for e⁻³⁸.
+    # x > 20 is of the class of mean 1 except for a share e⁻⁴⁰, and x > 19 except for e⁻³⁸.
     best = np.exp(stats.norm.logpdf(19) - stats.norm.logsf(19))
     gap = (stats.norm.sf(best - 1) - stats.norm.sf(19)) / 2
     np.testing.assert_allclose(-jnp.expm1(far.log_probability), 100 * gap, rtol=1e-11)

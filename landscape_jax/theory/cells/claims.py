@@ -1,0 +1,83 @@
+"""Local minima of a ReLU network on data as claims, which can be saved and verified."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flint import fmpq, fmpq_mat
+
+from landscape_jax.exact.rationals import least_squares, rational
+from landscape_jax.exact.samples import exact_rows
+from landscape_jax.proofs import MinimumOnData, NotProven, prove_minimum_on_data
+from landscape_jax.theory.cells.genuine import GenuineMinimum
+from landscape_jax.theory.cells.global_minimum import GlobalMinimum
+from landscape_jax.theory.cells.kinks import KinkMinimum
+
+
+def minimum_claim(
+    x: Any, y: Any, minimum: GenuineMinimum | KinkMinimum | GlobalMinimum
+) -> MinimumOnData | NotProven:
+    """Prove that a listed minimum is a local one, from the definition, for a file.
+
+    The claim is about the rational weights w_j = sign(z_j) R_j with z_j = ±1, and so about all with
+    these R_j = z_j w_j and signs.  Of a resting neuron, z_j = 0, the weights of `network` are
+    taken, moved exactly onto its kinks; a `GlobalMinimum` has none for it, any do.
+
+    **Arguments:** `x`, `y`, the data that the minimum was found for; `minimum`, of `landscape`,
+    `genuine_minima`, `nondifferentiable_minima` or `global_minimum`.
+
+    **Returns:** a `MinimumOnData`, or `NotProven` with the reason.
+
+    **Raises:** like `landscape`.
+
+    ```python
+    >>> from landscape_jax.theory.cells import landscape
+    >>> x, y = [[1, 0], [0, 1]], [1, -1]
+    >>> found = landscape(x, y, 1)
+    >>> [minimum_claim(x, y, one).loss for one in found.differentiable_minima]
+    [1/2, 1/2, 1]
+    >>> [minimum_claim(x, y, one).kinks for one in found.nondifferentiable_minima]
+    [((0,),), ((1,),), ((0,),), ((1,),)]
+
+    ```
+    """
+    rows, labels = exact_rows(x, y)
+    R = minimum.R.tolist()
+    kinks = getattr(minimum, "kinks", [()] * len(minimum.signs))
+    weights = []
+    for j, (sign, on) in enumerate(zip(minimum.signs, kinks, strict=True)):
+        if sign:
+            weights.append([sign * t for t in R[j]])
+        elif isinstance(minimum, GlobalMinimum):
+            weights.append(_off_all(rows))
+        else:
+            floats = minimum.network.W1[j].tolist()
+            weights.append(_on([rows[i] for i in on], [rational(t) for t in floats]))
+    return prove_minimum_on_data(
+        fmpq_mat(rows),
+        tuple(labels.entries()),
+        fmpq_mat(weights),
+        tuple(fmpq(sign) for sign in minimum.signs),
+    )
+
+
+def _on(kinks: Sequence[Sequence[fmpq]], weights: list[fmpq]) -> list[fmpq]:
+    """Return the nearest weights w with w·xᵢ = 0 at all of some samples."""
+    if not kinks:
+        return weights
+    table = fmpq_mat([list(row) for row in kinks]).transpose()
+    target = fmpq_mat(len(weights), 1, weights)
+    return (target - table * least_squares(table, target)).entries()
+
+
+def _off_all(rows: Sequence[Sequence[fmpq]]) -> list[fmpq]:
+    """Return weights w with w·xᵢ ≠ 0 at all samples but 0.
+
+    On the curve (1, t, t², ...) each sample is 0 at fewer t than it has inputs.
+    """
+    inputs = len(rows[0])
+    for t in range(1, len(rows) * inputs + 2):
+        weights = [fmpq(t) ** k for k in range(inputs)]
+        heights = (fmpq_mat(rows) * fmpq_mat(inputs, 1, weights)).entries()
+        if all(h != 0 or not any(row) for h, row in zip(heights, rows, strict=True)):
+            return weights
+    raise AssertionError("a polynomial has no more roots than its degree")
