@@ -1,4 +1,4 @@
-"""What needs float64 says so, and names the line to add; whole numbers become floats."""
+"""Floating-point precision: a check for float64, conversion to floats, full-precision products."""
 
 from typing import Any
 
@@ -8,9 +8,11 @@ from jaxtyping import Array
 
 
 def require_float64(what: str) -> None:
-    """Refuse to go on where JAX has single precision alone.
+    """Check that JAX has float64 enabled.
 
-    **Raises:** `ValueError` where float64 is off.
+    **Arguments:** `what`, the subject of the error message.
+
+    **Raises:** `ValueError` if float64 is off.
 
     ```python
     >>> require_float64("this")
@@ -30,7 +32,7 @@ def require_float64(what: str) -> None:
 
 
 def floats(table: Any) -> Array:
-    """Give numbers as floats: whole ones in the default precision, others as they are.
+    """Return numbers as floats: integers in the default precision, floats unchanged.
 
     ```python
     >>> import jax.numpy as jnp
@@ -41,3 +43,20 @@ def floats(table: Any) -> Array:
     """
     numbers = jnp.asarray(table)
     return numbers if jnp.issubdtype(numbers.dtype, jnp.floating) else numbers.astype(float)
+
+
+def times(a: Array, b: Array) -> Array:
+    """Multiply matrices in full precision on every device.
+
+    By default some devices round the factors of a product to fewer digits.
+
+    **Arguments:** `a` and `b`, as of `jax.numpy.matmul`.
+
+    ```python
+    >>> import jax.numpy as jnp
+    >>> times(jnp.ones((1, 2)), jnp.ones((2, 1))).tolist()
+    [[2.0]]
+
+    ```
+    """
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)

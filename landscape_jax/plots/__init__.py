@@ -1,4 +1,12 @@
-"""Labelled data in, matplotlib axes out."""
+"""Plots of labelled data on matplotlib axes.
 
+- `end_values`: empirical distribution functions of the values at which descents ended.
+- `panels`: several axes in the place of one.
+- `saving`: a figure as a file.
+"""
+
+from landscape_jax.names import listing
 from landscape_jax.plots.end_values import value_distribution as value_distribution
 from landscape_jax.plots.saving import save as save
+
+__dir__ = listing(__name__)

@@ -1,4 +1,4 @@
-"""At which values descents end: empirical distribution functions."""
+"""Empirical distribution functions of the values at which descents ended."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,20 +8,19 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-# Okabe & Ito's colours, which every kind of colour vision tells apart; the yellow is too pale.
+# Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale.
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)))
 
 
 def value_distribution(values: "xr.DataArray", axes: "Axes", *, threshold: float = 1e-3) -> "Axes":
-    """Draw the empirical distribution function of the values at which descents ended.
+    """Plot the empirical distribution function of the values at which descents ended.
 
-    One line for each (k, n), in the order given; runs below `threshold` are drawn at 0, since they
-    were stopped on their way there.  The axis is linear: what counts is at which values a line
-    rises, and how high it stands at the left end, the share of global runs.
+    One line for each (k, n), in the order given.  Runs below `threshold`, which were stopped before
+    they reached 0, are plotted at 0, so the height at the left end is the share of global runs.
 
-    **Arguments:** `values` of dims (size, restart) with coordinates k and n, all finite or NaN
-    (a run that is not finite never rises); the axes to draw in; `threshold`.
+    **Arguments:** `values` of dims (size, restart) with coordinates k and n, finite or NaN (a NaN
+    run adds to no step); `axes`, to plot on; `threshold`.
 
     **Returns:** the axes.
 

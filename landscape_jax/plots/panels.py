@@ -1,4 +1,4 @@
-"""Several parts in the place of one."""
+"""Several axes in the place of one."""
 
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from matplotlib.gridspec import SubplotSpec
 
 
-def emptied(axes: "Axes") -> "tuple[Figure, SubplotSpec]":
-    """Leave the axes empty, and give their figure and their place in its grid.
+def hide_axes(axes: "Axes") -> "tuple[Figure, SubplotSpec]":
+    """Hide the axes, and return their figure and their place in its grid.
 
-    **Raises:** `ValueError` on axes that belong to no grid.
+    **Raises:** `ValueError` if the axes belong to no grid.
     """
     from matplotlib.figure import Figure
 
@@ -23,9 +23,9 @@ def emptied(axes: "Axes") -> "tuple[Figure, SubplotSpec]":
 
 
 def panels(axes: "Axes", count: int) -> "list[Axes]":
-    """Leave the axes empty, and put others in their place, side by side.
+    """Hide the axes, and return `count` new axes in their place, side by side.
 
-    **Raises:** like `emptied`.
+    **Raises:** `ValueError` if the axes belong to no grid.
     """
-    figure, place = emptied(axes)
+    figure, place = hide_axes(axes)
     return [figure.add_subplot(part) for part in place.subgridspec(1, count)]

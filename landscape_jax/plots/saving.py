@@ -1,4 +1,4 @@
-"""A figure as a file."""
+"""Saving a figure to a file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def save(path: Path, draw: "Callable[[Axes], Axes]", *, width: float = 6.0) -> None:
-    """Draw on new axes and write the figure to a file, whole or not at all.
+    """Draw on new axes and save the figure atomically.
 
-    **Arguments:** `path`, whose suffix says the format; `draw`, called with the axes; `width` in
+    **Arguments:** `path`, whose suffix gives the format; `draw`, called with the axes; `width` in
     inches.
     """
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from landscape_jax.studies import liu20
-from landscape_jax.studies.liu20.trapping_curves import stationary
+from landscape_jax.studies.liu20.trapping_curves import stationary_positions
 from landscape_jax.theory.cells import cell_solutions, cells
 from landscape_jax.theory.parallel_weights import Mixture, mixture_system
 
@@ -57,7 +57,7 @@ def deviation(h, draws=400_000):
 def test_the_peak_of_figure_4b_is_at_the_minimum_of_figure_4a():
     figure_b = liu20.figure_4b(reach=(0.0, 2.0), points=401)
     peak = float(figure_b.w_1[figure_b.probability.argmax("w_1")])
-    (place,) = stationary(figure_b)
+    (place,) = stationary_positions(figure_b)
     assert abs(peak - place) < 0.005  # the grid's step
     seeds, samples = 40, 100
     minima = []

@@ -1,4 +1,10 @@
-"""Kawaguchi & Kaelbling 2020: where added neurons remove bad local minima, and where they fail."""
+"""Kawaguchi & Kaelbling 2020 (KK20): figure 1.
 
+- `valley`: the data and the drawing of figure 1.
+"""
+
+from landscape_jax.names import listing
 from landscape_jax.studies.kk20.valley import augmented_valley as augmented_valley
-from landscape_jax.studies.kk20.valley_data import figure_1 as figure_1
+from landscape_jax.studies.kk20.valley import figure_1 as figure_1
+
+__dir__ = listing(__name__)

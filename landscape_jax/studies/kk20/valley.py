@@ -1,32 +1,102 @@
-"""A bad local minimum, and the valley that an added neuron leaves."""
+"""KK20, figure 1: a spurious minimum, and the valley that an added neuron leaves in its place."""
 
 from typing import TYPE_CHECKING, cast
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from landscape_jax.plots.panels import emptied
+from landscape_jax.plots.panels import hide_axes
+from landscape_jax.theory.added_neurons.examples import Bumps, best_in_example_1, example_1
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_DARK, _GLOBAL, _BAD = "#000000", "#0072B2", "#D55E00"
+_DARK, _GLOBAL, _SPURIOUS = "#000000", "#0072B2", "#D55E00"
+
+
+def figure_1(
+    *,
+    penalty: float | int = 1,
+    points: int = 241,
+    arrows: int = 19,
+    b: tuple[float, float] = (-3.0, 4.0),
+) -> "xr.Dataset":
+    """Compute L(θ), M(θ, b) = min over (a, W) of L̃, and −∇M/‖∇M‖, in example 1.
+
+    The paper states neither λ nor the range of b; here λ = 1, and e^b from e⁻³, where the neuron
+    has hardly any effect, to where the valley at θ = 0.2 is below 0.03.
+
+    **Arguments:** `penalty`, λ; `points`, of θ ∈ [0, 1] and of b; `arrows`, on each axis; `b`, the
+    range of b.
+
+    **Returns:** `risk` (theta), L; `least` (theta, b), M; `theta_step` and `b_step` (arrow_theta,
+    arrow_b), −∇M/‖∇M‖, 0 where ∇M = 0.
+
+    **Raises:** `ValueError` if the penalty is not positive (from `NeuronAugmented`).
+
+    Source: KK20, figure 1 and example 1.
+
+    ```python
+    >>> float(figure_1(points=11, arrows=3).risk[8])
+    0.0
+
+    ```
+    """
+    import xarray as xr
+
+    objective = example_1(penalty)
+    theta, heights = jnp.linspace(0.0, 1.0, points), jnp.linspace(float(b[0]), float(b[1]), points)
+    coarse = [_inside(axis, arrows) for axis in (theta, heights)]
+
+    def least(theta: jax.Array, b: jax.Array) -> jax.Array:
+        return best_in_example_1(theta, b, objective.penalty)
+
+    def over(function, theta: jax.Array, b: jax.Array):
+        return jax.vmap(jax.vmap(function, (None, 0)), (0, None))(theta, b)
+
+    gradient = np.stack(over(jax.grad(least, (0, 1)), *coarse))
+    length = np.linalg.norm(gradient, axis=0)
+    step = -gradient / np.where(length > 0, length, 1)
+    return xr.Dataset(
+        {
+            "risk": ("theta", np.asarray(jax.vmap(lambda t: objective.risk(Bumps(t)))(theta))),
+            "least": (("theta", "b"), np.asarray(over(least, theta, heights))),
+            "theta_step": (("arrow_theta", "arrow_b"), step[0]),
+            "b_step": (("arrow_theta", "arrow_b"), step[1]),
+        },
+        coords={
+            "theta": np.asarray(theta),
+            "b": np.asarray(heights),
+            "arrow_theta": np.asarray(coarse[0]),
+            "arrow_b": np.asarray(coarse[1]),
+        },
+    )
+
+
+def _inside(axis: jax.Array, count: int) -> jax.Array:
+    """Return equally spaced points inside a range."""
+    margin = (axis[-1] - axis[0]) / (2 * count)
+    return jnp.linspace(axis[0] + margin, axis[-1] - margin, count)
 
 
 def augmented_valley(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw the three parts of KK20's figure 1 in the place of the axes, which are left empty.
+    """Plot the three parts of KK20's figure 1 in the place of the axes, which are hidden.
 
-    (a) L(θ); (b) the level lines of min over (a, W) of L̃, on a logarithmic scale, for it falls by
-    orders; (c) the direction of descent on it.  In (b) and (c) the two basins are marked: near
-    θ = 0.2, where L has its bad local minimum, descent goes up to b → ∞; near 0.8 it ends.
+    (a) L(θ); (b) the level lines of min over (a, W) of L̃, at logarithmic levels; (c) the direction
+    of descent on it.  In (b) and (c) the two basins are marked: near θ = 0.2, where L has its
+    spurious minimum, descent diverges to b → ∞; near 0.8 it converges.
 
-    **Arguments:** `data` of `studies.kk20.figure_1`; the axes, of a figure of ratio 3 : 2.
+    **Arguments:** `data` of `figure_1`; `axes`, of a figure of ratio 3 : 2.
 
     **Returns:** the axes.
 
+    **Raises:** `ValueError` if the axes belong to no grid.
+
     Source: KK20, figure 1.
     """
-    figure, place = emptied(axes)
+    figure, place = hide_axes(axes)
     top, bottom = place.subgridspec(2, 1, height_ratios=(1, 1.7))
     risk = figure.add_subplot(top)
     left, right = bottom.subgridspec(1, 2)
@@ -40,10 +110,10 @@ def augmented_valley(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
 def _draw_risk(data: "xr.Dataset", axes: "Axes") -> None:
     axes.plot(data["theta"], data["risk"], color=_DARK, linewidth=1.6)
-    bad = _bad(data)
-    axes.plot(*bad, "o", color=_BAD)
+    spurious = _spurious_minimum(data)
+    axes.plot(*spurious, "o", color=_SPURIOUS)
     axes.annotate(
-        "bad local minimum", bad, xytext=(0, -16), textcoords="offset points", ha="center"
+        "spurious minimum", spurious, xytext=(0, -16), textcoords="offset points", ha="center"
     )
     flat = np.asarray(data["theta"])[np.asarray(data["risk"]) <= 1e-6]
     axes.plot(flat.mean(), 0, "o", color=_GLOBAL, clip_on=False)
@@ -66,12 +136,12 @@ def _draw_levels(data: "xr.Dataset", axes: "Axes") -> None:
         data["theta"], data["b"], np.maximum(values, 1e-12), levels=levels, cmap="cividis",
         norm="log", linewidths=1.0,
     )  # fmt: skip
-    # The decades are named on a line through the two basins' divide, where they are apart.
-    named, aside = [0.1, 1.0, 10.0], int(np.argmin(np.abs(np.asarray(data["theta"]) - 0.42)))
-    falling = values[::-1, aside]
-    heights = np.interp(named, falling, np.asarray(data["b"])[::-1])
+    # The decades are labelled at θ = 0.42, between the basins, where the lines are apart.
+    labels, column = [0.1, 1.0, 10.0], int(np.argmin(np.abs(np.asarray(data["theta"]) - 0.42)))
+    decreasing = values[::-1, column]
+    heights = np.interp(labels, decreasing, np.asarray(data["b"])[::-1])
     places = [(0.42, height) for height in heights]
-    axes.clabel(lines, named, fmt=lambda v: f"{v:g}", fontsize="small", manual=cast(list, places))
+    axes.clabel(lines, labels, fmt=lambda v: f"{v:g}", fontsize="small", manual=cast(list, places))
     _label(data, axes, r"(b) the least $\tilde L$ over $(a, W)$")
     axes.set_ylabel("$b$")
 
@@ -89,8 +159,10 @@ def _draw_arrows(data: "xr.Dataset", axes: "Axes") -> None:
 
 
 def _label(data: "xr.Dataset", axes: "Axes", title: str) -> None:
-    """Mark the bad valley and the global minima, and name what is drawn."""
-    axes.axvline(_bad(data)[0], color=_BAD, linewidth=1.2, linestyle=(0, (5, 1.5)))
+    """Mark the valley of the spurious minimum and the global minima, and set title and label."""
+    axes.axvline(
+        _spurious_minimum(data)[0], color=_SPURIOUS, linewidth=1.2, linestyle=(0, (5, 1.5))
+    )
     flat = np.asarray(data["theta"])[np.asarray(data["risk"]) <= 1e-6]
     axes.axvspan(flat.min(), flat.max(), color=_GLOBAL, alpha=0.25, linewidth=0)
     axes.set_xlim(0, 1)
@@ -98,8 +170,8 @@ def _label(data: "xr.Dataset", axes: "Axes", title: str) -> None:
     axes.set_title(title, fontsize="medium")
 
 
-def _bad(data: "xr.Dataset") -> tuple[float, float]:
-    """Give the place and value of the local minimum of L at θ < ½."""
+def _spurious_minimum(data: "xr.Dataset") -> tuple[float, float]:
+    """Return the place and value of the local minimum of L at θ < ½."""
     theta, risk = np.asarray(data["theta"]), np.asarray(data["risk"])
     low = np.argmin(np.where(theta < 0.5, risk, np.inf))
     return float(theta[low]), float(risk[low])

@@ -1,5 +1,11 @@
-"""Liu 2020: a landscape cell by cell, and how likely it is to be trapped in a local minimum."""
+"""Liu 2020 (LIU): figures 2, 4 and A4.
 
+- `two_samples`: figure 2, the landscape of one neuron on two samples: data and drawing.
+- `trapping_data`, `trapping_curves`: figures 4 and A4, the probability that parallel weights are at
+  a local minimum: data and drawing.
+"""
+
+from landscape_jax.names import listing
 from landscape_jax.studies.liu20.trapping_curves import (
     both_moved_probability as both_moved_probability,
 )
@@ -11,5 +17,7 @@ from landscape_jax.studies.liu20.trapping_data import figure_4b as figure_4b
 from landscape_jax.studies.liu20.trapping_data import figure_4c as figure_4c
 from landscape_jax.studies.liu20.trapping_data import figure_a4a as figure_a4a
 from landscape_jax.studies.liu20.trapping_data import figure_a4b as figure_a4b
+from landscape_jax.studies.liu20.two_samples import figure_2 as figure_2
 from landscape_jax.studies.liu20.two_samples import two_landscapes as two_landscapes
-from landscape_jax.studies.liu20.two_samples_data import figure_2 as figure_2
+
+__dir__ = listing(__name__)

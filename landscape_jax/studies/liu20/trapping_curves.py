@@ -1,4 +1,4 @@
-"""How likely it is that parallel weights are in a local minimum, against where they are."""
+"""Drawings of figures 4 and A4: the probability of local minima at moved parallel weights."""
 
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 _DARK, _BLUE, _RED = "#000000", "#0072B2", "#D55E00"
 _W1, _W2 = "x_{w_1}", "x_{w_2}"
-# Probabilities below are drawn at the lower edge: the axis would show nothing else.
+# Smaller probabilities are clipped at the lower edge of the logarithmic axis.
 _DECADES = 40
 
 
 def moved_loss(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw the empirical loss where one weight moves.
+    """Plot the empirical loss against one moved weight.
 
-    **Arguments:** `data` of `studies.liu20.figure_4a`; the axes to draw in.
+    **Arguments:** `data` of `studies.liu20.figure_4a`; `axes`, to plot on.
 
     **Returns:** the axes.
 
@@ -30,20 +30,20 @@ def moved_loss(data: "xr.Dataset", axes: "Axes") -> "Axes":
         w[low], loss[low], "o", color=_RED,
         label=f"its global minimum, ${_W1} = {w[low]:.2f}$",
     )  # fmt: skip
-    for place in stationary(data):
+    for place in stationary_positions(data):
         axes.axvline(
             place, color=_BLUE, linewidth=1.2, linestyle=(0, (5, 1.5)),
             label=f"that of the expected loss, ${_W1} = {place:.2f}$",
         )  # fmt: skip
-    _finish(axes, f"${_W1}$, with ${_W2} = 0$", "empirical loss", data)
+    _label(axes, f"${_W1}$, with ${_W2} = 0$", "empirical loss", data)
     axes.legend(frameon=False)
     return axes
 
 
 def moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw P_t where one weight moves: by its own gap, and by both.
+    """Plot P_t against one moved weight: by its own gap, and by both.
 
-    **Arguments:** `data` of `studies.liu20.figure_4b`; the axes to draw in.
+    **Arguments:** `data` of `studies.liu20.figure_4b`; `axes`, to plot on.
 
     **Returns:** the axes.
 
@@ -57,21 +57,21 @@ def moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
         data["w_1"], data["of_both"], color=_RED, linewidth=1.6, linestyle=(0, (5, 1.5)),
         label=rf"both gaps: at most ${figure} \times 10^{{{int(power)}}}$",
     )  # fmt: skip
-    for place in stationary(data):
+    for place in stationary_positions(data):
         axes.axvline(
             place, color=_BLUE, linewidth=1.2, linestyle=(0, (1, 1)), zorder=0,
             label=f"${_W1} = {_W1}^* = {place:.2f}$",
         )  # fmt: skip
     axes.set_ylim(-0.02, 1.02)
-    _finish(axes, f"${_W1}$, with ${_W2} = 0$", "$P_t$, the gaps are empty", data)
+    _label(axes, f"${_W1}$, with ${_W2} = 0$", "$P_t$, the gaps are empty", data)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0.19, 1.0))
     return axes
 
 
 def both_moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw P_t where both weights move, as a map.
+    """Plot P_t against both moved weights, as a map.
 
-    **Arguments:** `data` of `studies.liu20.figure_4c`; the axes to draw in.
+    **Arguments:** `data` of `studies.liu20.figure_4c`; `axes`, to plot on.
 
     **Returns:** the axes.
 
@@ -91,16 +91,16 @@ def both_moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
         "global minimum", (w_1, w_2), xytext=(-8, -24),
         textcoords="offset points", color="white",
     )  # fmt: skip
-    _finish(axes, f"${_W1}$", f"${_W2}$", data)
+    _label(axes, f"${_W1}$", f"${_W2}$", data)
     axes.grid(visible=False)
     axes.set_aspect("equal")
     return axes
 
 
 def shifted_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw P_t of four weights where some are shifted, on a logarithmic axis.
+    """Plot P_t of four weights against the shift of some of them, on a logarithmic axis.
 
-    **Arguments:** `data` of `studies.liu20.figure_a4a` or `figure_a4b`; the axes to draw in.
+    **Arguments:** `data` of `studies.liu20.figure_a4a` or `figure_a4b`; `axes`, to plot on.
 
     **Returns:** the axes.
 
@@ -118,24 +118,24 @@ def shifted_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     axes.set_ylim(-_DECADES, 2)
     moved = "all weights" if len(data.attrs["moved"]) > 1 else "the uppermost weight"
     signs = "".join("+" if n > 0 else "\N{MINUS SIGN}" for n in data.attrs["normals"])
-    _finish(axes, f"shift of {moved}", r"$\log_{10} P_t$", data, f"normals {signs}, ")
+    _label(axes, f"shift of {moved}", r"$\log_{10} P_t$", data, f"normals {signs}, ")
     axes.legend(frameon=False)
     return axes
 
 
-def stationary(data: "xr.Dataset") -> list[float]:
-    """Give where h₁* = h₁, between points of the grid."""
+def stationary_positions(data: "xr.Dataset") -> list[float]:
+    """List the positions where h₁* = h₁, interpolated between grid points."""
     w, gap = data["w_1"].values, data["optimum"].values - data["w_1"].values
     before = np.flatnonzero((gap[:-1] > 0) & (gap[1:] <= 0))
     return [float(w[i] + (w[i + 1] - w[i]) * gap[i] / (gap[i] - gap[i + 1])) for i in before]
 
 
-def _finish(axes: "Axes", across: str, up: str, data: "xr.Dataset", first: str = "") -> None:
-    said = data.attrs
-    numbers = [", ".join(f"{v:g}" for v in said[name]) for name in ("means", "variances")]
-    title = f"{first}$N = {said['samples']}$, means {numbers[0]}, variances {numbers[1]}"
-    if "seed" in said:
-        title += f", seed {said['seed']}"
+def _label(axes: "Axes", across: str, up: str, data: "xr.Dataset", first: str = "") -> None:
+    attrs = data.attrs
+    numbers = [", ".join(f"{v:g}" for v in attrs[name]) for name in ("means", "variances")]
+    title = f"{first}$N = {attrs['samples']}$, means {numbers[0]}, variances {numbers[1]}"
+    if "seed" in attrs:
+        title += f", seed {attrs['seed']}"
     axes.set(xlabel=across, ylabel=up)
     axes.set_title(title.replace("-", "\N{MINUS SIGN}"), fontsize="medium")
     axes.grid(color="0.9", linewidth=0.6)

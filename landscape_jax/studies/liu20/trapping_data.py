@@ -1,4 +1,4 @@
-"""Figures 4 and A4: the probability of local minima where parallel weights are moved."""
+"""Data of figures 4 and A4: the probability of local minima at moved parallel weights."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,9 +20,10 @@ from landscape_jax.theory.parallel_weights import (
 if TYPE_CHECKING:
     import xarray as xr
 
-Reach = tuple[float, float]
-# Figure 3, on the right: w₁ is active on its right, w₂ on its left.
+_Reach = tuple[float, float]
+# Normals of figure 3, right: w₁ is active on its right, w₂ on its left.
 _TWO = (1, -1)
+# Positions of the four weights of figure A4.
 _FOUR = (0.1, 0.05, 0.0, -0.05)
 
 
@@ -32,18 +33,18 @@ def figure_4a(
     samples: int = 100,
     seed: int = 0,
     points: int = 601,
-    reach: Reach = (0.0, 6.0),
+    reach: _Reach = (0.0, 6.0),
 ) -> "xr.Dataset":
-    """Give the empirical loss (1/N) Σ (q(xᵢ) − yᵢ)² of two weights, w₂ held at 0, against w₁.
+    """Compute the empirical loss (1/N) Σ (q(xᵢ) − yᵢ)² of two weights, w₂ = 0, as a function of w₁.
 
-    **Arguments:** `mixture`, which the samples are drawn from, by default the paper's;
-    `samples`, N, and their `seed`; `points` and the first and last of w₁.
+    **Arguments:** `mixture`, the distribution of the samples, by default the paper's; `samples`, N,
+    and their `seed`; `points`, of w₁; `reach`, the first and the last of them.
 
-    **Returns:** `loss` (w_1), and `optimum` (w_1), the h₁* of the mixture: where it is h₁ the
-    expected loss is stationary.
+    **Returns:** `loss` (w_1), and `optimum` (w_1), the h₁* of the mixture: the expected loss is
+    stationary where h₁* = h₁.
 
-    **Raises:** `ValueError` on no samples, a negative seed, fewer than 3 points, or a range that is
-    not increasing.
+    **Raises:** `ValueError` if there are no samples, the seed is negative, there are fewer than 3
+    points, or the range is not increasing.
 
     Source: LIU, section 7.3 and figure 4(a).
 
@@ -68,7 +69,7 @@ def figure_4a(
     return _labelled(
         {"loss": (("w_1",), _losses(risk, positions)), "optimum": (("w_1",), best[:, 0])},
         {"w_1": axis},
-        {"samples": samples, "seed": seed, **_said(known)},
+        {"samples": samples, "seed": seed, **_mixture_attrs(known)},
     )
 
 
@@ -77,19 +78,19 @@ def figure_4b(
     mixture: Mixture | None = None,
     samples: int = 100,
     points: int = 2401,
-    reach: Reach = (0.0, 6.0),
+    reach: _Reach = (0.0, 6.0),
 ) -> "xr.Dataset":
-    """Give P_t of two weights, w₂ held at 0, against w₁.
+    """Compute P_t of two weights, w₂ = 0, as a function of w₁.
 
-    The paper's curve, which rises to 1, can only be that of the gap of w₁: at w₂ = 0 the gap of w₂
-    alone has probability 0.12, so that with both, as (26) has it, P_t is 4e-6 at most.
+    The paper's curve, which rises to 1, must be that of the gap of w₁ alone: at w₂ = 0 the gap of
+    w₂ has probability 0.12, so that P_t of both gaps, (26), is at most 4e-6.
 
-    **Arguments:** as for `figure_4a`.
+    **Arguments:** as of `figure_4a`.
 
     **Returns:** `probability` (w_1), of the gap of w₁ alone; `of_both` (w_1), of both gaps, (26);
     `optimum` (w_1), h₁*.
 
-    **Raises:** `ValueError` like `figure_4a`.
+    **Raises:** `ValueError` as `figure_4a`.
 
     Source: LIU, section 7.3 and figure 4(b).
 
@@ -113,7 +114,7 @@ def figure_4b(
             "optimum": (("w_1",), one.optimum[:, 0]),
         },
         {"w_1": axis},
-        {"samples": samples, **_said(known)},
+        {"samples": samples, **_mixture_attrs(known)},
     )
 
 
@@ -122,21 +123,21 @@ def figure_4c(
     mixture: Mixture | None = None,
     samples: int = 100,
     points: int = 121,
-    reach_1: Reach = (0.0, 6.0),
-    reach_2: Reach = (-6.0, 0.0),
+    reach_1: _Reach = (0.0, 6.0),
+    reach_2: _Reach = (-6.0, 0.0),
 ) -> "xr.Dataset":
-    """Give P_t of two weights that both move, by both gaps.
+    """Compute P_t of two weights, by both gaps, as a function of both.
 
-    The paper calls it the product of the two for one weight each.  Not quite: with disjoint gaps
-    1 − P_g is 1 − p₁ − p₂, not (1 − p₁)(1 − p₂), and P_t is lower by up to 0.14/N.  Nor at all
-    where w₁ is on the left of w₂: there both weights are active between them.
+    The paper calls it the product of the probabilities for one weight each.  This is not exact:
+    with disjoint gaps 1 − P_g is 1 − p₁ − p₂, not (1 − p₁)(1 − p₂), and P_t is lower by up to
+    0.14/N; and it fails where w₁ is left of w₂, where both weights are active between them.
 
-    **Arguments:** as for `figure_4a`, with a range for each weight.
+    **Arguments:** as of `figure_4a`, with a range for each weight.
 
     **Returns:** `probability` (w_1, w_2), and `distance` (w_1, w_2), ‖h* − h‖, which is 0 at the
     minimum of the expected loss.
 
-    **Raises:** `ValueError` like `figure_4a`.
+    **Raises:** `ValueError` as `figure_4a`.
 
     Source: LIU, section 7.3 and figure 4(c).
 
@@ -157,22 +158,22 @@ def figure_4c(
     return _labelled(
         {name: (("w_1", "w_2"), t.reshape(points, points)) for name, t in tables.items()},
         {"w_1": first, "w_2": second},
-        {"samples": samples, **_said(known)},
+        {"samples": samples, **_mixture_attrs(known)},
     )
 
 
 def figure_a4a(**options: Any) -> "xr.Dataset":
-    """Give P_t of four weights where the uppermost of them, at 0.1, is shifted.
+    """Compute P_t of four weights as a function of a shift of the uppermost, at 0.1.
 
-    **Arguments:** `normals`, see below; `mixture`, `samples`, `points` and `reach`, of the shift,
-    as for `figure_4a`.  The paper says neither the normals nor the range; here all normals are i,
-    and the range is that of figure 4(b).  By all four gaps, P_t stays below 1e-20 here for every
-    choice of normals; by the gap of the shifted weight it rises to 1 if its normal is i.
+    **Arguments:** `normals`, 1 for i or −1 for −i; `mixture`, `samples`, `points` and `reach`, of
+    the shift, as of `figure_4a`.  The paper states neither the normals nor the range; by default
+    all normals are i, and the range is that of figure 4(b).  By all four gaps, P_t is below 1e-20
+    here for all normals; by the gap of the shifted weight it rises to 1 if its normal is i.
 
     **Returns:** `log_probability` (shift), log P_t by all four gaps, (26); `largest` (shift), by
     the largest gap, (E.8); `moved` (shift), by the gaps of the weights that are shifted.
 
-    **Raises:** `ValueError` like `figure_4a`, and on normals that are not four signs.
+    **Raises:** `ValueError` as `figure_4a`, and if the normals are not four signs.
 
     Source: LIU, appendix E.3 and figure A4(a).
 
@@ -187,11 +188,11 @@ def figure_a4a(**options: Any) -> "xr.Dataset":
 
 
 def figure_a4b(**options: Any) -> "xr.Dataset":
-    """Give P_t of four weights, at 0.1, 0.05, 0, −0.05, that are shifted together.
+    """Compute P_t of four weights, at 0.1, 0.05, 0, −0.05, as a function of a common shift.
 
-    With any normal −i, P_t stays below 1e-23 in the range that is the default.
+    If any normal is −i, P_t is below 1e-23 in the default range.
 
-    **Arguments, Returns, Raises:** as for `figure_a4a`.
+    **Arguments, Returns, Raises:** as of `figure_a4a`.
 
     Source: LIU, appendix E.3 and figure A4(b).
 
@@ -212,24 +213,29 @@ def _shifted(
     mixture: Mixture | None = None,
     samples: int = 100,
     points: int = 601,
-    reach: Reach = (0.0, 6.0),
+    reach: _Reach = (0.0, 6.0),
 ) -> "xr.Dataset":
     _check(samples, 0)
     shift = _axis("reach", reach, points)
     known = mixture or Mixture()
     start = jnp.asarray(_FOUR, shift.dtype)
     positions = start + shift[:, None] * jnp.zeros(4, shift.dtype).at[jnp.asarray(moved)].set(1)
-    everything = _trapping(positions, normals, known, samples, None)
-    own = _trapping(positions, normals, known, samples, moved)
+    all_gaps = _trapping(positions, normals, known, samples, None)
+    moved_gaps = _trapping(positions, normals, known, samples, moved)
     logs = {
-        "log_probability": everything.log_probability,
-        "largest": everything.log_largest,
-        "moved": own.log_probability,
+        "log_probability": all_gaps.log_probability,
+        "largest": all_gaps.log_largest,
+        "moved": moved_gaps.log_probability,
     }
     return _labelled(
         {name: (("shift",), values) for name, values in logs.items()},
         {"shift": shift},
-        {"samples": samples, "normals": list(normals), "moved": list(moved), **_said(known)},
+        {
+            "samples": samples,
+            "normals": list(normals),
+            "moved": list(moved),
+            **_mixture_attrs(known),
+        },
     )
 
 
@@ -256,7 +262,7 @@ def _check(samples: int, seed: int) -> None:
         raise ValueError(f"samples is {samples} and seed is {seed}; give at least 1 and 0")
 
 
-def _axis(name: str, reach: Reach, points: int) -> Float[Array, " points"]:
+def _axis(name: str, reach: _Reach, points: int) -> Float[Array, " points"]:
     if points < 3 or not -np.inf < reach[0] < reach[1] < np.inf:
         raise ValueError(
             f"{name} is {reach} in {points} points; give a first and a larger last number, and at "
@@ -265,8 +271,8 @@ def _axis(name: str, reach: Reach, points: int) -> Float[Array, " points"]:
     return jnp.linspace(float(reach[0]), float(reach[1]), points)
 
 
-def _said(mixture: Mixture) -> dict[str, Any]:
-    """Give what a caption has to say of the data."""
+def _mixture_attrs(mixture: Mixture) -> dict[str, Any]:
+    """Return the attributes that describe the data, for captions."""
     return {
         "means": list(mixture.means),
         "variances": list(mixture.variances),
@@ -275,12 +281,12 @@ def _said(mixture: Mixture) -> dict[str, Any]:
 
 
 def _labelled(
-    data: dict[str, Any], axes: dict[str, Float[Array, " points"]], said: dict[str, Any]
+    data: dict[str, Any], axes: dict[str, Float[Array, " points"]], attrs: dict[str, Any]
 ) -> "xr.Dataset":
     import xarray as xr
 
     return xr.Dataset(
         {name: (dims, np.asarray(values)) for name, (dims, values) in data.items()},
         coords={name: np.asarray(axis) for name, axis in axes.items()},
-        attrs=said,
+        attrs=attrs,
     )

@@ -1,9 +1,15 @@
-"""The landscape of one neuron on two samples, with the minima of its cells."""
+"""LIU, figure 2: the landscape of one neuron on two samples, and its minima."""
 
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
+from landscape_jax.networks import TwoLayer
+from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.plots.panels import panels
 
 if TYPE_CHECKING:
@@ -13,23 +19,81 @@ if TYPE_CHECKING:
 _MINIMUM = "#D55E00"
 
 
+def figure_2(*, points: int = 201, reach: float = 2.0) -> "xr.Dataset":
+    """Compute L(w) = ½ Σᵢ ([w·xᵢ]₊ − yᵢ)² on a grid, and which of its points are minima.
+
+    x₁ = (1, 0), x₂ = (0, 1), y₁ = 1 and y₂ = 1 in (a), −1 in (b); z = 1, no bias.  The paper does
+    not state the range of w.
+
+    **Arguments:** `points`, on each axis; `reach`, the largest |w₁| and |w₂|.
+
+    **Returns:** `loss` (y_2, w_1, w_2), and `minimum` (y_2, w_1, w_2), whether the gradient is 0
+    inside a cell (the weights of one activation pattern), where L is convex: at a point, on a line
+    or on a plateau.  The line w₁ = 1 is found only if `points` puts 1 on the axis.
+
+    **Raises:** `ValueError` if there are fewer than 3 points, or the reach is not positive.
+
+    Source: LIU, section 4.2, figure 2 and appendix B.
+
+    ```python
+    >>> both = figure_2(points=5)
+    >>> both.loss.sel(w_1=1, w_2=1).values.tolist()
+    [0.0, 2.0]
+    >>> both.minimum.sum(("w_1", "w_2")).values.tolist()
+    [9, 6]
+
+    ```
+    """
+    import xarray as xr
+
+    if points < 3 or not 0 < reach < np.inf:
+        raise ValueError(
+            f"points is {points} and reach is {reach}; give at least 3 and a positive length"
+        )
+    axis = jnp.linspace(-reach, reach, points)
+    w = jnp.stack(jnp.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    inside = np.asarray((w != 0).all(axis=1))
+    loss, minimum = [], []
+    for second in (1.0, -1.0):
+        value, gradient = _landscape(w, second)
+        loss.append(np.asarray(value).reshape(points, points))
+        minimum.append((inside & np.asarray((gradient == 0).all(axis=1))).reshape(points, points))
+    dims = ("y_2", "w_1", "w_2")
+    return xr.Dataset(
+        {"loss": (dims, np.stack(loss)), "minimum": (dims, np.stack(minimum))},
+        coords={"y_2": [1, -1], "w_1": np.asarray(axis), "w_2": np.asarray(axis)},
+    )
+
+
+@eqx.filter_jit
+def _landscape(
+    w: Float[Array, "points 2"], second: float
+) -> tuple[Float[Array, " points"], Float[Array, "points 2"]]:
+    risk = EmpiricalRisk(jnp.eye(2, dtype=w.dtype), jnp.array([[1.0], [second]], w.dtype))
+
+    def loss(w: Array) -> Array:
+        return risk(TwoLayer(w[None], jnp.ones((1, 1), w.dtype)))
+
+    return jax.vmap(jax.value_and_grad(loss))(w)
+
+
 def two_landscapes(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw the level lines of L(w) for both choices of y₂, in the place of the axes.
+    """Plot the level lines of L(w) for both choices of y₂, in the place of the axes.
 
-    Cells are divided by the two dashed lines, where a sample is on the neuron's edge.  Marked are
-    the minima: a point, lines, and a flat plateau, hatched.
+    Dashed lines are the boundaries of cells, where w·xᵢ = 0.  The minima are marked: a point,
+    lines, and a hatched plateau.
 
-    **Arguments:** `data` of `studies.liu20.figure_2`; the axes, of a grid of a figure.
+    **Arguments:** `data` of `figure_2`; `axes`, of a grid of a figure.
 
-    **Returns:** the axes, left empty.
+    **Returns:** the axes, hidden.
 
-    **Raises:** `ValueError` on axes that belong to no grid.
+    **Raises:** `ValueError` if the axes belong to no grid.
 
     Source: LIU, figure 2.
     """
     parts = panels(axes, 2)
     largest = float(data["loss"].max())
-    levels = largest * np.linspace(0, 1, 31) ** 2  # narrow where the minima are
+    levels = largest * np.linspace(0, 1, 31) ** 2  # dense near the minima
     for letter, part, label in zip("ab", parts, data["y_2"].values, strict=True):
         chosen = data.sel(y_2=label)
         part.contourf(data["w_1"], data["w_2"], chosen["loss"].T, levels=levels, cmap="cividis")

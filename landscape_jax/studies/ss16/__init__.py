@@ -1,5 +1,16 @@
-"""Safran & Shamir 2016: how good the basins are that wide networks start in."""
+"""Safran & Shamir 2016 (SS16): basins of random initializations, and figures 1 to 6.
 
+The basin of an initialization is the closed region of its activation pattern, see `theory.basins`.
+
+- `start_basins`: basin values of random initializations; `shares`, `level_shares`: F_n(ε), the
+  share of them of value at most ε.
+- `theorems`: F_n(ε) beside the bounds of theorems 2, 5, 7 and 8; `basin_shares`: its drawing.
+- `first_layer_descents`: gradient descent of the first layer, beside basin values.
+- `partitions`: data of figures 1 and 2; `plane_regions`, `noisy_regions`: their drawings.
+- `one_neuron`: data of figures 3 to 6; `neuron_minima`, `four_minima`, `surrogate`: their drawings.
+"""
+
+from landscape_jax.names import listing
 from landscape_jax.studies.ss16.basin_shares import basin_shares as basin_shares
 from landscape_jax.studies.ss16.first_layer_descents import Walk as Walk
 from landscape_jax.studies.ss16.first_layer_descents import descended as descended
@@ -28,3 +39,5 @@ from landscape_jax.studies.ss16.theorems import theorem_2 as theorem_2
 from landscape_jax.studies.ss16.theorems import theorem_5 as theorem_5
 from landscape_jax.studies.ss16.theorems import theorem_7 as theorem_7
 from landscape_jax.studies.ss16.theorems import theorem_8 as theorem_8
+
+__dir__ = listing(__name__)

@@ -1,4 +1,4 @@
-"""How often wide networks start in a good basin, against what theorems promise."""
+"""Drawing of F_n, the probability of a good initial basin, beside the bounds of the theorems."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,23 +21,23 @@ _TITLES = {
 _LINES = (
     ("exact", "the proof's event, exactly", _BLUE, "-"),
     ("power_bound", "lower bound in the proof", _GREEN, (0, (1, 1))),
-    ("event_bound", "bound of the mended proof", _GREEN, (0, (1, 1))),
-    ("union_bound", "bound of the mended proof", _GREEN, (0, (1, 1))),
+    ("event_bound", "bound of the corrected proof", _GREEN, (0, (1, 1))),
+    ("union_bound", "bound of the corrected proof", _GREEN, (0, (1, 1))),
     ("bound", "the theorem's lower bound", _RED, (0, (5, 1.5))),
 )
 
 
 def basin_shares(data: "Sequence[xr.Dataset]", axes: "Axes") -> "Axes":
-    """Draw F_n against n by Monte Carlo, with intervals, above its lower bounds, a part a theorem.
+    """Plot estimates of F_n against n, with intervals and lower bounds, a panel for each theorem.
 
-    Bounds below 0 say nothing, and are not drawn.
+    Bounds below 0 are vacuous and not plotted.
 
     **Arguments:** `data`, datasets of `studies.ss16.theorem_2`, `theorem_5`, `theorem_7` or
-    `theorem_8`; the axes, of a grid of a figure.
+    `theorem_8`; `axes`, of a grid of a figure.
 
-    **Returns:** the axes, left empty.
+    **Returns:** the axes, hidden.
 
-    **Raises:** `ValueError` on axes that belong to no grid.
+    **Raises:** `ValueError` if the axes belong to no grid.
 
     Source: SS16, theorems 2, 5, 7 and 8.
     """
@@ -60,7 +60,7 @@ def basin_shares(data: "Sequence[xr.Dataset]", axes: "Axes") -> "Axes":
         part.set_axisbelow(True)
         part.spines[["top", "right"]].set_visible(False)
         part.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.13))
-    parts[0].set_ylabel("share of starts")
+    parts[0].set_ylabel("share of initializations")
     return axes
 
 

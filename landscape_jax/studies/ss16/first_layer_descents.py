@@ -1,4 +1,4 @@
-"""Where descent of the first layer ends, beside the basin values of its starts."""
+"""Gradient descent of the first layer, beside the basin values of its initial points."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,8 +12,9 @@ from jaxtyping import Array, Bool, Float, Int, Scalar
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.precision import times
 from landscape_jax.search import restart
-from landscape_jax.studies.ss16.start_basins import Table, basins_of_starts
+from landscape_jax.studies.ss16.start_basins import AnyArray, basins_of_starts
 from landscape_jax.theory.basins import region_patterns
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Walk(NamedTuple):
-    """What is seen at every step of plain descents, one a leading entry.
+    """When gradient descents leave their basins, one run a leading entry.
 
-    - `left_at`: the first step after which a run is outside the closed region combination of its
-      start, −1 where it never is.
+    - `left_at`: the first step after which a run is outside the closed region of its initial point,
+      −1 if there is none.
     - `lowest`: the least value before that.
     """
 
@@ -33,18 +34,18 @@ class Walk(NamedTuple):
 
 
 class FirstLayer(AbstractObjective):
-    """A risk whose output layer is held as it is: like `freeze`, but each run has its own."""
+    """A risk as a function of the first layer; unlike with `freeze`, each run has its own W2."""
 
     risk: EmpiricalRisk
 
     def __call__(self, params: TwoLayer) -> Scalar:
-        """Give the risk; its gradient with regard to the output layer is 0."""
+        """Return the risk, with gradient 0 in the output layer."""
         return self.risk(eqx.tree_at(lambda net: net.W2, params, jax.lax.stop_gradient(params.W2)))
 
 
 def descended(
-    x: Float[Table, "samples inputs"],
-    y: Float[Table, " labels"],
+    x: Float[AnyArray, "samples inputs"],
+    y: Float[AnyArray, " labels"],
     width: int,
     starts: int = 1000,
     *,
@@ -52,20 +53,20 @@ def descended(
     steps: int = 5000,
     gradient_tolerance: float = 1e-6,
 ) -> "xr.Dataset":
-    """Descend from random starts on the first layer, and say how it compares with their basins.
+    """Run gradient descent of the first layer from random points, beside their basin values.
 
-    The steps are 1/L with L = 2 n σ²/m, σ the largest singular value of x: no more than the inverse
-    of the curvature in any region, so that within one the value never rises.  While a run is in the
-    closed region combination of its start its value is at least the basin value; a run that leaves
-    may end lower, or higher, as kinks can hold it.
+    The step size is 1/L with L = 2 n σ²/m, σ the largest singular value of x: at most the inverse
+    of the largest Hessian eigenvalue in any region, so that within one the value never increases.
+    While a run is in the closed region of its initial point its value is at least the basin value;
+    a run that leaves may end lower, or higher, as it can converge to a kink.
 
-    **Arguments:** `x`, `y`, `width`, `starts`, `seed`: the starts of `basins_of_starts`; `steps`,
-    at most, of each run; `gradient_tolerance`, at which it stops.
+    **Arguments:** `x`, `y`, `width`, `starts`, `seed`: as of `basins_of_starts`; `steps`, the
+    largest number of steps; `gradient_tolerance`, the gradient norm at which a run stops.
 
-    **Returns:** a dataset over `start`: `value` and `gap`, of the basin; `end`, the value where the
-    descent ends; `status`, how; `left_at` and `lowest`, see `Walk`.
+    **Returns:** a dataset over `start`: `value` and `gap`, of the basin; `end`, the final value of
+    descent; `status`, its status; `left_at` and `lowest`, see `Walk`.
 
-    **Raises:** `ValueError` on sizes and data that are not so, and no steps.
+    **Raises:** `ValueError` as `basins_of_starts`, and if there are no steps.
 
     Source: SS16, sections 1 and 4.2.
     """
@@ -75,8 +76,8 @@ def descended(
 
     basins = basins_of_starts(x, y, width, starts, seed=seed)
     data, labels = jnp.asarray(x), jnp.asarray(y)
-    curvature = 2 * width * float(np.linalg.norm(np.asarray(x), 2)) ** 2 / len(y)
-    step = 1 / curvature if curvature > 0 else 1.0
+    largest = 2 * width * float(np.linalg.norm(np.asarray(x), 2)) ** 2 / len(y)
+    step = 1 / largest if largest > 0 else 1.0
     risk = FirstLayer(EmpiricalRisk(data, labels))
     nets = jax.vmap(TwoLayer)(basins.W, basins.v[:, None, :])
     walk = walked(risk, nets, region_patterns(data, basins.W), jnp.asarray(step), steps)
@@ -106,26 +107,25 @@ def walked(
     step: Float[Array, ""],
     steps: int,
 ) -> Walk:
-    """Go plain descents step by step, and see when each leaves the closed regions of its start.
+    """Run gradient descents, and record when each leaves the closed region of its initial point.
 
-    **Arguments:** `risk`; `networks`, the
-    starts, with a leading axis; `patterns`, of `region_patterns`; `step`, times the gradient;
-    `steps`, how many.
+    **Arguments:** `risk`; `networks`, the initial points, with a leading axis; `patterns`, from
+    `region_patterns`; `step`, the step size; `steps`, the number of steps.
     """
     x = risk.risk.x
 
     def one(network: TwoLayer, pattern: Array) -> Walk:
-        def look(i: Array, carry: tuple) -> tuple:
+        def advance(i: Array, carry: tuple) -> tuple:
             net, left_at, lowest = carry
-            product = jnp.matmul(x, net.W1.T, precision=jax.lax.Precision.HIGHEST)
-            inside = jnp.all(jnp.where(pattern, product >= 0, product <= 0))
+            heights = times(x, net.W1.T)
+            inside = jnp.all(jnp.where(pattern, heights >= 0, heights <= 0))
             left_at = jnp.where((left_at < 0) & ~inside, i, left_at)
-            value, slope = jax.value_and_grad(risk)(net)
+            value, gradient = jax.value_and_grad(risk)(net)
             lowest = jnp.where(left_at < 0, jnp.minimum(lowest, value), lowest)
-            net = jax.tree.map(lambda leaf, rise: leaf - step * rise, net, slope)
+            net = jax.tree.map(lambda leaf, slope: leaf - step * slope, net, gradient)
             return net, left_at, lowest
 
-        begin = (network, jnp.asarray(-1), jnp.asarray(jnp.inf, x.dtype))
-        return Walk(*jax.lax.fori_loop(0, steps + 1, look, begin)[1:])
+        initial = (network, jnp.asarray(-1), jnp.asarray(jnp.inf, x.dtype))
+        return Walk(*jax.lax.fori_loop(0, steps + 1, advance, initial)[1:])
 
     return jax.vmap(one)(networks, patterns)

@@ -1,10 +1,10 @@
-"""The loss of one neuron of two inputs with four minima, as a surface and as level lines."""
+"""Drawing of figure 4: the loss of one neuron of two inputs with four minima."""
 
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from landscape_jax.plots.panels import emptied
+from landscape_jax.plots.panels import hide_axes
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -15,17 +15,17 @@ _MARKS = ("#0072B2", "#009E73", "#009E73", "#D55E00")
 
 
 def four_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw the loss over the plane, (a) as a surface, (b) by level lines with its four minima.
+    """Plot the loss over the plane, (a) as a surface, (b) by level lines with its four minima.
 
-    **Arguments:** `data` of `studies.ss16.figure_4`; the axes, of a grid of a figure.
+    **Arguments:** `data` of `studies.ss16.figure_4`; `axes`, of a grid of a figure.
 
-    **Returns:** the axes, left empty.
+    **Returns:** the axes, hidden.
 
-    **Raises:** `ValueError` on axes that belong to no grid.
+    **Raises:** `ValueError` if the axes belong to no grid.
 
     Source: SS16, figure 4.
     """
-    figure, place = emptied(axes)
+    figure, place = hide_axes(axes)
     first, second = place.subgridspec(1, 2)
     surface = cast("Axes3D", figure.add_subplot(first, projection="3d"))
     levels = figure.add_subplot(second)

@@ -1,30 +1,32 @@
-"""F_n(ε) over widths: how often a random start lies in a basin of value at most ε."""
+"""F_n(ε) over widths: the probability of an initial basin of value at most ε."""
 
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from landscape_jax.studies.ss16.shares import share_at_most
-from landscape_jax.studies.ss16.start_basins import Basins, basins_of_starts, value_at_zero
+from landscape_jax.studies.ss16.start_basins import (
+    AnyArray,
+    Basins,
+    basins_of_starts,
+    value_at_zero,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
-Table = Array | np.ndarray
-# Called with the width, how many of its starts are done, and of how many.
+# Called with the width, the number of its starts done, and the number of all of them.
 Progress = Callable[[int, int, int], None]
-QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
-# Of the value at W = 0.
+_QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
+# Default levels, relative to the value at W = 0.
 _SHARES = (0.01, 0.1, 0.5)
 
 
-def default_levels(y: Float[Table, " labels"]) -> tuple[float, ...]:
-    """Give the ε that are looked at where none are given: 0.01, 0.1 and 0.5 of (1/m) Σ y².
-
-    They are rounded to four digits.  See `value_at_zero`.
+def default_levels(y: Float[AnyArray, " labels"]) -> tuple[float, ...]:
+    """Return the default levels ε: 0.01, 0.1 and 0.5 times `value_at_zero`, to four digits.
 
     ```python
     >>> import numpy as np
@@ -38,8 +40,8 @@ def default_levels(y: Float[Table, " labels"]) -> tuple[float, ...]:
 
 
 def distribution(
-    x: Float[Table, "samples inputs"],
-    y: Float[Table, " labels"],
+    x: Float[AnyArray, "samples inputs"],
+    y: Float[AnyArray, " labels"],
     widths: Sequence[int],
     starts: int = 1000,
     *,
@@ -48,19 +50,20 @@ def distribution(
     tolerance: float | None = None,
     progress: Progress | None = None,
 ) -> "xr.Dataset":
-    """Estimate F_n(ε), the probability of a start in a basin of value at most ε, over widths.
+    """Estimate F_n(ε), the probability of an initial basin of value at most ε, over widths.
 
-    The network is q(x) = Σᵢ vᵢ [wᵢ·x]₊.  A start has each wᵢ uniform on the unit sphere and v
-    uniform in {−1, 1}ⁿ, fixed from then on.  Its basin value is the least (1/m) Σ_t (q(x_t) − y_t)²
-    in the closure of its region combination, and known with bounds from both sides, of which the
-    lower one may be for bounded weights only (`everywhere`).
+    The network is q(x) = Σᵢ vᵢ [wᵢ·x]₊.  An initialization (start) has each wᵢ uniform on the unit
+    sphere and v uniform in {−1, 1}ⁿ, which stays fixed.  Its basin value, the least
+    (1/m) Σ_t (q(x_t) − y_t)² in the closed region of its activation pattern, is known between two
+    bounds, of which the lower one may hold for bounded weights only (`everywhere`).
 
     **Arguments:**
 
     - `x`, (m, d), one sample a row, a bias as a column of ones; `y`, (m,).
-    - `widths`: n, different whole numbers; `starts`, of each, drawn as in `basins_of_starts`.
-    - `seed`: of all starts.
-    - `eps`: ε, different numbers of at least 0; `default_levels` where left out.
+    - `widths`: n, different integers; `starts`: the number of initializations of each width, drawn
+      as in `basins_of_starts`.
+    - `seed`: of all initializations.
+    - `eps`: ε, different numbers of at least 0; `default_levels` if omitted.
     - `tolerance`: on the gaps, relative to (1/m) Σ y², see `basin_values`.
     - `progress`: called with the width, the number of its starts done, and of all.
 
@@ -68,15 +71,16 @@ def distribution(
 
     - `value`, `gap`, `solved`, `bounded`, `everywhere` (width, start): see `Basins`.
     - `share`, `share_low`, `share_high`, `undecided` (width, eps): F_n(ε), its 95 % interval, and
-      how many starts the bounds leave open, which widen it: see `share_at_most`.
-    - `quantiles` (width, quantile): of `value`, linear between neighbours; the basin values' own
+      the number of starts that the bounds leave undecided, which widen it: see `share_at_most`.
+    - `quantiles` (width, quantile): of `value`, linearly interpolated; those of the basin values
       are lower by at most `worst_gap` (width).
 
-    Where `everywhere` is false, gap and interval are about the least value over weights of bounded
-    size, far beyond those found (see `theory.basins.BasinValues.reach`): that no larger weights are
-    better is not proven.
+    Where `everywhere` is false, gap and interval refer to the least value over bounded weights,
+    with a bound far beyond those found (see `theory.basins.BasinValues.reach`): that no larger
+    weights are better is not proven.
 
-    **Raises:** `ValueError` on sizes, levels and data that are not so.
+    **Raises:** `ValueError` if a width, a level or the number of starts is out of range or
+    repeated, or the data are not as described.
 
     Source: SS16, definitions 7–9, sections 4.2 and 5, eq. 3.
 
@@ -107,10 +111,10 @@ def distribution(
 
 
 def to_json(found: "xr.Dataset", *, eps_names: Sequence[str] | None = None) -> dict[str, Any]:
-    """Give what `landscape-jax basins --json` writes of a distribution.
+    """Return a distribution as the JSON value that `landscape-jax basins --json` writes.
 
-    **Arguments:** `found`, of `distribution`; `eps_names`, what each ε is called, the shortest
-    decimals where left out.
+    **Arguments:** `found`, from `distribution`; `eps_names`, the names of the ε, by default their
+    shortest decimals.
 
     **Returns:** `{"rows": [{width, starts, share_below: {eps: [estimate, low, high]}, quantiles:
     {0, 0.1, 0.5, 0.9, 1}, worst_gap}]}`.
@@ -120,7 +124,7 @@ def to_json(found: "xr.Dataset", *, eps_names: Sequence[str] | None = None) -> d
     for width in found.width.values.tolist():
         row = found.sel(width=width)
         ends = np.stack([row[f"share{end}"] for end in ("", "_low", "_high")], axis=1).tolist()
-        quantiles = zip(QUANTILES, row.quantiles.values.tolist(), strict=True)
+        quantiles = zip(_QUANTILES, row.quantiles.values.tolist(), strict=True)
         rows.append(
             {
                 "width": width,
@@ -140,7 +144,7 @@ def _check(name: str, given: Sequence, good: bool) -> None:
 
 
 def _labelled(
-    found: list[Basins], widths: Sequence[int], levels: Sequence[float], said: dict[str, Any]
+    found: list[Basins], widths: Sequence[int], levels: Sequence[float], attrs: dict[str, Any]
 ) -> "xr.Dataset":
     import xarray as xr
 
@@ -153,7 +157,7 @@ def _labelled(
         table = [[float(getattr(s.share, end)) for s in row] for row in shares]
         tables[name] = (("width", "eps"), np.array(table))
     undecided = [[s.undecided for s in row] for row in shares]
-    quantiles = [np.quantile(b.value, QUANTILES) for b in found]
+    quantiles = [np.quantile(b.value, _QUANTILES) for b in found]
     return xr.Dataset(
         tables
         | {
@@ -161,6 +165,6 @@ def _labelled(
             "quantiles": (("width", "quantile"), np.stack(quantiles)),
             "worst_gap": ("width", np.array([b.gap.max() for b in found])),
         },
-        coords={"width": np.array(widths), "eps": np.array(levels), "quantile": list(QUANTILES)},
-        attrs=said,
+        coords={"width": np.array(widths), "eps": np.array(levels), "quantile": list(_QUANTILES)},
+        attrs=attrs,
     )

@@ -1,4 +1,4 @@
-"""The loss of one neuron of one input, with its good and its bad minimum."""
+"""Drawing of figures 3 and 6: the loss of one neuron of one input, with its two minima."""
 
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ _DARK, _GOOD, _BAD = "#000000", "#0072B2", "#D55E00"
 
 
 def neuron_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw E(w) with both minima marked.
+    """Plot E(w) with both minima marked.
 
-    **Arguments:** `data` of `studies.ss16.figure_3` or `figure_6`; the axes to draw in.
+    **Arguments:** `data` of `studies.ss16.figure_3` or `figure_6`; `axes`, to plot on.
 
     **Returns:** the axes.
 
@@ -38,7 +38,7 @@ def neuron_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
 
 def _digits(value: float) -> str:
-    """Give a value so that it is seen on which side of ⅛ it is, which is what SS16 speaks of."""
+    """Format a value, near ⅛ as the difference from ⅛, with which SS16 compares it."""
     off = 0.125 - value
     if not 0 < abs(off) < 1e-5:
         return f"{value:.4g}"

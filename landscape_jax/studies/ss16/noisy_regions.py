@@ -1,10 +1,10 @@
-"""Regions of two samples, and of clusters around them, with the noisy ones between."""
+"""Drawing of figure 2: regions of two samples, and noisy regions of clusters around them."""
 
 import math
 from typing import TYPE_CHECKING
 
 from landscape_jax.plots.panels import panels
-from landscape_jax.studies.ss16.plane_regions import LINES, frame, halfplane_line
+from landscape_jax.studies.ss16.plane_regions import LINE_COLOURS, halfplane_line, set_weight_plane
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def noisy_regions(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw the regions of the centres, and beside them those of the clusters' samples.
+    """Plot the regions of the centres, and beside them those of the clusters' samples.
 
-    The wedges are the noisy regions: there a ball of samples may be on both sides of the neuron.
+    The wedges are the noisy regions, where the hyperplane of a neuron meets the ball of a cluster.
 
-    **Arguments:** `data` of `studies.ss16.figure_2`; the axes, of a grid of a figure.
+    **Arguments:** `data` of `studies.ss16.figure_2`; `axes`, of a grid of a figure.
 
-    **Returns:** the axes, left empty.
+    **Returns:** the axes, hidden.
 
-    **Raises:** `ValueError` on axes that belong to no grid.
+    **Raises:** `ValueError` if the axes belong to no grid.
 
     Source: SS16, figure 2.
     """
@@ -29,19 +29,21 @@ def noisy_regions(data: "xr.Dataset", axes: "Axes") -> "Axes":
     left, right = panels(axes, 2)
     for j, centre in enumerate(data["centre"].values):
         name = f"({centre[0]:g}, {centre[1]:g})".replace("-", "\N{MINUS SIGN}")
-        halfplane_line(centre, left, LINES[j], rf"$w \cdot c_{j + 1} = 0$, $c_{j + 1} =$ {name}")
+        halfplane_line(
+            centre, left, LINE_COLOURS[j], rf"$w \cdot c_{j + 1} = 0$, $c_{j + 1} =$ {name}"
+        )
         normal = math.degrees(math.atan2(centre[1], centre[0]))
         half = math.degrees(float(data["angle"][j]))
         for side in (90, 270):
             wedge = Wedge(
-                (0, 0), 5, normal + side - half, normal + side + half, color=LINES[j],
+                (0, 0), 5, normal + side - half, normal + side + half, color=LINE_COLOURS[j],
                 alpha=0.22, linewidth=0, label=f"noisy at $c_{j + 1}$" if side == 90 else None,
             )  # fmt: skip
             right.add_patch(wedge)
         for sample in data["x"].values[j]:
-            halfplane_line(sample, right, LINES[j], None, arrow=False)
+            halfplane_line(sample, right, LINE_COLOURS[j], None, arrow=False)
     for part, title in ((left, "(a) the centres alone"), (right, "(b) clusters around them")):
-        frame(part)
+        set_weight_plane(part)
         part.set_title(title, fontsize="medium")
         part.legend(loc="upper center", bbox_to_anchor=(0.5, -0.13), frameon=False)
     right.set_ylabel("")

@@ -1,4 +1,4 @@
-"""Figures 3 to 6: the losses of one neuron with two minima, of ReLUs and of sigmoids."""
+"""Data of figures 3 to 6: losses of one ReLU or sigmoid neuron with two minima."""
 
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 
 def figure_3(*, epsilon: float = 0.1, points: int = 601) -> "xr.Dataset":
-    """Give E(w) of a ReLU neuron on section 8.1's samples, and its two minima.
+    """Compute E(w) of a ReLU neuron on section 8.1's samples, and its two minima.
 
     **Arguments:** `epsilon`, ε, 0 < ε < ½; `points` of w ∈ [−2, 2].
 
     **Returns:** `loss` (w); `place` and `value` (minimum), the good one first.
 
-    **Raises:** `ValueError` on an ε out of range (of `relu_pair`), or fewer than 3 points.
+    **Raises:** `ValueError` if ε is out of range (from `relu_pair`), or there are fewer than 3
+    points.
 
     Source: SS16, section 8.1 and figure 3.
 
@@ -41,13 +42,13 @@ def figure_3(*, epsilon: float = 0.1, points: int = 601) -> "xr.Dataset":
 
 
 def figure_4(*, epsilon: float = 0.1, points: int = 121) -> "xr.Dataset":
-    """Give the loss of a ReLU neuron on two copies of section 8.1's samples, and its four minima.
+    """Compute the loss of a ReLU neuron on two copies of section 8.1's samples, and its minima.
 
-    **Arguments:** as for `figure_3`, `points` of each axis.
+    **Arguments:** as of `figure_3`, with `points` on each axis.
 
     **Returns:** `loss` (w_1, w_2); `place` (minimum, axis) and `value` (minimum), lowest first.
 
-    **Raises:** `ValueError` like `figure_3`.
+    **Raises:** `ValueError` as `figure_3`.
 
     Source: SS16, theorem 1 and figure 4.
 
@@ -76,13 +77,14 @@ def figure_4(*, epsilon: float = 0.1, points: int = 121) -> "xr.Dataset":
 
 
 def figure_5(*, epsilons: tuple[float, ...] = (0.05, 0.025), points: int = 301) -> "xr.Dataset":
-    """Give L₂(w) of a sigmoid neuron on section 8.2's second sample, and its surrogate 2ε(1 + w)².
+    """Compute L₂(w) of a sigmoid neuron on section 8.2's second sample, and 2ε(1 + w)².
 
     **Arguments:** `epsilons`, ε; `points` of w ∈ [−1.5, 0.5].
 
     **Returns:** `loss` and `surrogate` (epsilon, w).
 
-    **Raises:** `ValueError` on an ε out of range (of `sigmoid_pair`), or fewer than 3 points.
+    **Raises:** `ValueError` if ε is out of range (from `sigmoid_pair`), or there are fewer than 3
+    points.
 
     Source: SS16, section 8.2, lemma 8 and figure 5.
 
@@ -108,15 +110,15 @@ def figure_5(*, epsilons: tuple[float, ...] = (0.05, 0.025), points: int = 301) 
 
 
 def figure_6(*, epsilon: float = 0.025, points: int = 601) -> "xr.Dataset":
-    """Give E(w) of a sigmoid neuron on section 8.2's samples, and its two minima.
+    """Compute E(w) of a sigmoid neuron on section 8.2's samples, and its two minima.
 
-    The bad minimum is below ⅛, not above as the paper says; see `sigmoid_pair`.
+    The bad minimum is below ⅛, not above as the paper states; see `sigmoid_pair`.
 
     **Arguments:** `epsilon`, ε, from 1e-6 to 0.12; `points` of w ∈ [−1.5, 0.5].
 
     **Returns:** `loss` (w); `place` and `value` (minimum), the good one first.
 
-    **Raises:** `ValueError` like `figure_5`.
+    **Raises:** `ValueError` as `figure_5`.
 
     Source: SS16, section 8.2 and figure 6.
 

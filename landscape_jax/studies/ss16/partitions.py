@@ -1,4 +1,4 @@
-"""Figures 1 and 2: how samples cut the plane of a neuron's weights into regions."""
+"""Data of figures 1 and 2: regions into which samples cut the plane of a neuron's weights."""
 
 import math
 from typing import TYPE_CHECKING
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _SAMPLES = ((1.5, 0.5), (-1.0, 2.0), (-1.0, -1.0))
-# The paper says only on which side of x₂ its neurons are; these are in three different regions.
+# The paper states only the sides of x₂ that its neurons are on; these are in three regions.
 _NEURONS = ((0.6, 1.5), (-1.3, 0.7), (1.1, -1.3))
 _CENTRES = ((1.0, 1.0), (-2.0, 0.5))
 
 
 def figure_1() -> "xr.Dataset":
-    """Give three samples, whose lines w·x_t = 0 cut the plane into 6 regions, and three neurons.
+    """Return three samples, whose lines w·x_t = 0 cut the plane into 6 regions, and three neurons.
 
-    **Returns:** `x` (sample, axis); `W` (neuron, axis); `active` (sample, neuron), the region
-    combination: x₂ activates w₁ and w₂, not w₃.
+    **Returns:** `x` (sample, axis); `W` (neuron, axis); `active` (sample, neuron), the activation
+    pattern: x₂ activates w₁ and w₂, not w₃.
 
     Source: SS16, figure 1.
 
@@ -44,18 +44,18 @@ def figure_1() -> "xr.Dataset":
 
 
 def figure_2(*, ratio: float = 0.25, per_cluster: int = 6, seed: int = 0) -> "xr.Dataset":
-    """Give two samples, and clusters of samples around them with their noisy regions.
+    """Return two samples, and clusters of samples around them with their noisy regions.
 
-    A weight vector is noisy where samples of a cluster's ball may be on both sides of its line:
+    A weight vector is noisy if its hyperplane meets the ball of a cluster:
     |w·cⱼ| ≤ δⱼ‖w‖, a double wedge of half angle arcsin(δⱼ/‖cⱼ‖) around the line w·cⱼ = 0.
 
-    **Arguments:** `ratio`, δⱼ/‖cⱼ‖, which the paper does not say; `per_cluster`, samples in each,
-    on their ball's edge, where they fill the wedge best; `seed`, of their places.
+    **Arguments:** `ratio`, δⱼ/‖cⱼ‖, which the paper does not state; `per_cluster`, samples in each,
+    on the boundary of the ball, where they best fill the wedge; `seed`, of their positions.
 
     **Returns:** `centre` (cluster, axis); `x` (cluster, sample, axis); `angle` (cluster), the half
     angle in radians.
 
-    **Raises:** `ValueError` unless 0 < ratio < 1 and there are samples.
+    **Raises:** `ValueError` unless 0 < ratio < 1 and `per_cluster` ≥ 1.
 
     Source: SS16, figure 2 and section 6.2.
 

@@ -1,4 +1,4 @@
-"""How samples cut the plane of a neuron's weights into regions."""
+"""Drawing of figure 1: the regions into which samples cut the plane of a neuron's weights."""
 
 from typing import TYPE_CHECKING
 
@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-# Okabe & Ito's colours, which every kind of colour vision tells apart.
-LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+# Okabe & Ito's palette for all kinds of colour vision.
+LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _MARKS = ("o", "s", "^")
 _REACH = 2.2
 
 
 def region_partition(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw the lines w·x_t = 0, each with the side on which its sample is active, and the neurons.
+    """Plot the lines w·x_t = 0, each with an arrow to its active side, and the neurons.
 
-    The regions that hold neurons, together the region combination, are tinted.
+    The regions that contain neurons, together the activation pattern, are shaded.
 
-    **Arguments:** `data` of `studies.ss16.figure_1`; the axes to draw in.
+    **Arguments:** `data` of `studies.ss16.figure_1`; `axes`, to plot on.
 
     **Returns:** the axes.
 
@@ -35,7 +35,7 @@ def region_partition(data: "xr.Dataset", axes: "Axes") -> "Axes":
     for t, sample in enumerate(x):
         name = f"({sample[0]:g}, {sample[1]:g})".replace("-", "\N{MINUS SIGN}")
         label = rf"$w \cdot x_{t + 1} = 0$, $x_{t + 1} =$ {name}"
-        halfplane_line(sample, axes, LINES[t], label)
+        halfplane_line(sample, axes, LINE_COLOURS[t], label)
     for i, (first, second) in enumerate(W):
         active = ", ".join(f"$x_{t + 1}$" for t in np.flatnonzero(data["active"].values[:, i]))
         axes.plot(
@@ -43,7 +43,7 @@ def region_partition(data: "xr.Dataset", axes: "Axes") -> "Axes":
             label=f"$w_{i + 1}$, active on {active}",
         )  # fmt: skip
         axes.annotate(f"$w_{i + 1}$", (first, second), xytext=(6, 4), textcoords="offset points")
-    frame(axes)
+    set_weight_plane(axes)
     axes.set_title(f"{len(x)} samples, {2 * len(x)} regions", fontsize="medium")
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
     return axes
@@ -52,7 +52,7 @@ def region_partition(data: "xr.Dataset", axes: "Axes") -> "Axes":
 def halfplane_line(
     sample: np.ndarray, axes: "Axes", colour: str, label: str | None, *, arrow: bool = True
 ) -> None:
-    """Draw w·x = 0, and an arrow to the side where w·x > 0."""
+    """Plot w·x = 0, and an arrow to the side where w·x > 0."""
     normal = sample / np.linalg.norm(sample)
     along = np.array([-normal[1], normal[0]])
     ends = np.stack([-4 * along, 4 * along])
@@ -63,8 +63,8 @@ def halfplane_line(
         axes.annotate("", (across, up), (x, y), arrowprops={"arrowstyle": "->", "color": colour})
 
 
-def frame(axes: "Axes") -> None:
-    """Give the axes of a weight plane the same range and scale."""
+def set_weight_plane(axes: "Axes") -> None:
+    """Set range, scale and labels of the axes of a weight plane."""
     axes.set(
         xlim=(-_REACH, _REACH), ylim=(-_REACH, _REACH), aspect="equal",
         xlabel="weight of the first input", ylabel="weight of the second input",

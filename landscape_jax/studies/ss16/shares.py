@@ -1,4 +1,4 @@
-"""Which share of values is at most a level, where each value is known between two bounds only."""
+"""The share of values at most a level, for values that are known between two bounds."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ from landscape_jax.theory.overspecification import Share, clopper_pearson
 class DecidedShare(NamedTuple):
     """The share of values at most a level, with an interval that undecided values widen.
 
-    - `share`: an estimate and its interval: the estimate counts the values that are at most the
-      level for certain; the interval's lower end takes all undecided ones as above, its upper end
-      all of them as at most the level.
-    - `below`, `undecided`: how many are at most the level for certain, and how many may be.
+    - `share`: an estimate and its interval: the estimate counts the values proven to be at most the
+      level; the interval's lower end counts all undecided ones as above, its upper end as at most
+      the level.
+    - `below`, `undecided`: the numbers of values proven to be at most the level, and undecided.
     """
 
     share: Share
@@ -29,18 +29,18 @@ def share_at_most(
     *,
     confidence: float = 0.95,
 ) -> DecidedShare:
-    """Give the share of values at most a level, with its Clopper–Pearson interval.
+    """Compute the share of values at most a level, with its Clopper–Pearson interval.
 
-    A value is known to be between value − gap and value.  It counts where value ≤ level, it does
-    not where value − gap > level, and else it is undecided: whatever it is, the interval covers
-    the probability as often as the confidence says.
+    The true value is between value − gap and value.  It counts if value ≤ level, does not count if
+    value − gap > level, and is undecided otherwise.  The interval covers the probability with at
+    least the given confidence, whatever the undecided values are.
 
     **Arguments:** `value`, upper bounds, and `gap` ≥ 0, both (starts,); `level`, finite;
     `confidence`, between 0 and 1.
 
     **Returns:** a `DecidedShare`.
 
-    **Raises:** `ValueError` where there are no values, or bounds or level are NaN.
+    **Raises:** `ValueError` if there are no values, or a bound or the level is NaN.
 
     Source: SS16, F_n of definition 9; Clopper and Pearson 1934.
 

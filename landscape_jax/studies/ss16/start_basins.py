@@ -1,4 +1,4 @@
-"""The basin values of random starts, chunk by chunk, each with bounds that hold."""
+"""Basin values of random initializations, in chunks, each between proven bounds."""
 
 import math
 from collections.abc import Callable
@@ -12,23 +12,23 @@ from jaxtyping import Array, Bool, Float
 from landscape_jax.theory.basins import BasinValues, basin_values, region_patterns
 from landscape_jax.theory.overspecification import initial_weights
 
-Table = Array | np.ndarray
-# Called with the number of starts that are done.
-Progress = Callable[[int], None]
-# Starts in one call: a progress bar moves several times, and a call is well above its overhead.
+AnyArray = Array | np.ndarray
+# Called with the number of starts done.
+_Progress = Callable[[int], None]
+# Starts in one call: enough to hide its overhead, few enough for a progress bar.
 _CHUNK = 512
 
 
 class Basins(NamedTuple):
-    """The basins of random starts, one a leading entry.
+    """The basins of random initializations, one a leading entry.
 
-    - `W`, (starts, n, d), and `v`, (starts, n): the starts.
-    - `value`, `gap`: the least loss over all weights of the region that are within reach (see
-      `theory.basins.BasinValues.reach`) is between value − gap and value.
-    - `everywhere`: whether that is the whole region, and so the basin value; else weights are
-      bounded, by much more than those found.
-    - `solved`: whether the gap is as small as was asked for, everywhere; `bounded`: whether it is,
-      for bounded weights only.
+    - `W`, (starts, n, d), and `v`, (starts, n): the initializations.
+    - `value`, `gap`: the least loss over all weights of the closed region that are within reach
+      (see `theory.basins.BasinValues.reach`) is between value − gap and value.
+    - `everywhere`: whether this is the whole closed region, so that it is the basin value;
+      otherwise weights are bounded, far beyond those found.
+    - `solved`: whether the gap is within tolerance and `everywhere` holds; `bounded`: whether it is
+      within tolerance for bounded weights only.
     """
 
     W: Float[Array, "starts width inputs"]
@@ -40,10 +40,10 @@ class Basins(NamedTuple):
     everywhere: Bool[np.ndarray, " starts"]
 
 
-def value_at_zero(y: Float[Table, " labels"]) -> float:
-    """Give (1/m) Σ y², the value at W = 0, which no basin's value exceeds.
+def value_at_zero(y: Float[AnyArray, " labels"]) -> float:
+    """Compute (1/m) Σ y², the value at W = 0, an upper bound on all basin values.
 
-    **Raises:** `ValueError` where it is not finite.
+    **Raises:** `ValueError` if it is not finite.
 
     Source: SS16, corollary 2.
 
@@ -61,28 +61,29 @@ def value_at_zero(y: Float[Table, " labels"]) -> float:
 
 
 def basins_of_starts(
-    x: Float[Table, "samples inputs"],
-    y: Float[Table, " labels"],
+    x: Float[AnyArray, "samples inputs"],
+    y: Float[AnyArray, " labels"],
     width: int,
     starts: int,
     *,
     seed: int = 0,
     tolerance: float | None = None,
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
 ) -> Basins:
-    """Draw random starts of one width, and bound their basin values.
+    """Draw random initializations of one width, and compute bounds on their basin values.
 
-    Start i of width n is drawn by `fold_in(fold_in(key(seed), n), i)`, so that neither other widths
-    nor more starts change it.  Where the solver fails altogether, what is known of every basin is
-    left: its value is at most (1/m) Σ y², that of W = 0, and at least 0.
+    Initialization i of width n is drawn with `fold_in(fold_in(key(seed), n), i)`, so that it does
+    not depend on other widths or on `starts`.  If the solver fails, the trivial bounds are
+    returned: 0 and (1/m) Σ y², the value of W = 0.
 
-    **Arguments:** `x`, (m, d), and `y`, (m,), see `basin_values`; `width`, n; `starts`, how many;
-    `seed`; `tolerance`, on the gap, see `basin_values`; `progress`, called with the number of
-    starts done.
+    **Arguments:** `x`, (m, d), and `y`, (m,), see `basin_values`; `width`, n; `starts`, the number
+    of initializations; `seed`; `tolerance`, on the gap, see `basin_values`; `progress`, called with
+    the number of starts done.
 
     **Returns:** `Basins`.
 
-    **Raises:** `ValueError` on sizes and data that are not so.
+    **Raises:** `ValueError` if the width, the number of starts or the seed is out of range, or the
+    data are not as described.
 
     Source: SS16, sections 3.2, 4.2 and 5.
     """
@@ -116,16 +117,16 @@ def basins_of_starts(
 
 
 def _chunks(starts: int) -> list[np.ndarray]:
-    """Give the starts of each call, all calls of one shape: the last start may be repeated."""
+    """List the start indices of each call, all of one shape: the last index may be repeated."""
     count = -(-starts // _CHUNK)
     size = -(-starts // count)
     return list(np.minimum(np.arange(count * size), starts - 1).reshape(count, size))
 
 
 def _solved(x: Array, y: Array, W: Array, v: Array, tolerance: float | None) -> BasinValues:
-    """Solve one chunk in the shape of the next power of two of neurons, which compiles seldom.
+    """Solve one chunk, padded to a power of two of neurons, so that few shapes are compiled.
 
-    The neurons that are put in are active nowhere, and so have no part in the loss.
+    The added neurons are active nowhere, and so do not enter the loss.
     """
     patterns = region_patterns(x, W)
     idle = (1 << (W.shape[1] - 1).bit_length()) - W.shape[1]

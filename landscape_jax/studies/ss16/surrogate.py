@@ -1,4 +1,4 @@
-"""A loss beside the quadratic that stands for it where ε is small."""
+"""Drawing of figure 5: a loss beside its quadratic surrogate for small ε."""
 
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,13 @@ _LOSS, _SURROGATE = "#009E73", "#D55E00"
 
 
 def surrogate(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Draw L₂(w) and 2ε(1 + w)², side by side for each ε.
+    """Plot L₂(w) and 2ε(1 + w)², a panel for each ε.
 
-    **Arguments:** `data` of `studies.ss16.figure_5`; the axes, of a grid of a figure.
+    **Arguments:** `data` of `studies.ss16.figure_5`; `axes`, of a grid of a figure.
 
-    **Returns:** the axes, left empty.
+    **Returns:** the axes, hidden.
 
-    **Raises:** `ValueError` on axes that belong to no grid.
+    **Raises:** `ValueError` if the axes belong to no grid.
 
     Source: SS16, figure 5.
     """

@@ -1,5 +1,14 @@
-"""Kawaguchi & Kaelbling 2020 (KK20): what an added exponential neuron does to local minima."""
+"""Kawaguchi & Kaelbling 2020 (KK20): added exponential neurons and local minima.
 
+The neuron-augmented objective L̃(θ, a, b, w) is the risk of f(x; θ) + a exp(w·x + b), plus λa².
+
+- `at_point`: checks of theorems 1 and 2 at a point, and L̃ at a fixed network (theorem 4).
+- `least_value`: the infimum of the risk over all functions, which theorem 1 compares with.
+- `pgb`: the perturbable-gradient-basis condition of theorem 3.
+- `examples`: examples 1 to 7.
+"""
+
+from landscape_jax.names import listing
 from landscape_jax.theory.added_neurons.at_point import AtNetwork as AtNetwork
 from landscape_jax.theory.added_neurons.at_point import AugmentedCheck as AugmentedCheck
 from landscape_jax.theory.added_neurons.at_point import Check as Check
@@ -22,3 +31,5 @@ from landscape_jax.theory.added_neurons.pgb import composed_added as composed_ad
 from landscape_jax.theory.added_neurons.pgb import composed_risk as composed_risk
 from landscape_jax.theory.added_neurons.pgb import pgb_test as pgb_test
 from landscape_jax.theory.added_neurons.pgb import unchanging as unchanging
+
+__dir__ = listing(__name__)

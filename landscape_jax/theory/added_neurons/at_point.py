@@ -1,4 +1,4 @@
-"""Theorems 1 and 2 of KK20 at a point of the neuron-augmented objective."""
+"""Checks of KK20's theorems 1, 2 and 4 at a point of the neuron-augmented objective."""
 
 from typing import NamedTuple
 
@@ -10,35 +10,36 @@ from jaxtyping import Array, Bool, PyTree, Scalar
 
 from landscape_jax.objectives import AbstractObjective, Augmented, NeuronAugmented
 from landscape_jax.objectives.augmented import distinct_inputs
-from landscape_jax.objectives.base import Ground, Known
+from landscape_jax.objectives.base import Known
+from landscape_jax.objectives.protocols import Ground
 from landscape_jax.theory.added_neurons.least_value import least_value
 
 
 class Check(NamedTuple):
-    """A number, what it is compared to, and whether it is at most that (NaN is not)."""
+    """A number and its upper bound; the check fails if the number is above the bound or NaN."""
 
     value: float
     bound: float
 
     @property
     def holds(self) -> bool:
-        """Whether the number is at most its bound."""
+        """Whether the number is at most its bound (NaN is not)."""
         return self.value <= self.bound
 
 
 class AugmentedCheck(NamedTuple):
-    """What theorems 1 and 2 say of a local minimum (θ, a, b, w) of L̃, each as a number.
+    """The conditions of theorems 1 and 2 on a local minimum (θ, a, b, w) of L̃, each as a number.
 
-    - `gradient`: the largest norm of a row of ∇L̃, of any parameter.
+    - `gradient`: the largest norm of a row of ∇L̃, over all parameters.
     - `a_is_zero`: the largest |aₖ|.
     - `adds_nothing`: the largest |aₖ exp(wₖ·xᵢ + bₖ)|; theorem 1 (ii).
     - `values_equal`: |L̃ − L|; theorem 1 (ii).
-    - `is_global`: L(θ) less the least risk of any function; theorem 1 (i), and more: see
-      `NeuronAugmented`.
+    - `is_global`: L(θ) minus the infimum over all functions (`least_value`); this is stronger than
+      theorem 1 (i), see `NeuronAugmented`.
     - `balanced`: the largest norm, over distinct inputs, of the mean of ∇ℓ(f(xᵢ), yᵢ) at that
-      input: 0 where (i) holds with the least risk of any function.
-    - `samplewise`: the largest ‖∇ℓ(f(xᵢ), yᵢ)‖: each prediction is best for its sample; theorem 2
-      (iii), where `consistent`.
+      input; 0 if and only if L(θ) is that infimum.
+    - `samplewise`: the largest ‖∇ℓ(f(xᵢ), yᵢ)‖: 0 if each prediction minimizes the loss of its
+      sample; theorem 2 (iii), where `consistent`.
     - `consistent`: equal inputs have equal labels (assumption 3).
     """
 
@@ -53,30 +54,30 @@ class AugmentedCheck(NamedTuple):
 
     @property
     def theorem_1(self) -> bool:
-        """Whether all that theorem 1 says of a local minimum holds."""
+        """Whether all conditions of theorem 1 on a local minimum hold."""
         parts = (self.a_is_zero, self.adds_nothing, self.values_equal, self.is_global)
         return all(part.holds for part in parts)
 
     @property
     def theorem_2(self) -> bool:
-        """Whether, with consistent labels, (iii) holds beside theorem 1."""
+        """Whether theorem 1 and, if labels are consistent, (iii) of theorem 2 hold."""
         return self.theorem_1 and (self.samplewise.holds or not self.consistent)
 
 
 def check_augmented(
     objective: NeuronAugmented, params: Augmented, *, tolerance: float | int = 1e-6
 ) -> AugmentedCheck:
-    """Check what theorems 1 and 2 say of a local minimum, at a point where descent ended.
+    """Check the conditions of theorems 1 and 2 on a local minimum, at a point where descent ended.
 
-    That a point passes does not make it a local minimum; that one fails says it is none, or that
-    descent stopped too early for the tolerance: the gradient is given beside.
+    The conditions are necessary, not sufficient.  A point that fails is no local minimum, or
+    descent stopped too early for the tolerance, which the gradient shows.
 
     **Arguments:** `objective`, L̃, with a convex criterion; `params`, the point; `tolerance`, the
-    bound of every number, times 1 + max |f(xᵢ)| for what is added and 1 + |L| for values.
+    bound of every number, times 1 + max |f(xᵢ)| for `adds_nothing` and 1 + |L| for values.
 
     **Returns:** an `AugmentedCheck`.
 
-    **Raises:** `ValueError` where the tolerance is not positive.
+    **Raises:** `ValueError` if the tolerance is not positive.
 
     Source: KK20, theorems 1 and 2.
 
@@ -118,7 +119,7 @@ def _measure(objective: NeuronAugmented, params: Augmented) -> dict[str, Array]:
     value, gradient = jax.value_and_grad(objective)(params)
     rows = [jnp.linalg.norm(jnp.atleast_2d(g), axis=-1).max() for g in jax.tree.leaves(gradient)]
     q = network(risk.x)
-    slopes = jax.vmap(jax.grad(risk.criterion.loss))(q, risk.y)
+    per_sample = jax.vmap(jax.grad(risk.criterion.loss))(q, risk.y)
     return {
         "value": value,
         "risk": risk(network),
@@ -127,12 +128,12 @@ def _measure(objective: NeuronAugmented, params: Augmented) -> dict[str, Array]:
         "added": jnp.abs(params.added(risk.x)).max(),
         "size": jnp.abs(q).max(),
         "balanced": objective.slopes(network).max(),
-        "samplewise": jnp.linalg.norm(slopes, axis=1).max(),
+        "samplewise": jnp.linalg.norm(per_sample, axis=1).max(),
     }
 
 
 def _is_consistent(objective: NeuronAugmented) -> bool:
-    """Say whether equal inputs have equal labels."""
+    """Check whether equal inputs have equal labels."""
     place, y = distinct_inputs(objective.risk), np.asarray(objective.risk.y)
     first = np.unique(place, return_index=True)[1]
     return bool((y == y[first[place]]).all())
@@ -141,7 +142,7 @@ def _is_consistent(objective: NeuronAugmented) -> bool:
 class AtNetwork(AbstractObjective):
     """L̃ as a function of the added neurons (a, b, w) alone, at a fixed network: L̃|θ.
 
-    Where the network is not a global minimum of L it has no local minimum (theorem 4).
+    If the network is not a global minimum of L, L̃|θ has no local minimum (theorem 4).
 
     **Arguments:** `augmented`, L̃; `network`, θ.
 
@@ -165,11 +166,11 @@ class AtNetwork(AbstractObjective):
     network: PyTree
 
     def __call__(self, params: Augmented) -> Scalar:
-        """Give L̃ of the network with these neurons."""
+        """Return L̃ of the network with these neurons."""
         return self.augmented(self.whole(params))
 
     def whole(self, params: Augmented) -> Augmented:
-        """Put the network and the neurons together."""
+        """Return the network and the neurons as one `Augmented`."""
         return Augmented(self.network, params.a, params.b, params.w)
 
     def known(self, params: Augmented) -> Known:

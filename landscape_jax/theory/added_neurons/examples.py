@@ -1,4 +1,4 @@
-"""Examples 1 to 7 of KK20: where the added neurons help, where they fail, and along which path."""
+"""Examples 1 to 7 of KK20: where added neurons remove local minima, and paths where they fail."""
 
 import math
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from landscape_jax.objectives import Augmented, EmpiricalRisk, NeuronAugmented
 
 
 class Path(NamedTuple):
-    """An objective L̃, a network θ at which it has no minimum, and a path along which it falls.
+    """An objective L̃, a network θ at which it has no minimum, and a path along which it decreases.
 
-    - `objective`: L̃, of the *mean* over the samples; where KK20 sums, L̃ is this times their number
-      and λ theirs divided by it.
+    - `objective`: L̃ with the *mean* over the samples; KK20's sum is this times their number, with
+      λ times their number.
     - `network`: θ.
     - `at`: ε ↦ the point (θ, a, b, w) of the path, for ε > 0.
     - `value`: ε ↦ L̃ there, in closed form.
-    - `limit`: L̃ as ε → 0, its infimum at this θ, which no point has.
+    - `limit`: L̃ as ε → 0, its infimum at this θ, which is not attained.
     """
 
     objective: NeuronAugmented
@@ -40,17 +40,17 @@ class Bumps(eqx.Module):
     theta: Float[Array, ""]
 
     def __call__(self, x: Float[Array, "samples inputs"]) -> Float[Array, "samples 1"]:
-        """Give the prediction, the same for every sample."""
+        """Return the prediction, the same for every sample."""
         theta = self.theta
         wide, narrow = jnp.exp(-16 * (theta - 0.2) ** 2), jnp.exp(-32 * (theta - 0.8) ** 2)
         return jnp.broadcast_to(5 * (-0.3 * wide - 0.7 * narrow + 0.5), (len(x), 1))
 
 
 def example_1(penalty: float | int = 1) -> NeuronAugmented:
-    """Give L̃ of example 1: one sample x₁ = 0, y₁ = −1 and ℓ(q, y) = max(0, 1 − yq)³.
+    """Return L̃ of example 1: one sample x₁ = 0, y₁ = −1 and ℓ(q, y) = max(0, 1 − yq)³.
 
     Call it with an `Augmented` of `Bumps`.  L has a suboptimal local minimum near θ = 0.2 and is 0
-    near 0.8, where f ≤ −1.  At the first, ∂f/∂θ = 0 and so ∂L̃/∂θ = 0 for all (a, b, w): the second
+    near 0.8, where f ≤ −1.  At the former, ∂f/∂θ = 0 and so ∂L̃/∂θ = 0 for all (a, b, w): the second
     statement of theorem 4.
 
     Source: KK20, example 1.
@@ -62,13 +62,13 @@ def example_1(penalty: float | int = 1) -> NeuronAugmented:
 def best_in_example_1(
     theta: Float[Array, ""], b: Float[Array, ""], penalty: float | int | Scalar = 1
 ) -> Scalar:
-    """Give min over (a, W) of L̃ in example 1, as a function of (θ, b).
+    """Return min over (a, W) of L̃ in example 1, as a function of (θ, b).
 
-    W does not matter, as x₁ = 0.  With r = 1 + f(θ) and s = e^b, L̃ = max(0, r + as)³ + λa².  Where
-    r ≤ 0 the least is 0, at a = 0.  Else it is at an a < 0 with 3su² + 2λa = 0, u = r + as > 0:
-    u + (3s²/2λ)u² = r, u = 2r/(1 + √(1 + 6s²r/λ)), and the least is u³ + 9s²u⁴/(4λ).
+    W does not matter, as x₁ = 0.  With r = 1 + f(θ) and s = e^b, L̃ = max(0, r + as)³ + λa².  If
+    r ≤ 0 the minimum is 0, at a = 0.  Otherwise a < 0 with 3su² + 2λa = 0, u = r + as > 0:
+    u + (3s²/2λ)u² = r, u = 2r/(1 + √(1 + 6s²r/λ)), and the minimum is u³ + 9s²u⁴/(4λ).
 
-    Source: KK20, figure 1, with the minimum worked out.
+    Source: KK20, figure 1; the closed form is ours.
 
     ```python
     >>> round(float(best_in_example_1(jnp.asarray(0.2), jnp.asarray(-9.0))), 2)
@@ -84,9 +84,9 @@ def best_in_example_1(
 
 @eqx.filter_jit
 def slopes_in_theta(objective: NeuronAugmented, params: Augmented) -> tuple[PyTree, PyTree]:
-    """Give ∂L/∂θ = A[θ] r[f] and ∂L̃/∂θ = A[θ] r[f + g], for the effect of the added neurons on θ.
+    """Return ∂L/∂θ = A[θ] r[f] and ∂L̃/∂θ = A[θ] r[f + g].
 
-    The added neurons help where the first is 0 at a suboptimal θ and the second is not.
+    The added neurons remove a suboptimal θ where the first gradient is 0 and the second is not.
 
     Source: KK20, example 2.
     """
@@ -94,12 +94,12 @@ def slopes_in_theta(objective: NeuronAugmented, params: Augmented) -> tuple[PyTr
 
 
 def example_2() -> tuple[NeuronAugmented, TwoLayer, TwoLayer]:
-    """Give L̃, a strict suboptimal local minimum of L at which L̃ still moves θ, and a better θ.
+    """Return L̃, a suboptimal local minimum θ of L where ∂L̃/∂θ ≠ 0, and a better θ.
 
     f = relu(θx), x = ±1, y = (1, 2), squared loss: L = ½(max(0, θ) − 1)² + ½(max(0, −θ) − 2)² has
     the local minima θ = 1, of value 2, and θ = −2, of value ½.  At θ = 1, A[θ] r[f] = 0 but
-    A[θ] r[f + g] = g(x₁), which is not 0 where a ≠ 0.  (The second layer is 1 here; leave it as it
-    is.)
+    A[θ] r[f + g] = g(x₁), which is not 0 where a ≠ 0.  (The second layer is 1; keep it
+    fixed.)
 
     Source: KK20, example 2; the instance is ours.
     """
@@ -109,7 +109,7 @@ def example_2() -> tuple[NeuronAugmented, TwoLayer, TwoLayer]:
 
 
 def example_3(penalty: float | int = 1) -> Path:
-    """Give example 3: one sample, squared loss, f(x₁) = 2, y₁ = 1.
+    """Return example 3: one sample, squared loss, f(x₁) = 2, y₁ = 1.
 
     L̃ = (1 + a e^{w·x₁ + b})² + λa².  At a local minimum a = 0, where ∂L̃/∂a = 2e^{w·x₁+b} > 0.
     Along a = −e^{−1/ε}, b = 1/ε − w·x₁ the first term is 0: L̃ = λe^{−2/ε} → 0.
@@ -128,9 +128,9 @@ def example_3(penalty: float | int = 1) -> Path:
 
 
 def example_4(penalty: float | int = 1) -> Path:
-    """Give example 4: two samples, squared loss, f = 0, y = (1, −1), distinct inputs.
+    """Return example 4: two samples, squared loss, f = 0, y = (1, −1), distinct inputs.
 
-    Along a = e^{−1/ε}, b = 1/ε − w·x₁, w = −(x₂ − x₁)/ε the first sample is fitted, and
+    Along a = e^{−1/ε}, b = 1/ε − w·x₁, w = −(x₂ − x₁)/ε the first sample is fitted and
     L̃ = ½(1 + e^{−‖x₂ − x₁‖²/ε})² + λe^{−2/ε} → ½.  a stays positive, a → 0⁺, where the paper
     prints 0⁻.  The limit is the infimum: a e^{w·x + b} has one sign, so the loss of one of the two
     samples stays at least 1.
@@ -149,7 +149,7 @@ def example_4(penalty: float | int = 1) -> Path:
 
 
 def example_5(penalty: float | int = 1) -> tuple[NeuronAugmented, DeepLinear]:
-    """Give example 5: example 4 with x₁ = x₂, where f = 0 is the best function.
+    """Return example 5: example 4 with x₁ = x₂, where f = 0 has the least risk of all functions.
 
     L̃ = 1 + (a e^{w·x₁ + b})² + λa² ≥ 1, with equality where a = 0: each such point is a local
     minimum, though f fits no sample.
@@ -163,9 +163,9 @@ def example_5(penalty: float | int = 1) -> tuple[NeuronAugmented, DeepLinear]:
 
 
 def example_6(penalty: float | int = 1, power: float | int = 3) -> Path:
-    """Give example 6, example 3 with the smoothed hinge loss: f(x₁) = 2, y₁ = −1.
+    """Return example 6: example 3 with the smoothed hinge loss: f(x₁) = 2, y₁ = −1.
 
-    The paper's appendix E was not at hand; this is from the statement.  With r = 1 − y₁f(x₁) = 3,
+    Derived from the statement, not from the paper's appendix E.  With r = 1 − y₁f(x₁) = 3,
     L̃ = max(0, r − y₁a e^{w·x₁ + b})^p + λa².  At a local minimum a = 0, where
     ∂L̃/∂a = −p r^{p−1} y₁ e^{w·x₁+b} ≠ 0.  Along a = y₁r e^{−1/ε}, b = 1/ε − w·x₁ the first term is
     0: L̃ = λr²e^{−2/ε} → 0.
@@ -177,9 +177,9 @@ def example_6(penalty: float | int = 1, power: float | int = 3) -> Path:
 
 
 def example_7(penalty: float | int = 1, power: float | int = 3) -> Path:
-    """Give example 7, example 4 with the smoothed hinge loss: f = 0, y = (1, −1).
+    """Return example 7: example 4 with the smoothed hinge loss: f = 0, y = (1, −1).
 
-    The paper's appendix E was not at hand; this is from the statement.
+    Derived from the statement, not from the paper's appendix E.
     L̃ = ½ max(0, 1 − g₁)^p + ½ max(0, 1 + g₂)^p + λa².  On the path of example 4 g₁ = 1 and
     g₂ = e^{−‖x₂ − x₁‖²/ε}: L̃ = ½(1 + e^{−‖x₂ − x₁‖²/ε})^p + λe^{−2/ε} → ½, the infimum, as g has
     one sign.
@@ -193,7 +193,7 @@ def example_7(penalty: float | int = 1, power: float | int = 3) -> Path:
 def _one_sample(
     risk: EmpiricalRisk, network: DeepLinear, reach: float, penalty: float | int
 ) -> Path:
-    """Give the path on which g(x₁) is `reach`, which makes up for the whole loss; here w = 0."""
+    """Return the path on which g(x₁) = `reach`, which cancels the whole loss, with w = 0."""
 
     def at(epsilon: float) -> Augmented:
         a, b = reach * math.exp(-1 / epsilon), 1 / epsilon
@@ -206,7 +206,7 @@ def _one_sample(
 
 
 def _two_samples(risk: EmpiricalRisk, penalty: float | int, power: float | int) -> Path:
-    """Give the path on which g(x₁) = 1 makes up for the first loss, and g(x₂) → 0."""
+    """Return the path on which g(x₁) = 1 cancels the loss of the first sample, and g(x₂) → 0."""
     network = DeepLinear([jnp.zeros((1, 1))])
     first, second = (float(x) for x in risk.x[:, 0])
     distance = second - first

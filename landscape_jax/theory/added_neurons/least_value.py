@@ -1,4 +1,4 @@
-"""The least empirical risk that any function has: a value known without looking at a network."""
+"""The infimum of the empirical risk over all functions, whatever the network."""
 
 import numpy as np
 
@@ -12,16 +12,16 @@ def least_value(risk: EmpiricalRisk) -> float:
 
     (1/N) Σⱼ inf_q Σ_{i: xᵢ = x̄ⱼ} ℓ(q, yᵢ), over the distinct inputs x̄ⱼ.
 
-    Every network's risk is at least this, so a network that has it is a global minimum, and at
-    every local minimum of the neuron-augmented objective the network has it (see
+    Every network's risk is at least this, so a network that attains it is a global minimum, and at
+    every local minimum of the neuron-augmented objective the network attains it (see
     `NeuronAugmented`).  In closed form for the squared loss (the mean label), cross-entropy (the
     mean distribution, infimum its entropy), logistic and hinge; else by Newton's method at each
     input, for a convex criterion with real labels.
 
     **Arguments:** `risk`; its criterion must be convex in q.
 
-    **Raises:** `ValueError` where labels do not tell the size of the predictions of a user's
-    criterion.
+    **Raises:** `ValueError` if the labels of a user's criterion do not determine the shape of its
+    predictions.
 
     Source: KK20, section 4, the last step of the proof of theorem 1.
 
@@ -39,6 +39,6 @@ def least_value(risk: EmpiricalRisk) -> float:
     if np.isnan(least):
         raise ValueError(
             f"y has shape {labels.shape}; give labels (samples, outputs) for the criterion "
-            f"{risk.criterion.name}, whose predictions are of that size"
+            f"{risk.criterion.name}, whose predictions have that shape"
         )
     return least

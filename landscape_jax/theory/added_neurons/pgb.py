@@ -1,4 +1,4 @@
-"""The perturbable-gradient-basis condition: what every local minimum of a composed loss passes."""
+"""The perturbable-gradient-basis (PGB) condition: necessary at local minima of composed losses."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree, Scalar
+from scipy.optimize import OptimizeResult, minimize
 
 from landscape_jax.objectives import AbstractObjective, Augmented, EmpiricalRisk, NeuronAugmented
-from landscape_jax.theory.added_neurons.convex import minimise
 
-Rows = Float[Array, "samples outputs"]
-Terms = Float[Array, "samples terms"]
+_Rows = Float[Array, "samples outputs"]
+_Terms = Float[Array, "samples terms"]
+# Below this a convex function is taken to be unbounded.
+_BOTTOM = -1e12
 
 
 class Composed(AbstractObjective):
@@ -27,52 +29,52 @@ class Composed(AbstractObjective):
     - `outputs`: z ↦ φ(z), (m, outputs), one sample a row.
     - `losses`: the (m,) numbers Qᵢ(qᵢ) of predictions (m, outputs).
     - `scaling`: z ↦ h(z), like z.
-    - `regularised`: z ↦ ϕ(z), (m, terms); none where left out.
+    - `regularised`: z ↦ ϕ(z), (m, terms); no regulariser if omitted.
     - `penalties`: the (m,) numbers Rᵢ(rᵢ) of such terms.
     - `degree`: ρ ≠ 0.
 
-    That Qᵢ and Rᵢ are convex is taken from you, and looked at on one segment by `pgb_test`.
+    Qᵢ and Rᵢ must be convex, which `pgb_test` checks on one segment only.
 
     Source: KK20, eq. 1.
     """
 
-    outputs: Callable[[Any], Rows]
-    losses: Callable[[Rows], Float[Array, " samples"]]
+    outputs: Callable[[Any], _Rows]
+    losses: Callable[[_Rows], Float[Array, " samples"]]
     scaling: Callable[[Any], Any]
-    regularised: Callable[[Any], Terms] | None = None
-    penalties: Callable[[Terms], Float[Array, " samples"]] | None = None
+    regularised: Callable[[Any], _Terms] | None = None
+    penalties: Callable[[_Terms], Float[Array, " samples"]] | None = None
     degree: float | int = 1
 
     def __check_init__(self):
         if not (np.isfinite(self.degree) and self.degree != 0):
             raise ValueError(f"degree is {self.degree}; it must be a number other than 0")
         if (self.regularised is None) != (self.penalties is None):
-            raise ValueError("give both of regularised and penalties, or none of them")
+            raise ValueError("give both regularised and penalties, or neither")
 
     def __call__(self, params: PyTree) -> Scalar:
-        """Give Q."""
+        """Return Q(z)."""
         return self.of_outputs(*self.both(params))
 
-    def both(self, params: PyTree) -> tuple[Rows, Terms]:
-        """Give φ and ϕ."""
+    def both(self, params: PyTree) -> tuple[_Rows, _Terms]:
+        """Return φ(z) and ϕ(z)."""
         q = self.outputs(params)
         return q, jnp.zeros((len(q), 0), q.dtype) if self.regularised is None else (
             self.regularised(params)
         )
 
-    def of_outputs(self, q: Rows, r: Terms) -> Scalar:
-        """Give (1/m) Σᵢ Qᵢ(qᵢ) + Rᵢ(rᵢ)."""
+    def of_outputs(self, q: _Rows, r: _Terms) -> Scalar:
+        """Return (1/m) Σᵢ Qᵢ(qᵢ) + Rᵢ(rᵢ)."""
         return jnp.mean(self.losses(q) + (0 if self.penalties is None else self.penalties(r)))
 
 
 def composed_risk(
     risk: EmpiricalRisk, scaling: Callable[[Any], Any], network: Callable[[Any], Any] | None = None
 ) -> Composed:
-    """Write an empirical risk in the form of theorem 3, without regulariser.
+    """Return an empirical risk in the form of theorem 3, without a regulariser.
 
     **Arguments:** `scaling`, h: for a network whose last layer is linear, that layer's own weights
-    and biases, and zeros for all others; `network`, the network of the parameters, themselves where
-    left out.
+    and biases, and zeros for all others; `network`, the map from parameters to a network, the
+    identity by default.
 
     ```python
     >>> import equinox as eqx, jax, jax.numpy as jnp
@@ -87,18 +89,18 @@ def composed_risk(
     ```
     """
 
-    def outputs(params: PyTree) -> Rows:
+    def outputs(params: PyTree) -> _Rows:
         return (params if network is None else network(params))(risk.x)
 
     return Composed(outputs, _losses(risk), scaling)
 
 
-def _losses(risk: EmpiricalRisk) -> Callable[[Rows], Array]:
+def _losses(risk: EmpiricalRisk) -> Callable[[_Rows], Array]:
     return lambda q: jax.vmap(risk.criterion.loss)(q, risk.y)
 
 
 def composed_added(objective: NeuronAugmented, network: PyTree) -> Composed:
-    """Write L̃|θ, of the added neurons at a fixed network, in the form of theorem 3.
+    """Return L̃|θ, as a function of the added neurons, in the form of theorem 3.
 
     φᵢ = a ∘ exp(wxᵢ + b), ϕᵢ = (a₁², …), Rᵢ(r) = λ Σ r, h = (a, 0, 0), ρ = ½.  (This R is not
     nonnegative, as the theorem asks; its proof does not use that.)
@@ -110,7 +112,7 @@ def composed_added(objective: NeuronAugmented, network: PyTree) -> Composed:
     risk = objective.risk
     q = network(risk.x)
 
-    def regularised(params: Augmented) -> Terms:
+    def regularised(params: Augmented) -> _Terms:
         return jnp.broadcast_to(params.a**2, q.shape)
 
     return Composed(
@@ -124,11 +126,12 @@ def composed_added(objective: NeuronAugmented, network: PyTree) -> Composed:
 
 
 class PgbTest(NamedTuple):
-    """What the condition says of a point.
+    """The result of the PGB condition at a point z.
 
     - `value`: Q(z); `gradient_norm`: ‖∇Q(z)‖.
-    - `infimum`: of Q̃ over α, −∞ where it falls without bound: a value that Q̃ takes, and so an
-      upper bound of its infimum, off by at most `slope` times the distance (of outputs).
+    - `infimum`: of Q̃ over α, −∞ if unbounded below: the least value that was found, and so an upper
+      bound on the infimum, which is lower by at most `slope`, the norm of the gradient there, times
+      the distance (of outputs) to a minimizer.
     - `correction`: ((ρ − 1)/(ρm)) Σ ∂Rᵢ(ϕᵢ) ϕᵢ.
     - `rank`: the dimension of the span of the gradients.
     - `epsilon`, `tolerance`: as given.
@@ -145,12 +148,12 @@ class PgbTest(NamedTuple):
 
     @property
     def gap(self) -> float:
-        """Q(z) less its bound: above 0, the point is refuted."""
+        """Q(z) minus its upper bound at a minimum; positive if the condition fails."""
         return self.value - self.infimum - self.correction
 
     @property
     def refuted(self) -> bool:
-        """Whether z is no minimum of Q over any ball of a radius above ε."""
+        """Whether z is shown to be no minimum of Q over any ball of radius above ε."""
         return self.gap > self.tolerance * (1 + abs(self.value))
 
 
@@ -163,37 +166,37 @@ def pgb_test(
     tolerance: float = 1e-9,
     rank_tolerance: float = 1e-8,
 ) -> PgbTest:
-    """Compare Q(z) with the least value on the span of the gradients at perturbed points.
+    """Check the PGB condition: compare Q(z) with the infimum over the span of perturbed gradients.
 
-    If z minimises Q over a ball of a radius above ε, then for all directions Sⱼ that leave the
-    outputs as they are, ‖Sⱼ‖ ≤ 1, φ(z + εSⱼ) = φ(z), ϕ(z + εSⱼ) = ϕ(z),
+    If z minimizes Q over a ball of radius above ε, then for all directions Sⱼ that do not change
+    the outputs, ‖Sⱼ‖ ≤ 1, φ(z + εSⱼ) = φ(z), ϕ(z + εSⱼ) = ϕ(z),
 
     Q(z) ≤ inf_α (1/m) Σᵢ Qᵢ(Σ αₖⱼ ∂ₖφᵢ(z + εSⱼ)) + Rᵢ(Σ αₖⱼ ∂ₖϕᵢ(z + εSⱼ))
            + ((ρ − 1)/(ρm)) Σᵢ ∂Rᵢ(ϕᵢ(z)) ϕᵢ(z).
 
     Proof: every z + εSⱼ is then a local minimum, so the gradient vanishes there, and with the
     convexity of Qᵢ and Rᵢ at the outputs, which are those at z, the bound follows; the homogeneity
-    is used at z alone.  So a refutation holds for balls larger than ε.  It says "no local minimum"
-    if it persists as ε falls: where Q is constant on a small ball and falls outside, a large ε
-    refutes, rightly by this statement, a point that is a local minimum.
+    is used at z alone.  So a refutation holds for balls of radius above ε.  It shows that z is no
+    local minimum if it persists as ε → 0: where Q is constant on a small ball and lower outside, a
+    large ε refutes, rightly by this statement, a point that is a local minimum.
 
-    The span is that of the singular vectors of the gradients' matrix above `rank_tolerance` times
-    its norm: what is below could be rounding, and would refute minima.  The least value is found
-    by Newton's method in an orthonormal basis of the span; for the squared loss that is least
-    squares.
+    The span is that of the left singular vectors of the matrix of gradients whose singular values
+    exceed `rank_tolerance` times the largest: smaller ones could be rounding errors, and would
+    refute minima.  The infimum is sought in an orthonormal basis of the span, by a trust-region
+    Newton method (SciPy's "trust-exact").
 
     **Arguments:**
 
     - `objective`: a `Composed`; `params`: z.
     - `epsilon`: ε > 0; `directions`: S, like z with a leading axis; see `unchanging`.
-    - `tolerance`: how far, times 1 + |Q(z)|, the inequality may fail before z is refuted.  At a z
-      where the gradient is only small it may fail a little: finish z first.
+    - `tolerance`: z is refuted if the inequality fails by more than this times 1 + |Q(z)|.  Where
+      the gradient at z is small but not 0 it may fail slightly: converge z first.
     - `rank_tolerance`: see above.
 
     **Returns:** a `PgbTest`.
 
-    **Raises:** `ValueError` where a condition does not hold: ε > 0, directions of length at most 1
-    that leave the outputs unchanged, homogeneity, convexity (on one segment).
+    **Raises:** `ValueError` if a condition fails: ε > 0, directions of norm at most 1 that leave
+    the outputs unchanged, homogeneity, convexity (on one segment).
 
     Source: KK20, theorem 3.
 
@@ -222,7 +225,7 @@ def pgb_test(
         return jnp.concatenate(objective.both(unravel(x)), axis=1)
 
     outputs, near = stacked(z), jax.lax.map(stacked, z + epsilon * steps)
-    slopes = jax.lax.map(jax.jacfwd(stacked), z + epsilon * steps)
+    jacobians = jax.lax.map(jax.jacfwd(stacked), z + epsilon * steps)
     _check_directions(steps, outputs, near)
     _check_homogeneous(objective, params)
     width = objective.outputs(params).shape[1]
@@ -231,42 +234,71 @@ def pgb_test(
         o = o.reshape(outputs.shape)
         return objective.of_outputs(o[:, :width], o[:, width:])
 
-    matrix = jnp.moveaxis(slopes.reshape(len(steps), outputs.size, len(z)), 0, 1)
+    matrix = jnp.moveaxis(jacobians.reshape(len(steps), outputs.size, len(z)), 0, 1)
     left, singular, _ = np.linalg.svd(
         np.asarray(matrix).reshape(outputs.size, -1), full_matrices=False
     )
     rank = int((singular > rank_tolerance * singular.max(initial=0.0)).sum())
     basis = jnp.asarray(left[:, :rank])
-    found = minimise(lambda c: of_stacked(basis @ c), basis.T @ outputs.reshape(-1))
-    _check_convex(of_stacked, outputs.reshape(-1), basis @ found.point)
-    penal = 0.0
+    found = _minimum(lambda c: of_stacked(basis @ c), basis.T @ outputs.reshape(-1))
+    _check_convex(of_stacked, outputs.reshape(-1), basis @ found.x)
+    penalty = 0.0
     if objective.penalties is not None:
         terms = outputs[:, width:]
-        slope = jax.grad(lambda r: jnp.sum(objective.penalties(r)))(terms)  # pyright: ignore
-        penal = float(jnp.sum(slope * terms)) / len(outputs)
+        rates = jax.grad(lambda r: jnp.sum(objective.penalties(r)))(terms)  # pyright: ignore
+        penalty = float(jnp.sum(rates * terms)) / len(outputs)
     value, gradient = jax.value_and_grad(lambda x: objective(unravel(x)))(z)
     return PgbTest(
         value=float(value),
         gradient_norm=float(jnp.linalg.norm(gradient)),
-        infimum=found.value,
-        correction=(objective.degree - 1) / objective.degree * penal,
-        slope=found.slope,
+        infimum=float(found.fun),
+        correction=(objective.degree - 1) / objective.degree * penalty,
+        slope=float(np.linalg.norm(found.jac)),
         rank=rank,
         epsilon=float(epsilon),
         tolerance=tolerance,
     )
 
 
+def _minimum(
+    function: Callable[[Array], Array], start: Float[Array, " variables"]
+) -> OptimizeResult:
+    """Minimize a convex function; its `fun` is −∞ if it falls below −1e12."""
+    value_and_gradient, hessian = (
+        jax.jit(jax.value_and_grad(function)),
+        jax.jit(jax.hessian(function)),
+    )
+
+    def evaluate(x: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = value_and_gradient(jnp.asarray(x))
+        return float(value), np.asarray(gradient)
+
+    def stop_if_unbounded(intermediate_result: OptimizeResult) -> None:
+        if intermediate_result.fun < _BOTTOM:
+            raise StopIteration
+
+    if not start.size:
+        value, gradient = evaluate(np.asarray(start))
+        return OptimizeResult(x=np.asarray(start), fun=value, jac=gradient)
+    found = minimize(
+        evaluate, np.asarray(start), jac=True, hess=lambda x: np.asarray(hessian(jnp.asarray(x))),
+        method="trust-exact", callback=stop_if_unbounded,
+        options={"gtol": 1e-13, "maxiter": 500, "max_trust_radius": np.inf},
+    )  # fmt: skip
+    found.fun = found.fun if found.fun >= _BOTTOM else -np.inf
+    return found
+
+
 def unchanging(
     objective: Composed, params: PyTree, count: int, *, epsilon: float | int, key: Key[Array, ""]
 ) -> PyTree:
-    """Find directions v, ‖v‖ ≤ 1, along which the outputs at z + εv are those at z.
+    """Find directions v, ‖v‖ ≤ 1, for which the outputs at z + εv equal those at z.
 
     From random v, by Gauss–Newton on φ(z + εv) = φ(z), ϕ(z + εv) = ϕ(z).
 
-    **Arguments:** `count`, how many are tried; `epsilon`; `key`.
+    **Arguments:** `params`, z; `count`, the number of random v; `epsilon`, ε; `key`.
 
-    **Returns:** those found, like z with a leading axis, of at most `count` entries, maybe none.
+    **Returns:** the directions found, like z with a leading axis of at most `count`, possibly 0.
 
     Source: KK20, theorem 3: 𝒱[z, ε].
     """
@@ -281,7 +313,7 @@ def unchanging(
 def _searched(
     objective: Composed, params: PyTree, keys: Key[Array, " count"], epsilon: Scalar
 ) -> tuple[Float[Array, "count size"], Float[Array, " count"]]:
-    """Search directions for `unchanging`; give each, and the most that an output moves."""
+    """Return the end points v of the search, and the largest change of an output at each."""
     z, unravel = ravel_pytree(params)
 
     def change(v: Array) -> Array:
@@ -291,7 +323,7 @@ def _searched(
     def find(key: Array) -> tuple[Array, Array]:
         v = jax.random.normal(key, z.shape, z.dtype)
         v /= 2 * jnp.linalg.norm(v)
-        # First along what changes the outputs most: else a exp(b) = 0 would be solved by b → −∞.
+        # First in the leading singular directions alone: else a exp(b) = 0 is solved by b → −∞.
         for least in (1e-2, 1e-10):
 
             def improve(_: Array, v: Array, least: float = least) -> Array:
@@ -315,7 +347,8 @@ def _check_directions(steps: Array, outputs: Array, near: Array) -> None:
     moved = float(jnp.abs(near - outputs).max(initial=0.0))
     if not moved <= _rounding((outputs, outputs)):
         raise ValueError(
-            f"outputs move by {moved:.3g} along a direction; they must stay (see `unchanging`)"
+            f"outputs move by {moved:.3g} along a direction; they must stay unchanged (see "
+            "`unchanging`)"
         )
 
 
@@ -326,14 +359,17 @@ def _check_homogeneous(objective: Composed, params: PyTree) -> None:
         off = float(jnp.abs(is_ - should).max(initial=0.0))
         if not off <= bound * (1 + float(jnp.abs(is_).max(initial=0.0))):
             sum_ = f"Σ hₖ ∂ₖ{name}" if name == "φ" else f"ρ Σ hₖ ∂ₖ{name}"
-            raise ValueError(f"{name} differs by {off:.3g} from {sum_}; give the h and ρ it has")
+            raise ValueError(f"{name} differs by {off:.3g} from {sum_}; give its h and ρ")
 
 
 def _check_convex(function: Callable[[Array], Array], one: Array, two: Array) -> None:
+    """Check convexity at the quarters of the segment between two points."""
     ends = [float(function(one)), float(function(two))]
-    middle, size = float(function((one + two) / 2)), 1 + sum(map(abs, ends))
-    if middle > sum(ends) / 2 + 1e3 * float(jnp.finfo(one.dtype).eps) * size:
-        raise ValueError(
-            f"the losses are not convex: {middle:.6g} half-way between outputs of loss "
-            f"{ends[0]:.6g} and {ends[1]:.6g}"
-        )
+    rounding = 1e3 * float(jnp.finfo(one.dtype).eps) * (1 + sum(map(abs, ends)))
+    for share in (0.25, 0.5, 0.75):
+        value = float(function((1 - share) * one + share * two))
+        if value > (1 - share) * ends[0] + share * ends[1] + rounding:
+            raise ValueError(
+                f"the losses are not convex: {value:.6g} at {share} of the segment between outputs "
+                f"of loss {ends[0]:.6g} and {ends[1]:.6g}"
+            )

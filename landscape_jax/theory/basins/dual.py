@@ -1,11 +1,11 @@
-"""Dual points so close to feasible that only rounding is left."""
+"""Dual points that are feasible to within rounding."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from landscape_jax.theory.basins.heights import heights, pulled
-from landscape_jax.theory.basins.systems import Problems, factored, solved
+from landscape_jax.theory.basins.heights import heights, transposed_heights
+from landscape_jax.theory.basins.systems import Problems, factorize, solve_factorized
 
 ROUNDS = 3
 
@@ -17,21 +17,21 @@ def feasible_dual(
     multipliers: Float[Array, "samples neurons lanes"],
     kept: Bool[Array, "samples neurons lanes"],
 ) -> tuple[Float[Array, "samples lanes"], Float[Array, "samples neurons lanes"]]:
-    """Move (r, λ) to where Aᵀr = Gᵀλ, λ ≥ 0, but for rounding.
+    """Project (r, λ) onto Aᵀr = Gᵀλ, λ ≥ 0, to within rounding.
 
-    The least change in the norm ‖δr‖² + Σ δλ²/λ: with H = AᵀA + Gᵀ diag(λ) G and H z = −(Aᵀr − Gᵀλ)
-    it is δr = A z and δλ = −diag(λ) G z.  So multipliers that are not `kept`, or 0, stay 0.  A
+    The change is the least in the norm ‖δr‖² + Σ δλ²/λ: δr = A z and δλ = −diag(λ) G z, where
+    H z = −(Aᵀr − Gᵀλ), H = AᵀA + Gᵀ diag(λ) G.  Multipliers that are 0 or not `kept` stay 0.  A
     solution exists, since the residual is in the range of H.
     """
     u, _, a, b = problems
     weights = multipliers = jnp.where(kept, multipliers, 0)
-    system = factored(problems, gram, weights)
+    system = factorize(problems, gram, weights)
 
-    def closer(_: Array, point: tuple[Array, Array]) -> tuple[Array, Array]:
+    def improve(_: Array, point: tuple[Array, Array]) -> tuple[Array, Array]:
         errors, multipliers = point
-        z = solved(system, pulled(u, b * multipliers - a * errors[:, None]))
+        z = solve_factorized(system, transposed_heights(u, b * multipliers - a * errors[:, None]))
         h = heights(u, z)
         errors = errors + jnp.sum(a * h, axis=1)
         return errors, jnp.maximum(multipliers - weights * b * h, 0)
 
-    return jax.lax.fori_loop(0, ROUNDS, closer, (errors, multipliers))
+    return jax.lax.fori_loop(0, ROUNDS, improve, (errors, multipliers))

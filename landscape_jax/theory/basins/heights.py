@@ -1,24 +1,22 @@
-"""Heights of weights over data: all that a basin's loss and constraints depend on."""
+"""Heights X wᵢ of neurons over the data, on which a basin's loss and constraints depend."""
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from landscape_jax.exact.ranks import rank_tolerance
-
-# Some devices round the factors of a product to fewer digits unless told not to.
-_HIGHEST = jax.lax.Precision.HIGHEST
+from landscape_jax.precision import times
 
 
 class Basis(NamedTuple):
     """The data, with coordinates in which heights are well scaled: X = U Σ Vᵀ.
 
     - `x`: (m, d); `y`: (m,).
-    - `left`: U, (m, p), columns beyond the rank 0; `right`: V Σ⁻¹, (d, p), the same.
-    - `rows`: (m, p), the rows of U over their lengths; `lengths`: (m,), 0 for x_t = 0.
-    - `condition`: largest over smallest singular value that counts.
+    - `left`: U, (m, p), with 0 columns beyond the rank; `right`: V Σ⁻¹, (d, p), likewise.
+    - `rows`: (m, p), the rows of U divided by their norms; `lengths`: (m,), these norms, 0 for
+      x_t = 0.
+    - `condition`: the ratio of the largest to the smallest singular value not counted as 0.
     """
 
     x: Float[Array, "samples inputs"]
@@ -31,7 +29,7 @@ class Basis(NamedTuple):
 
 
 def basis(x: Float[Array, "samples inputs"], y: Float[Array, " samples"]) -> Basis:
-    """Reduce data to its row space, with left singular vectors as coordinates."""
+    """Compute the singular value decomposition of the data, cut off at its rank."""
     U, s, Vt = jnp.linalg.svd(x, full_matrices=False)
     samples, inputs = x.shape
     kept = s > rank_tolerance(samples, inputs, float(jnp.finfo(x.dtype).eps)) * s[0]
@@ -50,18 +48,19 @@ def basis(x: Float[Array, "samples inputs"], y: Float[Array, " samples"]) -> Bas
 
 
 def heights(u: Float[Array, "samples rank"], z: Float[Array, "rank neurons lanes"]) -> Array:
-    """Give u_t·zᵢ, (samples, neurons, lanes)."""
-    return jnp.tensordot(u, z, 1, precision=_HIGHEST)
+    """Return u_t·zᵢ, (samples, neurons, lanes)."""
+    return times(u, z.reshape(len(z), -1)).reshape(-1, *z.shape[1:])
 
 
-def pulled(u: Float[Array, "samples rank"], c: Float[Array, "samples neurons lanes"]) -> Array:
-    """Give Σ_t c_ti u_t, (rank, neurons, lanes)."""
-    return jnp.tensordot(u.T, c, 1, precision=_HIGHEST)
+def transposed_heights(
+    u: Float[Array, "samples rank"], c: Float[Array, "samples neurons lanes"]
+) -> Array:
+    """Return Σ_t c_ti u_t, (rank, neurons, lanes): the transpose of `heights`."""
+    return heights(u.T, c)
 
 
 def weighted_gram(u: Float[Array, "samples rank"], w: Float[Array, "samples *lanes"]) -> Array:
-    """Give Σ_t w_t u_t u_tᵀ, (rank, rank, *lanes)."""
+    """Return Σ_t w_t u_t u_tᵀ, (rank, rank, *lanes)."""
     m, p = u.shape
     outer = (u[:, :, None] * u[:, None]).reshape(m, p * p)
-    table = jnp.dot(outer.T, w.reshape(m, -1), precision=_HIGHEST)
-    return table.reshape(p, p, *w.shape[1:])
+    return times(outer.T, w.reshape(m, -1)).reshape(p, p, *w.shape[1:])

@@ -1,27 +1,27 @@
 """A primal-dual interior-point method for the cone-constrained least squares of many basins.
 
-Why one of our own: the problems are small, thousands, degenerate, and share their data.  Measured
-on problems of 20 samples, 5 inputs and 4 neurons, by `benchmarks/basins.py`:
+Why not a library: the problems are small, many, degenerate, and share their data.  Measured on
+problems of 20 samples, 5 inputs and 4 neurons, by `benchmarks/basins.py`:
 
 - qpax 0.1.4 under `vmap`, the nearest library, takes 40 to 50 times as long as the kernel for CPUs
   (see `primal_dual`) and five times as long as the code below; at a tolerance of 1e-10 a fifth of
-  its lanes end in NaN, as many as it calls converged, and it reports no bound;
-- Clarabel, called one by one, takes 50 times as long as the kernel, and five times as long as the
-  code below; it is the reference of accuracy.
+  its lanes end in NaN, as many as it reports as converged, and it returns no bound;
+- Clarabel, called for one problem at a time, takes 50 times as long as the kernel, and five times
+  as long as the code below; it is the reference for accuracy.
 
-jaxopt's OSQP, a first-order method, aims at lower accuracy (its default is 1e-3).
+jaxopt's OSQP, a first-order method, has a lower accuracy (its default is 1e-3).
 
-The method: Mehrotra's predictor and corrector from an infeasible start, the same Newton system
-for both, in lockstep over the lanes.  A lane that stops is frozen, and keeps its best iterate.
+The method: Mehrotra's predictor-corrector from an infeasible initial point, one factorization for
+both steps, in lockstep over the lanes.  A lane that stops is frozen and keeps its best iterate.
 
-- *Heights.*  Coordinates are left singular vectors of the data, so that rank and scale of the data
-  are settled before, and rows are equilibrated.
-- *Rank-deficient least squares.*  The system gets a small multiple of the identity, the residuals
-  do not: that is a proximal term around the current iterate, which changes no fixed point.  It
-  also bounds the drift along rays on which nothing changes.
-- *Large weights.*  λ/s spans 24 digits at the end; its rounding gets its own share of identity.
-- *No overshooting.*  The complementarity is not pushed below what the last digits ask for: the
-  multipliers of slack constraints then keep room to absorb residuals (see `certificate`).
+- *Heights.*  Coordinates are the left singular vectors of the data, so the iteration does not
+  depend on its rank and scale, and rows are equilibrated.
+- *Rank-deficient least squares.*  A small multiple of the identity is added to the system but not
+  to the residuals: a proximal term around the current iterate, which changes no fixed point.  It
+  also bounds the drift along rays on which the loss is constant.
+- *Large weights.*  λ/s spans 24 digits at the end; a multiple of the identity covers its rounding.
+- *No overshooting.*  The complementarity is not reduced below what the tolerance needs, so that
+  the multipliers of slack constraints can absorb residuals (case 1 of `bounds`).
 - *Size.*  The system is of n p unknowns, or by Woodbury's formula n of p and one of m.
 """
 
@@ -31,23 +31,23 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from landscape_jax.theory.basins.heights import heights, pulled
-from landscape_jax.theory.basins.systems import Problems, factored, solved
+from landscape_jax.theory.basins.heights import heights, transposed_heights
+from landscape_jax.theory.basins.systems import Problems, factorize, solve_factorized
 
-# The power of the rounding unit to which gaps can be brought, with residuals well below.
+# Gaps can be reduced to this power of the rounding unit, with residuals well below.
 _CLOSE = 0.64
-# A lane that has not come closer for as many steps will not.
+# A lane stops after this many steps without a better iterate.
 PATIENCE = 15
 MOST_STEPS = 100
 
 
 def closeness(dtype) -> float:
-    """Give the gap, with residuals well below, that is asked for where ‖y‖ = 1."""
+    """Return the target for the gap plus residuals, where ‖y‖ = 1."""
     return float(jnp.finfo(dtype).eps) ** _CLOSE
 
 
-class Point(NamedTuple):
-    """A primal-dual iterate: z, (p, n, lanes); s, about Gz, and λ, (m, n, lanes), positive.
+class _Iterate(NamedTuple):
+    """A primal-dual iterate: z, (p, n, lanes); the slacks s ≈ Gz and λ, (m, n, lanes), positive.
 
     Where there is no constraint s = 1 and λ = 0.
     """
@@ -57,10 +57,11 @@ class Point(NamedTuple):
     multipliers: Float[Array, "samples neurons lanes"]
 
 
-class Ends(NamedTuple):
-    """Where the lanes stopped.
+class BestIterates(NamedTuple):
+    """The best iterate of each lane.
 
-    - `z`, `multipliers`: of the best iterate; `deep`: the z_i that was deepest inside its cone.
+    - `z`, `multipliers`: of the iterate with the least gap plus residuals; `deep`: the zᵢ that was
+      deepest inside its cone.
     - `steps`: the number of Newton steps.
     """
 
@@ -70,9 +71,9 @@ class Ends(NamedTuple):
     steps: Int[Array, " lanes"]
 
 
-class _State(NamedTuple):
-    point: Point
-    best: Point
+class _LoopState(NamedTuple):
+    point: _Iterate
+    best: _Iterate
     merit: Float[Array, " lanes"]
     deep: Float[Array, "rank neurons lanes"]
     depth: Float[Array, "neurons lanes"]
@@ -82,31 +83,31 @@ class _State(NamedTuple):
 
 
 class _Residuals(NamedTuple):
-    """Gz − s, Aᵀ(Az − y) − Gᵀλ, the sum of all s λ, and a measure of all three."""
+    """Gz − s, Aᵀ(Az − y) − Gᵀλ, the gap Σ s λ, and their norms summed (the merit)."""
 
     short: Float[Array, "samples neurons lanes"]
-    slope: Float[Array, "rank neurons lanes"]
+    gradient: Float[Array, "rank neurons lanes"]
     gap: Float[Array, " lanes"]
     merit: Float[Array, " lanes"]
 
 
-def interior_point(problems: Problems, gram: Array | None) -> Ends:
-    """Solve all problems to gaps of about 1e-10 in float64 and 4e-5 in float32, for ‖y‖ = 1."""
+def interior_point(problems: Problems, gram: Array | None) -> BestIterates:
+    """Solve all problems to gaps of about 1e-10 in float64 and 4e-5 in float32, where ‖y‖ = 1."""
     tolerance = closeness(problems.u.dtype)
     n, lanes = problems.a.shape[1:]
     p = problems.u.shape[1]
 
-    def body(state: _State) -> _State:
+    def body(state: _LoopState) -> _LoopState:
         there = _residuals(problems, state.point)
         better = state.going & (there.merit < state.merit)
         depth = _depth(problems, state.point.z)
         deeper = state.going & (depth > state.depth)
         stale = jnp.where(better, 0, state.stale + 1)
-        # A merit that is not finite stays so.
+        # A merit that is not finite stays not finite.
         going = state.going & (there.merit > tolerance) & (there.merit < jnp.inf)
         going &= (stale < PATIENCE) & (state.steps < MOST_STEPS)
         new = _step(problems, gram, tolerance, state.point, there)
-        return _State(
+        return _LoopState(
             point=_where(going, new, state.point),
             best=_where(better, state.point, state.best),
             merit=jnp.where(better, there.merit, state.merit),
@@ -119,11 +120,11 @@ def interior_point(problems: Problems, gram: Array | None) -> Ends:
 
     on = jnp.abs(problems.b)
     z, none = jnp.zeros((p, n, lanes), on.dtype), jnp.zeros(lanes, jnp.int32)
-    start = Point(z, jnp.ones_like(on), on)
+    start = _Iterate(z, jnp.ones_like(on), on)
     end = jax.lax.while_loop(
         lambda state: jnp.any(state.going),
         body,
-        _State(
+        _LoopState(
             point=start,
             best=start,
             merit=jnp.full(lanes, jnp.inf, on.dtype),
@@ -134,50 +135,52 @@ def interior_point(problems: Problems, gram: Array | None) -> Ends:
             going=jnp.ones(lanes, bool),
         ),
     )
-    return Ends(end.best.z, end.best.multipliers, end.deep, end.steps)
+    return BestIterates(end.best.z, end.best.multipliers, end.deep, end.steps)
 
 
-def _where(chosen: Bool[Array, " lanes"], one: Point, two: Point) -> Point:
-    return Point(*(jnp.where(chosen, x, y) for x, y in zip(one, two, strict=True)))
+def _where(chosen: Bool[Array, " lanes"], one: _Iterate, two: _Iterate) -> _Iterate:
+    return _Iterate(*(jnp.where(chosen, x, y) for x, y in zip(one, two, strict=True)))
 
 
-def _residuals(problems: Problems, at: Point) -> _Residuals:
+def _residuals(problems: Problems, at: _Iterate) -> _Residuals:
     u, y, a, b = problems
     h = heights(u, at.z)
     short = jnp.abs(b) * (b * h - at.s)
     errors = jnp.sum(a * h, axis=1) - y[:, None]
-    slope = pulled(u, a * errors[:, None] - b * at.multipliers)
+    gradient = transposed_heights(u, a * errors[:, None] - b * at.multipliers)
     gap = jnp.sum(at.s * at.multipliers, axis=(0, 1))
-    sizes = (jnp.sqrt(jnp.sum(r**2, axis=(0, 1))) for r in (short, slope))
-    return _Residuals(short, slope, gap, sum(sizes, gap))
+    sizes = (jnp.sqrt(jnp.sum(r**2, axis=(0, 1))) for r in (short, gradient))
+    return _Residuals(short, gradient, gap, sum(sizes, gap))
 
 
 def _depth(problems: Problems, z: Array) -> Float[Array, "neurons lanes"]:
-    """Give the least angle's sine between zᵢ and its cone's boundary, negative outside."""
+    """Return the sine of the least angle between zᵢ and the boundary of its cone; < 0 outside."""
     inside = jnp.where(problems.b != 0, problems.b * heights(problems.u, z), jnp.inf)
     size = jnp.sqrt(jnp.sum(z**2, axis=0))
     return jnp.min(inside, axis=0) / jnp.where(size > 0, size, 1)
 
 
 def _step(
-    problems: Problems, gram: Array | None, tolerance: float, at: Point, there: _Residuals
-) -> Point:
-    """Make one predictor and corrector step."""
+    problems: Problems, gram: Array | None, tolerance: float, at: _Iterate, there: _Residuals
+) -> _Iterate:
+    """Take one predictor-corrector step."""
     u, _, _, b = problems
     _, s, multipliers = at
     on = jnp.abs(b)
     count = jnp.maximum(jnp.sum(on, axis=(0, 1)), 1)
-    system = factored(problems, gram, multipliers / s)
+    system = factorize(problems, gram, multipliers / s)
 
-    def direction(product: Array) -> Point:
-        dz = solved(
-            system, -there.slope - pulled(u, b * ((product + multipliers * there.short) / s))
+    def direction(product: Array) -> _Iterate:
+        dz = solve_factorized(
+            system,
+            -there.gradient
+            - transposed_heights(u, b * ((product + multipliers * there.short) / s)),
         )
         ds = on * (b * heights(u, dz) + there.short)
-        return Point(dz, ds, -(product + multipliers * ds) / s)
+        return _Iterate(dz, ds, -(product + multipliers * ds) / s)
 
-    def reach(move: Point) -> Float[Array, " lanes"]:
-        """Give the largest step up to 1 that leaves s and λ at least 0."""
+    def reach(move: _Iterate) -> Float[Array, " lanes"]:
+        """Return the largest step up to 1 that keeps s and λ nonnegative."""
         falls = [(x, dx, (on > 0) & (dx < 0)) for x, dx in zip(at[1:], move[1:], strict=True)]
         most = [jnp.where(where, -x / jnp.where(where, dx, 1), 1) for x, dx, where in falls]
         return jnp.min(jnp.minimum(*most), axis=(0, 1), initial=1)
@@ -189,6 +192,6 @@ def _step(
     target = (ahead / jnp.where(mean > 0, mean, 1)) ** 3 * mean
     target = jnp.maximum(target, 0.3 * tolerance / count)
     move = direction(on * (s * multipliers + affine.s * affine.multipliers - target))
-    # Nearly to the boundary, the nearer the closer the end is.
+    # Stop short of the boundary, by less as the gap decreases.
     share = jnp.minimum(1, reach(move) * jnp.clip(1 - mean, 0.99, 0.9995))
-    return Point(*(x + share * dx for x, dx in zip(at, move, strict=True)))
+    return _Iterate(*(x + share * dx for x, dx in zip(at, move, strict=True)))

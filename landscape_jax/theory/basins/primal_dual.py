@@ -1,4 +1,4 @@
-"""Primal and dual points of the basins' problems, from which `certificate` makes bounds."""
+"""Approximate primal and dual points of the basin problems, from which `bounds` are derived."""
 
 from typing import NamedTuple
 
@@ -17,11 +17,11 @@ _SOURCE = loader.SOURCES / "primal_dual.cc"
 
 
 class Points(NamedTuple):
-    """What the solver found, with or without the lanes' axis at the end.
+    """Primal and dual points, with or without a last axis of lanes.
 
-    - `z`: about the minimisers; `deep`: the zᵢ that was deepest inside its cone.
+    - `z`: approximate minimizers; `deep`: the zᵢ that was deepest inside its cone.
     - `errors`, r, and `multipliers`, λ: two dual points each, the first with the multipliers of all
-      constraints, the second without those of slack ones, which may have to be exactly 0.
+      constraints, the second with 0 for slack constraints.
     - `steps`: the number of Newton steps.
     """
 
@@ -32,8 +32,8 @@ class Points(NamedTuple):
     steps: Int[Array, "*lanes"]
 
 
-def points(problems: Problems) -> Points:
-    """Solve the problems of some lanes."""
+def points_in_xla(problems: Problems) -> Points:
+    """Solve the problems of all lanes in XLA."""
     _, y, a, b = problems
     table = gram(problems)
     ends = interior_point(problems, table)
@@ -46,8 +46,8 @@ def points(problems: Problems) -> Points:
     return Points(ends.z, ends.deep, r, multipliers, ends.steps)
 
 
-def target(dtype) -> str | None:
-    """Give the prefix of the CPU's kernel, `primal_dual.cc`; `None` to use XLA's code."""
+def kernel_prefix(dtype) -> str | None:
+    """Return the prefix of the CPU kernel `primal_dual.cc`; `None` if there is none."""
     return loader.load(_SOURCE, ("basin_points",), dtype)
 
 
@@ -58,7 +58,7 @@ def points_by_kernel(
     a: Float[Array, "problems samples neurons"],
     b: Float[Array, "problems samples neurons"],
 ) -> Points:
-    """Solve all problems, the leading axis: a problem that stops makes room for the next one."""
+    """Solve all problems, on the leading axis, by the CPU kernel, which refills lanes that stop."""
     operands = u, y, a, b
     (count, m, n), p = a.shape, u.shape[1]
 

@@ -1,4 +1,4 @@
-"""Small positive definite systems, one a lane, with the lanes last."""
+"""Batched Cholesky solves of small positive definite systems, with the batch axes (lanes) last."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 
 def factor(H: Float[Array, "size size *lanes"]) -> Float[Array, "size size *lanes"]:
-    """Give the lower Cholesky factor; a lane that is not definite gets NaN, and no other does."""
+    """Compute lower Cholesky factors; NaN in the lanes, and only those, that are not definite."""
     turned = jnp.moveaxis(H, (0, 1), (-2, -1))
     return jnp.moveaxis(jax.lax.linalg.cholesky(turned, symmetrize_input=False), (-2, -1), (0, 1))
 
@@ -14,10 +14,10 @@ def factor(H: Float[Array, "size size *lanes"]) -> Float[Array, "size size *lane
 def forward(
     L: Float[Array, "size size *lanes"], right: Float[Array, "size *columns"]
 ) -> Float[Array, "size *columns"]:
-    """Give L⁻¹ b, for b of as many axes as L, less one, or one more, of columns, after the first.
+    """Solve L x = b; b may have an axis of columns between its first axis and the lanes.
 
-    Row by row along all lanes: triangular solvers of libraries take a lane at a time, which costs
-    ten times as much at these sizes.
+    Row by row for all lanes at once: library solvers take one lane at a time, which costs ten times
+    as much at these sizes.
     """
     L = L.reshape(*L.shape[:2], *(1,) * (right.ndim - L.ndim + 1), *L.shape[2:])
     below = jnp.arange(len(L)).reshape(-1, *(1,) * (right.ndim - 1))
@@ -32,7 +32,7 @@ def forward(
 def backward(
     L: Float[Array, "size size *lanes"], right: Float[Array, "size *lanes"]
 ) -> Float[Array, "size *lanes"]:
-    """Give L⁻ᵀ b."""
+    """Solve Lᵀ x = b."""
     above = jnp.arange(len(L)).reshape(-1, *(1,) * (right.ndim - 1))
 
     def step(steps: Array, b: Array) -> Array:
@@ -46,5 +46,5 @@ def backward(
 def solve(
     L: Float[Array, "size size *lanes"], right: Float[Array, "size *lanes"]
 ) -> Float[Array, "size *lanes"]:
-    """Give (LLᵀ)⁻¹ b."""
+    """Solve L Lᵀ x = b."""
     return backward(L, forward(L, right))

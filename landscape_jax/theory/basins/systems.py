@@ -1,4 +1,4 @@
-"""The problems of many basins in scaled coordinates, and the linear system of their steps."""
+"""The least-squares problems of many basins, and the linear systems of the Newton steps."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from jaxtyping import Array, Float
 from landscape_jax.theory.basins.heights import weighted_gram
 from landscape_jax.theory.basins.small_systems import backward, factor, forward, solve
 
-# Up to as many unknowns one system is faster than Woodbury's several.
+# Up to this many unknowns one system is faster than those of Woodbury's formula.
 DIRECT = 40
 
 
 class Problems(NamedTuple):
-    """In each lane: minimise ½‖Az − y‖² over Gz ≥ 0.
+    """In each lane: minimize ½‖Az − y‖² over Gz ≥ 0.
 
     (Az)_t = Σᵢ a_ti u_t·zᵢ and (Gz)_ti = b_ti u_t·zᵢ, with
 
@@ -28,7 +28,7 @@ class Problems(NamedTuple):
     b: Float[Array, "samples neurons lanes"]
 
 
-class System(NamedTuple):
+class FactorizedSystem(NamedTuple):
     """Cholesky factors: of H itself, or of each neuron's block and of Woodbury's system."""
 
     whole: Float[Array, "size size lanes"]
@@ -37,22 +37,22 @@ class System(NamedTuple):
 
 
 def least_shift(dtype) -> float:
-    """Give the multiple of the identity that every block gets."""
+    """Return the multiple of the identity that is added to every block."""
     return float(jnp.finfo(dtype).eps) ** 0.7
 
 
 def gram(problems: Problems) -> Float[Array, "rank neurons rank neurons lanes"] | None:
-    """Give AᵀA, or nothing where Woodbury's formula is faster."""
+    """Return AᵀA, or `None` where Woodbury's formula is faster."""
     a = problems.a
     if a.shape[1] * problems.u.shape[1] > max(len(a), DIRECT):
         return None
     return jnp.transpose(weighted_gram(problems.u, a[:, :, None] * a[:, None]), (0, 2, 1, 3, 4))
 
 
-def factored(
+def factorize(
     problems: Problems, gram: Array | None, weights: Float[Array, "samples neurons lanes"]
-) -> System:
-    """Factor H = AᵀA + Gᵀ diag(weights) G, and what keeps it definite."""
+) -> FactorizedSystem:
+    """Factorize H = AᵀA + Gᵀ diag(weights) G + a small multiple of the identity."""
     u, _, a, _ = problems
     m, p = u.shape
     n, lanes = a.shape[1:]
@@ -63,15 +63,15 @@ def factored(
     if gram is not None:
         same = jnp.eye(n, dtype=u.dtype)[:, None, :, None]
         H = gram + same * jnp.moveaxis(blocks, 2, 1)[:, :, :, None]
-        return System(factor(H.reshape(n * p, n * p, lanes)))
+        return FactorizedSystem(factor(H.reshape(n * p, n * p, lanes)))
     L = factor(blocks)
     scaled = forward(L, jnp.broadcast_to(u.T[:, :, None, None], (p, m, n, lanes))) * a
     inner = jnp.einsum("ptnl,psnl->tsl", scaled, scaled, precision=jax.lax.Precision.HIGHEST)
-    return System(factor(inner + jnp.eye(m, dtype=u.dtype)[:, :, None]), L, scaled)
+    return FactorizedSystem(factor(inner + jnp.eye(m, dtype=u.dtype)[:, :, None]), L, scaled)
 
 
-def solved(system: System, right: Array) -> Float[Array, "rank neurons lanes"]:
-    """Give H⁻¹ times a right-hand side."""
+def solve_factorized(system: FactorizedSystem, right: Array) -> Float[Array, "rank neurons lanes"]:
+    """Solve H z = `right`."""
     if system.blocks is None or system.scaled is None:
         return solve(system.whole, right.reshape(-1, right.shape[-1])).reshape(right.shape)
     half = forward(system.blocks, right)

@@ -1,4 +1,4 @@
-"""Basin values: the least loss in the closed region combination of a start."""
+"""Basin values: the least loss in the closed region of an activation pattern."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,27 +13,32 @@ from jaxtyping import Array, Bool, Float, Int, Real
 from landscape_jax.precision import floats
 from landscape_jax.theory.basins.bounds import Lower, lower_bound, upper_bound
 from landscape_jax.theory.basins.heights import Basis, basis, heights
-from landscape_jax.theory.basins.primal_dual import Points, points, points_by_kernel, target
+from landscape_jax.theory.basins.primal_dual import (
+    Points,
+    kernel_prefix,
+    points_by_kernel,
+    points_in_xla,
+)
 from landscape_jax.theory.basins.systems import Problems
 
-Table = Array | np.ndarray
-# So many lanes of some kilobytes each stay in the cache.
+_AnyArray = Array | np.ndarray
+# This many lanes of some kilobytes each stay in the cache.
 _LANES = 64
 
 
 class BasinValues(NamedTuple):
-    """The basin values of many region combinations, the leading axis, with a proof of each.
+    """The basin values of many activation patterns, the leading axis, with bounds for each.
 
     - `value`: the loss of `W`, rounded up; `gap`: value − gap is a lower bound on the loss of all W
-      in the regions that are within `reach`, and of the basin value where reach is ∞.
+      in the closed region that are within `reach`, and so on the basin value where reach is ∞.
     - `solved`: whether gap ≤ tolerance · (1/m) Σ y², the value of W = 0, and reach is ∞: the basin
       value is known to that tolerance.
-    - `bounded`: whether gap is as small, but reach is finite: no W within reach is better by more,
-      and whether larger weights are is not known.
-    - `W`: (problems, n, d), in the closed regions exactly.
+    - `bounded`: whether gap is as small but reach is finite: no W within reach is better by more;
+      for larger weights nothing is proven.
+    - `W`: (problems, n, d), exactly in the closed region.
     - `errors`, (problems, m), and `multipliers`, (problems, m, n): the r and λ of the lower bound.
-    - `reach`: (problems, n); the lower bound is for all W in the regions with ‖X wᵢ‖ ≤ reachᵢ,
-      which is ∞ but for neurons whose minimisers are unbounded, see `certificate`.
+    - `reach`: (problems, n); the lower bound is for all W in the closed region with
+      ‖X wᵢ‖ ≤ reachᵢ, which is ∞ except for neurons whose minimizers are unbounded, see `bounds`.
     - `steps`: Newton steps.
     """
 
@@ -49,31 +54,31 @@ class BasinValues(NamedTuple):
 
 
 def basin_values(
-    x: Real[Table, "samples inputs"],
-    y: Real[Table, " labels"],
-    patterns: Bool[Table, "problems rows neurons"],
-    v: Real[Table, "*_ signs"],
+    x: Real[_AnyArray, "samples inputs"],
+    y: Real[_AnyArray, " labels"],
+    patterns: Bool[_AnyArray, "problems rows neurons"],
+    v: Real[_AnyArray, "*_ signs"],
     *,
     tolerance: float | None = None,
 ) -> BasinValues:
-    """Find the least loss of thousands of region combinations in one jitted call.
+    """Compute the basin values of thousands of activation patterns in one jitted call.
 
-    In the closed region combination of a pattern b the network q(x) = Σᵢ vᵢ [wᵢ·x]₊ is linear in W,
-    so that its loss (1/m) Σ_t (q(x_t) − y_t)² is a convex quadratic, of n d unknowns, under the
-    n m constraints bᵢₜ wᵢ·x_t ≥ 0.  Its minimum is attained, at most the value (1/m) Σ y² of W = 0,
-    and often by many W.  Each problem comes with bounds from both sides of its own, that hold
-    with all rounding counted, for whatever the solver did: derived in `certificate`.  A problem
-    whose bounds are far apart is neither `solved` nor `bounded`; the other problems do not notice.
+    In the closed region of a pattern b the network q(x) = Σᵢ vᵢ [wᵢ·x]₊ is linear in W, so the loss
+    (1/m) Σ_t (q(x_t) − y_t)² is a convex quadratic in n d unknowns under the n m constraints
+    bᵢₜ wᵢ·x_t ≥ 0.  Its minimum is attained, often by many W, and is at most (1/m) Σ y², the value
+    of W = 0.  Each problem has its own bounds from above and below, which include all rounding
+    errors and do not rely on the solver: see `bounds`.  A problem whose bounds are far apart is
+    neither `solved` nor `bounded`, and affects no other.
 
     **Arguments:** `x`, (m, d), one sample a row, a bias as a column of ones; `y`, (m,); `patterns`,
     (problems, m, n), from `region_patterns`; `v`, ±1, (n,) or (problems, n); `tolerance`, on the
-    relative gap, up to which a problem counts as solved or bounded: 1e-8 where left out, in single
-    precision 1e-3, which the bounds of most problems miss there: their roundings are counted.
+    gap relative to (1/m) Σ y², up to which a problem counts as solved or bounded: by default 1e-8,
+    in single precision 1e-3, which the rounding errors of most problems exceed there.
 
     **Returns:** a `BasinValues`.
 
-    **Raises:** `ValueError` where shapes do not fit, v is not ±1, x or y is not finite, or
-    the tolerance is not positive.
+    **Raises:** `ValueError` if shapes do not match, v is not ±1, x or y is not finite, or the
+    tolerance is not positive.
 
     Source: SS16, sections 2.2, 2.3 and 4.2, eq. 3.
 
@@ -101,44 +106,48 @@ def basin_values(
     if v.shape not in ((neurons,), (count, neurons)):
         raise ValueError(f"v has shape {v.shape}; give ({neurons},) or ({count}, {neurons})")
     if not np.all(np.abs(np.asarray(v)) == 1):
-        raise ValueError("v has other entries than 1 and -1; put their sizes into W (lemma 2)")
+        raise ValueError(
+            "v has entries other than 1 and -1; scale the rows of W by |v| instead (lemma 2)"
+        )
     if not (np.isfinite(np.asarray(x)).all() and np.isfinite(np.asarray(y)).all()):
         raise ValueError("x or y has NaN or infinite entries; give finite numbers")
     data = floats(x)
     if tolerance is None:
         tolerance = 1e-8 if data.dtype == jnp.float64 else 1e-3
     if not tolerance > 0:
-        raise ValueError(f"tolerance is {tolerance}; give a positive share of the value at W = 0")
+        raise ValueError(
+            f"tolerance is {tolerance}; give a positive number, relative to the value at W = 0"
+        )
     signs = jnp.broadcast_to(jnp.asarray(v, data.dtype), (count, neurons))
     labels, share = jnp.asarray(y, data.dtype), jnp.asarray(tolerance, data.dtype)
-    return _solve(data, labels, jnp.asarray(patterns), signs, share, target(data.dtype))
+    return _solve(data, labels, jnp.asarray(patterns), signs, share, kernel_prefix(data.dtype))
 
 
 @eqx.filter_jit
 def _solve(
     x: Array, y: Array, patterns: Array, v: Array, tolerance: Array, kernel: str | None
 ) -> BasinValues:
-    """Solve in blocks of lanes, or all by the kernel of the given prefix, and certify."""
+    """Solve in blocks of lanes, or all by the kernel of the given prefix, and compute bounds."""
     coordinates = basis(x, y)
     size = jnp.sqrt(jnp.sum(y**2))
     unit = y / jnp.where(size > 0, size, 1)
     lengths = coordinates.lengths[:, None]
-    # What is active nowhere has no part in the loss, and rests at 0.
+    # Neither samples that are 0 nor neurons active nowhere enter the loss.
     there = (lengths > 0) & jnp.any(patterns, axis=1, keepdims=True)
     a = jnp.where(there & patterns, v[:, None], 0)
     b = jnp.where(there, jnp.where(patterns, 1, -1), 0).astype(v.dtype)
-    certify = partial(_certify, coordinates, size, tolerance)
+    with_bounds = partial(_with_bounds, coordinates, size, tolerance)
 
     def in_xla(a: Array, b: Array) -> BasinValues:
         def solve(a: Array, b: Array) -> BasinValues:
             problems = Problems(coordinates.rows, unit, lengths[:, :, None] * a, b)
-            return certify(a, b, points(problems))
+            return with_bounds(a, b, points_in_xla(problems))
 
         return _by_lanes(solve, a, b)
 
     def in_kernel(prefix: str, a: Array, b: Array) -> BasinValues:
         found = points_by_kernel(prefix, coordinates.rows, unit, lengths * a, b)
-        return _by_lanes(certify, a, b, found)
+        return _by_lanes(with_bounds, a, b, found)
 
     if kernel is None:
         return in_xla(a, b)
@@ -146,7 +155,7 @@ def _solve(
 
 
 def _by_lanes(function: Callable[..., BasinValues], *tables: Any) -> BasinValues:
-    """Call a function of problems in the last axis on blocks of the leading one."""
+    """Apply a function that takes problems on the last axis to blocks of the leading axis."""
     count = len(tables[0])
     lanes = max(1, min(count, _LANES))
     blocks = -(-count // lanes)
@@ -162,10 +171,10 @@ def _by_lanes(function: Callable[..., BasinValues], *tables: Any) -> BasinValues
     return jax.tree.map(join, found)
 
 
-def _certify(
+def _with_bounds(
     coordinates: Basis, size: Array, tolerance: Array, a: Array, b: Array, points: Points
 ) -> BasinValues:
-    """Give the bounds of one block of lanes."""
+    """Compute the bounds of one block of lanes."""
     w, deep = (heights(coordinates.right, size * z) for z in (points.z, points.deep))
     above = upper_bound(coordinates, a, b, w, deep)
     lengths = coordinates.lengths[:, None, None]

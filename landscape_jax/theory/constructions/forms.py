@@ -1,4 +1,4 @@
-"""Activations whose formula their JAX program tells exactly: pieces of terms c·tᵖ·e^{κt}."""
+"""Exact formulas of activations from their JAX programs: pieces of terms c·tᵖ·e^{κt}."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -12,14 +12,14 @@ from landscape_jax.exact.rationals import nearest, rational
 from landscape_jax.theory.constructions.traces import Operations, evaluate
 
 # c of each term c·tᵖ·e^{κt}, by (p, κ); none of them 0.
-Terms = dict[tuple[int, fmpq], fmpq]
+_Terms = dict[tuple[int, fmpq], fmpq]
 
 
 class Form(NamedTuple):
-    """A function of t, exactly, but at the points where its formula changes.
+    """A piecewise formula of a function of t, exact except at the points where it changes.
 
     - `ends`: these points, increasing.
-    - `pieces`: the terms between them, from −∞ to ∞: one more than ends; for a truth, its values.
+    - `pieces`: the terms between them, from −∞ to ∞, one more than ends; bools for a condition.
     """
 
     ends: tuple[fmpq, ...]
@@ -27,34 +27,34 @@ class Form(NamedTuple):
 
     @property
     def is_zero(self) -> bool:
-        """Whether it is 0 everywhere."""
+        """Whether the function is 0 everywhere."""
         return not any(self.pieces)
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is constant between its ends."""
+        """Whether the function is constant between its ends."""
         return all(set(piece) <= {_ONE} for piece in self.pieces)
 
     @property
     def is_piecewise_linear(self) -> bool:
-        """Whether it is affine between its ends."""
+        """Whether the function is affine between its ends."""
         return all(set(piece) <= {_ONE, _T} for piece in self.pieces)
 
     @property
     def is_leaky(self) -> bool:
-        """Whether it is s₊t for t > 0 and s₋t for t < 0, s₊ ≠ s₋."""
+        """Whether the function is s₊t for t > 0 and s₋t for t < 0, s₊ ≠ s₋."""
         return self.ends == (0,) and all(set(piece) <= {_T} for piece in self.pieces)
 
     @property
     def is_multiplicative(self) -> bool:
-        """Whether it is c·tᵖ, p odd, or c·e^{κt}, κ ≠ 0, everywhere."""
+        """Whether the function is c·tᵖ, p odd, or c·e^{κt}, κ ≠ 0, everywhere."""
         if self.ends or len(self.pieces[0]) != 1:
             return False
         ((power, rate),) = self.pieces[0]
         return (rate == 0 and power % 2 == 1) or (power == 0 and rate != 0)
 
     def slopes_at(self, kink: fmpq) -> tuple[fmpq, fmpq] | None:
-        """Return (s₊, s₋) at an end of a piecewise linear one; `None` where it jumps there."""
+        """Return (s₊, s₋) at an end of a piecewise linear function; `None` if it jumps there."""
         place = self.ends.index(kink)
         below, above = self.pieces[place], self.pieces[place + 1]
         if _affine_at(above, kink) != _affine_at(below, kink):
@@ -62,7 +62,7 @@ class Form(NamedTuple):
         return above.get(_T, fmpq(0)), below.get(_T, fmpq(0))
 
     def __str__(self) -> str:
-        """Name its kinks."""
+        """List the kinks."""
         if not self.ends:
             return "without a kink"
         kinks = ", ".join(f"{nearest(end):g}" for end in self.ends)
@@ -73,9 +73,9 @@ _ONE, _T = (0, fmpq(0)), (1, fmpq(0))
 
 
 def form(program: ClosedJaxpr) -> Form | None:
-    """Return an activation as a form; `None` where its program is more than that.
+    """Return the formula of an activation; `None` if its program has other operations.
 
-    Sums, products, whole powers, comparisons of affine pieces, and the exponential of κt.
+    These are sums, products, integer powers, comparisons of affine pieces, and exponentials of κt.
 
     ```python
     >>> import jax.numpy as jnp
@@ -100,16 +100,16 @@ def _constant(value: Any) -> Form | None:
     return Form((), (_terms({_ONE: rational(number)}),)) if np.isfinite(number) else None
 
 
-def _terms(terms: Terms) -> Terms:
+def _terms(terms: _Terms) -> _Terms:
     return {key: c for key, c in terms.items() if c != 0}
 
 
-def _affine_at(terms: Terms, t: fmpq) -> fmpq:
+def _affine_at(terms: _Terms, t: fmpq) -> fmpq:
     return terms.get(_ONE, fmpq(0)) + t * terms.get(_T, fmpq(0))
 
 
 def _merged(function: Callable[..., Any], *forms: Form) -> Form | None:
-    """Apply a function to the pieces of forms, on the intervals between all their ends."""
+    """Apply a function to the pieces of forms on the intervals between all their ends."""
     ends = sorted({end for one in forms for end in one.ends})
     places = [0] * len(forms)
     pieces: list[Any] = []
@@ -128,32 +128,32 @@ def _merged(function: Callable[..., Any], *forms: Form) -> Form | None:
     return Form(tuple(kept), tuple(pieces))
 
 
-def _sum(a: Terms, b: Terms) -> Terms:
+def _sum(a: _Terms, b: _Terms) -> _Terms:
     return _terms({key: a.get(key, fmpq(0)) + b.get(key, fmpq(0)) for key in (*a, *b)})
 
 
-def _times(a: Terms, b: Terms) -> Terms:
-    total: Terms = {}
+def _times(a: _Terms, b: _Terms) -> _Terms:
+    total: _Terms = {}
     for (p, k), c in a.items():
         for (q, j), d in b.items():
             total[p + q, k + j] = total.get((p + q, k + j), fmpq(0)) + c * d
     return _terms(total)
 
 
-def _minus(a: Terms) -> Terms:
+def _minus(a: _Terms) -> _Terms:
     return {key: -c for key, c in a.items()}
 
 
-def _over(a: Terms, b: Terms) -> Terms | None:
-    """Divide by one term without a power of t."""
+def _over(a: _Terms, b: _Terms) -> _Terms | None:
+    """Divide by a single term c·e^{κt}; `None` for other divisors."""
     if len(b) != 1:
         return None
     (((power, rate), c),) = b.items()
     return _times(a, {(0, -rate): 1 / c}) if power == 0 else None
 
 
-def _power(a: Terms, exponent: int) -> Terms | None:
-    result: Terms = {_ONE: fmpq(1)}
+def _power(a: _Terms, exponent: int) -> _Terms | None:
+    result: _Terms = {_ONE: fmpq(1)}
     for _ in range(abs(exponent)):
         result = _times(result, a)
     return result if exponent >= 0 else _over({_ONE: fmpq(1)}, result)
@@ -166,7 +166,7 @@ def _constant_power(_: Any, a: Form, b: Form) -> Form | None:
     return _merged(lambda x: _power(x, int(exponent)), a)
 
 
-def _exponential(a: Terms) -> Terms | None:
+def _exponential(a: _Terms) -> _Terms | None:
     return {(0, a.get(_T, fmpq(0))): fmpq(1)} if set(a) <= {_T} else None
 
 
@@ -179,7 +179,7 @@ def _subtract(_: Any, a: Form, b: Form) -> Form | None:
 
 
 def _above(a: Form, b: Form) -> Form | None:
-    """Return where a > b, for affine pieces, but at the points where both are equal."""
+    """Return the condition a > b for affine pieces, except at points where both are equal."""
     difference = _subtract(None, a, b)
     if difference is None or not difference.is_piecewise_linear:
         return None

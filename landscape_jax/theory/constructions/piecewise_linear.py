@@ -1,4 +1,8 @@
-"""Networks with one hidden layer of piecewise linear neurons, in rational arithmetic."""
+"""Two-layer networks of piecewise linear neurons in rational arithmetic.
+
+A *cell* (LIU) is the set of weights of one activation pattern: of all networks whose neurons have
+the same signs on the samples.
+"""
 
 import math
 from typing import Any, NamedTuple
@@ -19,12 +23,13 @@ from landscape_jax.exact.samples import Samples, exact_samples
 from landscape_jax.networks import TwoLayer
 from landscape_jax.networks.activations import Activation
 from landscape_jax.precision import require_float64
+from landscape_jax.proofs import Layers
 
 
 def rational_slopes(activation: Activation) -> tuple[fmpq, fmpq]:
-    """Give (s₊, s₋) as they are.
+    """Return the slopes (s₊, s₋) as rational numbers.
 
-    **Raises:** `ValueError` where the activation is not piecewise linear.
+    **Raises:** `ValueError` if the activation is not piecewise linear.
     """
     if activation.slopes is None:
         raise ValueError(
@@ -48,9 +53,9 @@ class RationalNetwork(NamedTuple):
 
     @classmethod
     def of(cls, network: TwoLayer) -> "RationalNetwork":
-        """Give a network of floats as it is; biases that are not there are 0.
+        """Return a network of floats exactly; missing biases become 0.
 
-        **Raises:** `ValueError` where the activation is not piecewise linear.
+        **Raises:** `ValueError` if the activation is not piecewise linear.
         """
         rational_slopes(network.activation)
         layers = (network.W1, network.b1), (network.W2, network.b2)
@@ -61,21 +66,25 @@ class RationalNetwork(NamedTuple):
         return cls(matrix(inner), matrix(outer), network.activation)
 
     def nearest(self) -> TwoLayer:
-        """Give the network of the nearest float64 parameters.
+        """Return the network with each parameter rounded to the nearest float64.
 
-        **Raises:** `ValueError` where float64 is off or cannot hold a parameter.
+        **Raises:** `ValueError` if float64 is off or cannot hold a parameter.
         """
         require_float64("a network of rounded parameters")
         try:
             inner, outer = nearest_matrix(self.inner), nearest_matrix(self.outer)
         except OverflowError:
             raise ValueError("a parameter is too large for float64; scale x and y down") from None
-        # Cut by NumPy: for JAX each shape would be a program to compile.
+        # Sliced by NumPy: JAX would compile a program for each shape.
         layers = inner[:, :-1], outer[:, :-1], inner[:, -1], outer[:, -1]
         return TwoLayer(*map(jnp.asarray, layers), activation=self.activation)
 
+    def layers(self) -> Layers:
+        """Return the layers as a proof reads them, of a network of one output."""
+        return Layers(self.inner, tuple(self.outer.entries()))
+
     def hidden(self, rows: fmpq_mat) -> fmpq_mat:
-        """Give what goes into the neurons, w_j·xᵢ + b_j, (N, width), of the rows (xᵢ, 1)."""
+        """Compute the pre-activations w_j·xᵢ + b_j, (N, width), of the rows (xᵢ, 1)."""
         if rows.ncols() != self.inner.ncols():
             raise ValueError(
                 f"x has {rows.ncols() - 1} inputs; the network has {self.inner.ncols() - 1}"
@@ -83,14 +92,14 @@ class RationalNetwork(NamedTuple):
         return rows * self.inner.transpose()
 
     def outputs(self, rows: fmpq_mat) -> fmpq_mat:
-        """Give the predictions, (N, outputs), of the rows (xᵢ, 1)."""
+        """Compute the predictions, (N, outputs), of the rows (xᵢ, 1)."""
         plus, minus = rational_slopes(self.activation)
         hidden = self.hidden(rows).tolist()
         after = [[*(t * (plus if t > 0 else minus) for t in row), fmpq(1)] for row in hidden]
         return fmpq_mat(after) * self.outer.transpose()
 
     def risk(self, samples: Samples) -> fmpq:
-        """Give ½ Σᵢ ‖q(xᵢ) − yᵢ‖²."""
+        """Compute the risk ½ Σᵢ ‖q(xᵢ) − yᵢ‖²."""
         q = self.outputs(samples.rows)
         if q.ncols() != samples.labels.ncols():
             raise ValueError(
@@ -100,13 +109,13 @@ class RationalNetwork(NamedTuple):
 
 
 def exact_risk(network: TwoLayer | RationalNetwork, x: Any, y: Any) -> fmpq:
-    """Give the risk ½ Σᵢ ‖q(xᵢ) − yᵢ‖² of a piecewise linear network, without any rounding.
+    """Compute the risk ½ Σᵢ ‖q(xᵢ) − yᵢ‖² of a piecewise linear network exactly.
 
-    It is N/2 times `EmpiricalRisk`, the mean.
+    It is N/2 times `EmpiricalRisk`, which is a mean.
 
-    **Arguments:** `network`, whose floats are taken as they are; `x`, `y`, see `exact_samples`.
+    **Arguments:** `network`, whose floats are exact; `x`, `y`, see `exact_samples`.
 
-    **Raises:** `ValueError` where the activation is not piecewise linear or shapes do not fit.
+    **Raises:** `ValueError` if the activation is not piecewise linear or shapes do not match.
 
     ```python
     >>> import jax.numpy as jnp
@@ -121,13 +130,13 @@ def exact_risk(network: TwoLayer | RationalNetwork, x: Any, y: Any) -> fmpq:
 
 
 class CellCheck(NamedTuple):
-    """What holds for all networks whose neurons have the same signs on the data as this one.
+    """A lower bound on the risk in the cell of a network, beside the risk of the network.
 
-    - `interior`: no neuron's input is 0 at a sample, so the cell contains a ball around the point.
-    - `radius`: of such a ball, over all parameters; rounded down.
-    - `patterns`: how many different rows of signs the neurons have.
-    - `risk`: that of the network, exactly.
-    - `least`: no network of the cell has a lower one.
+    - `interior`: whether no pre-activation is 0, so that the cell contains a ball around the point.
+    - `radius`: the radius of such a ball, over all parameters; rounded down.
+    - `patterns`: the number of distinct sign vectors of the neurons.
+    - `risk`: the risk of the network, exactly.
+    - `least`: the lower bound on the risk of all networks of the cell.
     """
 
     interior: bool
@@ -138,28 +147,28 @@ class CellCheck(NamedTuple):
 
     @property
     def gap(self) -> fmpq:
-        """How much lower a network of the cell could be at most; of rounded floats above 0."""
+        """The risk minus its lower bound; positive for a minimum with rounded parameters."""
         return self.risk - self.least
 
     @property
     def is_minimum(self) -> bool:
-        """Whether it is proven a local minimum: inside its cell, at the cell's least risk."""
+        """Whether it is a proven local minimum: interior to its cell, with the least risk there."""
         return self.interior and self.gap == 0
 
 
 def check_cell(network: TwoLayer | RationalNetwork, x: Any, y: Any) -> CellCheck:
-    """Bound the risk in the activation cell of a network from below, in rational arithmetic.
+    """Compute a lower bound on the risk in the cell of a network, in rational arithmetic.
 
     In the cell neuron j has a fixed slope s_{ij} at sample i, so the prediction is
-    Σ_j s_{ij} R_j·(xᵢ, 1) + b with R_j = v_j (w_j, b_j): linear in (R, b).  The least squares over
-    all (R, b) bound the risk from below; neurons of the same slopes share one R.  A network inside
-    its cell whose risk is that bound is a local minimum.  The converse does not hold.
+    Σ_j s_{ij} R_j·(xᵢ, 1) + b with R_j = v_j (w_j, b_j): linear in (R, b).  Least squares over all
+    (R, b) bounds the risk from below; neurons of the same slopes share one R.  A network inside its
+    cell whose risk attains the bound is a local minimum.  The converse does not hold.
 
     **Arguments:** `network`; `x`, `y`, see `exact_samples`.
 
     **Returns:** a `CellCheck`.
 
-    **Raises:** like `exact_risk`.
+    **Raises:** as `exact_risk`.
 
     Source: YSJ19, theorem 1, step 1, where all slopes are s₊, and LIU, for any cell.
 
@@ -200,7 +209,7 @@ def check_cell(network: TwoLayer | RationalNetwork, x: Any, y: Any) -> CellCheck
 
 
 def _radius(hidden: list[list[fmpq]], rows: list[list[fmpq]]) -> float:
-    """Bound from below how far the parameters may move before a sign changes: |t| / ‖(x, 1)‖."""
+    """Return a lower bound on the distance to parameters with another sign: |t| / ‖(x, 1)‖."""
     least = min(
         min(abs(t) for t in line) ** 2 / sum((entry**2 for entry in row), fmpq(0))
         for line, row in zip(hidden, rows, strict=True)

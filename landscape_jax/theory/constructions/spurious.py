@@ -1,4 +1,4 @@
-"""Theorem 1 of YSJ19: for almost all data a network as good as least squares, and a better one."""
+"""Theorem 1 of YSJ19: for almost all data, a spurious minimum with the least-squares risk."""
 
 import math
 from collections.abc import Callable
@@ -12,11 +12,12 @@ from landscape_jax.exact.rationals import least_squares, rational
 from landscape_jax.exact.samples import Samples, exact_samples
 from landscape_jax.networks import TwoLayer, activations
 from landscape_jax.networks.activations import Activation
+from landscape_jax.proofs import NotProven, SpuriousOnData, prove_spurious_on_data
 from landscape_jax.theory.constructions.piecewise_linear import RationalNetwork, rational_slopes
 
 # Risks between this and its inverse are floats.
 _SMALLEST = fmpq(1, 10**300)
-# The risk of the rounded minimum may be above the least squares by this part.
+# The risk of the rounded minimum may exceed the least-squares risk by this relative amount.
 _ROUNDED = fmpq(1, 10**12)
 _EPS = fmpq(1, 2**52)
 
@@ -26,15 +27,15 @@ class SpuriousMinimum(NamedTuple):
 
     Risks are exact rationals; `float` rounds them.
 
-    - `least_squares_risk`: that of the best linear function.
-    - `exact_minimum`: the local minimum, with exactly that risk; `minimum`: its parameters rounded
+    - `least_squares_risk`: the risk of the best affine function.
+    - `exact_minimum`: the local minimum, with exactly this risk; `minimum`: its parameters rounded
       to float64.
     - `exact_better`: a network of lower risk; `better`: rounded.
-    - `minimum_risk`, `better_risk`: of the rounded networks.
-    - `case`: of the theorem's proof, "J" or "J empty".
+    - `minimum_risk`, `better_risk`: the risks of the rounded networks.
+    - `case`: of the theorem's proof, "J" or "J empty"; `samples`: the data, exactly.
 
-    Where float64 cannot hold two networks with these risks, as of labels far from 0, `minimum` and
-    `better` are `None`, and the risks are those of the exact networks.
+    If float64 cannot represent two networks with these risks, as for labels far from 0, `minimum`
+    and `better` are `None`, and the risks are those of the exact networks.
     """
 
     least_squares_risk: fmpq
@@ -45,6 +46,20 @@ class SpuriousMinimum(NamedTuple):
     better_risk: fmpq
     exact_better: RationalNetwork
     case: str
+    samples: Samples
+
+    def claim(self) -> SpuriousOnData | NotProven:
+        """Prove that the exact minimum is one and the exact better network better, for a file.
+
+        **Returns:** a `SpuriousOnData`, which has `save` and which `verify` checks by itself.
+        """
+        return prove_spurious_on_data(
+            fmpq_mat([row[:-1] for row in self.samples.rows.tolist()]),
+            tuple(self.samples.labels.entries()),
+            rational_slopes(self.exact_minimum.activation),
+            self.exact_minimum.layers(),
+            self.exact_better.layers(),
+        )
 
 
 class _Fit(NamedTuple):
@@ -56,7 +71,7 @@ class _Fit(NamedTuple):
 
 
 class _Bend(NamedTuple):
-    """Where the better network bends: along which line, at which β, moved apart by how much γ."""
+    """The better network: its line (u, u₀), the prediction β of its kink, and the shift γ."""
 
     line: list[fmpq]
     beta: fmpq
@@ -72,44 +87,43 @@ def spurious_minimum(
     alpha: float | int = 1,
     place: int = 0,
 ) -> SpuriousMinimum:
-    """Build a local minimum that is as good as least squares, and a network that is better.
+    """Construct a local minimum with the least-squares risk, and a network of lower risk.
 
-    With the least squares (W̄, W̄₀), its predictions ȳ and η = min(−1, 2 min ȳ), the minimum is
+    With the least-squares solution (W̄, W̄₀), its predictions ȳ and η = min(−1, 2 min ȳ), the
+    minimum is
 
     W₁ = α[W̄; 0], b₁ = α[W̄₀ − η; −η1], W₂ = (1/(αs₊)) [1 0ᵀ], b₂ = η:
 
-    all neurons are active at all samples, so near it every prediction is linear in x, and its own
-    are the best such.  Each α > 0 and each place of the neuron that is not constant gives another.
+    all neurons are active at all samples, so near it every prediction is affine in x, and those of
+    the network are the best affine ones.  Each α > 0 and each `place` gives another minimum.
 
     The better network has W₁ = [u; −u; 0], b₁ = [u₀ − β + γ; −u₀ + β + γ; 0],
     W₂ = (1/(s₊ + s₋)) [1 −1 0ᵀ], b₂ = β.  It predicts u·x + u₀ ∓ κγ, κ = (s₊ − s₋)/(s₊ + s₋), with
     − below β and + above.  *Case J:* (u, u₀) is the least squares, β lies between two neighbouring
     predictions ȳⱼ < ȳⱼ₊₁ with S = Σ_{i≤j} (ȳᵢ − yᵢ) ≠ 0 and
     |γ| = min((ȳⱼ₊₁ − ȳⱼ)/4, 2|S|/(m|κ|)): the risk changes by −2|κγS| + m κ²γ²/2 < 0.  The j of the
-    largest decrease is taken.  (A quarter of the gap alone, as printed, may raise the risk.)
-    *Case J empty* (appendix A2): (u, u₀) is turned a little along one sample, to part samples of
-    equal predictions, as far as the exact quadratic in the size of the turn says.
+    largest decrease is used.  (γ a quarter of the gap, as printed, may increase the risk.)
+    *Case J empty* (appendix A2): (u, u₀) is rotated slightly along one sample, which separates
+    samples of equal predictions, by the minimizer of the exact quadratic in the rotation.
 
-    The theorem asks for distinct samples; only this case needs them.  Samples of the same inputs
-    stay together there, with the sum of their errors.  If all these sums are 0, the least squares
-    predict the mean label at each input, and no function has a lower risk.
+    The theorem requires distinct samples; only this case needs them.  Samples with equal inputs are
+    merged there, with the sum of their errors.  If all these sums are 0, least squares predicts the
+    mean label at each input, and no function has a lower risk.
 
-    Which case it is, and whether a linear function fits the data, is decided in rational
-    arithmetic.  Floats are rationals: labels computed as Wx in floats are in general not fitted
-    exactly; where errors of one rounding of the sum of its terms would leave as much, the data are
-    refused.
+    The case, and whether an affine function fits the data, are decided in rational arithmetic.
+    Floats are rationals: labels computed as Wx in floats are in general not fitted exactly; data
+    whose least-squares risk is no larger than one rounding error per label explains are rejected.
 
     **Arguments:**
 
-    - `x`, (N, inputs), and `y`, (N,): see `exact_samples`; not linearly fittable.
+    - `x`, (N, inputs), and `y`, (N,): see `exact_samples`; no affine function fits them.
     - `activation`: one with slopes s₊ > 0, s₋ ≥ 0, s₊ ≠ s₋, or the pair (s₊, s₋).
     - `width`: at least 2.
-    - `alpha`: α > 0; `place`: which neuron of the minimum computes the least squares, from 0.
+    - `alpha`: α > 0; `place`: index of the neuron of the minimum that computes the least squares.
 
     **Returns:** a `SpuriousMinimum`.
 
-    **Raises:** `TypeError` and `ValueError` on data and arguments that are not so, and where
-    float64 is off.
+    **Raises:** `TypeError` or `ValueError` if an argument is not as described, or float64 is off.
 
     Source: YSJ19, theorem 1 and appendix A2.
 
@@ -160,7 +174,7 @@ def spurious_minimum(
     if not (risks[0] - risk <= risk * _ROUNDED and risks[1] < risk):
         near = lower = None
         risks = [risk, better.risk(samples)]
-    return SpuriousMinimum(risk, near, risks[0], minimum, lower, risks[1], better, case)
+    return SpuriousMinimum(risk, near, risks[0], minimum, lower, risks[1], better, case, samples)
 
 
 def _checked_activation(activation: Any) -> Activation:
@@ -188,7 +202,7 @@ def _checked_samples(x: Any, y: Any) -> Samples:
 
 
 def _keys(samples: Samples) -> list[tuple[fmpq, ...]]:
-    """Return the inputs of each sample, to be compared."""
+    """Return the inputs of each sample as a hashable key."""
     return [tuple(row) for row in samples.rows.tolist()]
 
 
@@ -202,9 +216,9 @@ def _has_floats(x: Any, y: Any) -> bool:
 
 
 def _is_rounding(samples: Samples, fit: _Fit, risk: fmpq) -> bool:
-    """Check whether labels off a linear function by one rounding of their terms have this risk.
+    """Check whether one rounding error per label could cause this risk.
 
-    The terms of a sample are W̄ₖxᵢₖ, W̄₀ and yᵢ; the least squares leave at most what is off.
+    The error of a label is relative to the sum of |W̄ₖxᵢₖ|, |W̄₀| and |yᵢ|.
     """
     terms = [
         abs(y) + sum((abs(w * t) for w, t in zip(fit.line, row, strict=True)), fmpq(0))
@@ -247,7 +261,7 @@ def _bent(bend: _Bend, activation: Activation, width: int) -> RationalNetwork:
 
 
 def _between_predictions(fit: _Fit, kappa: fmpq) -> _Bend | None:
-    """Give the bend of the largest decrease in case J; `None` where J is empty."""
+    """Return the better network of the largest decrease in case J; `None` if J is empty."""
     order = sorted(range(len(fit.fitted)), key=fit.fitted.__getitem__)
     best, total, least = None, fmpq(0), fmpq(0)
     for before, after in pairwise(order):
@@ -265,20 +279,20 @@ def _between_predictions(fit: _Fit, kappa: fmpq) -> _Bend | None:
 
 
 def _along_a_sample(samples: Samples, fit: _Fit, kappa: fmpq) -> _Bend:
-    """Give the bend where J is empty: it turns the line, to split samples of one prediction.
+    """Return the better network if J is empty: a rotated line separates samples of one prediction.
 
     Then the errors of all samples with a prediction ȳ sum to 0 (lemma A.1).  Let eᵢ be the sum of
     the errors of all samples with the inputs xᵢ, y* the least ȳ of samples with eᵢ other than 0, x₁
-    the longest such sample, x₂ the one of the others at y* that lies farthest along x₁ below
-    ‖x₁‖², J< all of these others, and v = τx₁, τ > 0.  With u = W̄ − αv,
+    the longest such sample, J< the other samples at y* with x₁·x < ‖x₁‖², x₂ the one of them with
+    the largest x₁·x, and v = τx₁, τ > 0.  With u = W̄ − αv,
     β = y* − (α/2) v·(x₁ + x₂) and |γ| = α v·(x₁ − x₂)/4 only the samples of J< among those at y*
     lie above β, and the risk is the exact quadratic ½ Σ (ȳᵢ − yᵢ + αcᵢ)² with
-    cᵢ = −v·xᵢ ∓ κγ/α: its slope at 0 is −2|κ e₁| |γ|/α, and its minimum is at
+    cᵢ = −v·xᵢ ∓ κγ/α: its derivative at 0 is −2|κ e₁| |γ|/α, and its minimum at
     −Σ(ȳᵢ − yᵢ)cᵢ/Σcᵢ².
 
-    The order of samples of different ȳ must stay: α|v·xᵢ| ≤ g, a quarter of the least gap, which
-    caps α.  (The paper has τ = g/(M‖x₁‖), M = max ‖xᵢ‖; this τ is rational, and larger.)  Where all
-    ȳ are equal there is no gap and no such cap: τ = 1.
+    The order of samples of different ȳ must not change: α|v·xᵢ| ≤ g, a quarter of the least gap,
+    which bounds α.  (The paper has τ = g/(M‖x₁‖), M = max ‖xᵢ‖; this τ is rational, and larger.)
+    If all ȳ are equal there is no gap and no such bound: τ = 1.
 
     Source: YSJ19, appendix A2.
     """
@@ -312,7 +326,7 @@ def _along_a_sample(samples: Samples, fit: _Fit, kappa: fmpq) -> _Bend:
 def _summed(samples: Samples, fit: _Fit) -> list[fmpq]:
     """Return, for each sample, the sum of the errors of all samples with its inputs.
 
-    **Raises:** `ValueError` where all are 0.
+    **Raises:** `ValueError` if all are 0.
     """
     keys = _keys(samples)
     total = dict.fromkeys(keys, fmpq(0))

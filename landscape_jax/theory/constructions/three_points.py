@@ -1,4 +1,4 @@
-"""Theorem 2 and corollary 3 of YSJ19: three points that almost every activation fits, or not."""
+"""Theorem 2 and corollary 3 of YSJ19: a spurious minimum on three points for most activations."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,10 +29,15 @@ from landscape_jax.theory.constructions.piecewise_linear import (
     check_cell,
     exact_risk,
 )
-from landscape_jax.theory.constructions.three_points_search import Four, fits, minima, nothing_found
+from landscape_jax.theory.constructions.three_points_search import (
+    Four,
+    fit_candidates,
+    minimum_candidates,
+    nothing_found,
+)
 from landscape_jax.theory.constructions.traces import trace
 
-# The risk of `fit` in exact arithmetic is below this: far from the 1/3 of the minimum.
+# Largest risk of `fit` in exact arithmetic, far below the 1/3 of the minimum.
 _FITTED = 1e-12
 
 
@@ -40,15 +45,15 @@ class ThreePoints(NamedTuple):
     """Two networks on the three points: one fits them, one is a local minimum of risk 1/3.
 
     - `fit`: of risk 0, and `minimum`: of risk ½ Σᵢ (q(xᵢ) − yᵢ)² = 1/3; both rounded to floats.
-    - `fit_risk`, `minimum_risk`: those of the two networks, evaluated in float64.
+    - `fit_risk`, `minimum_risk`: the risks of the two networks, evaluated in float64.
     - `v_fit`: (v₁, v₂, v₃, v₄) of (C2.1), (C2.2); `v`, `u`: (v₁, v₂) and (u₁, u₂) of (C2.3)–(C2.7).
-    - `margins`: by how much the conditions hold, see `Margins`; for a piecewise linear activation
-      the "radius" of the minimum's cell.
-    - `rigorous`: whether they were proven, in ball arithmetic or with rational numbers.
+    - `margins`: the margins of the conditions, see `Margins`; for a piecewise linear activation the
+      "radius" of a ball around the minimum in which its activation pattern holds.
+    - `rigorous`: whether they were proven, in ball or rational arithmetic.
     - `smoothness`: the statement on which (C2.4) and (C2.5) rest.
-    - `fit_bound`: what the risk of `fit`, its floats as they are, does not exceed in exact
-      arithmetic, at most 1e-12; `None` where the activation has operations without ball arithmetic.
-      `fit_risk` has rounding errors where a small nonlinearity makes the weights large.
+    - `fit_bound`: an upper bound on the risk of `fit` in exact arithmetic, at most 1e-12; `None` if
+      the activation has operations without ball arithmetic.  (`fit_risk` has large rounding errors
+      where a small nonlinearity makes the weights large.)
     """
 
     fit: TwoLayer
@@ -65,15 +70,15 @@ class ThreePoints(NamedTuple):
 
 
 def three_point_data() -> tuple[Float[Array, "3 2"], Float[Array, " 3"]]:
-    """Give the data of theorem 2: x = (1, 0), (0, 1), (½, ½) and y = 0, 0, 1.
+    """Return the data of theorem 2: x = (1, 0), (0, 1), (½, ½) and y = 0, 0, 1.
 
-    Their least squares is 1/3 everywhere.
+    The least-squares prediction is 1/3 at all of them.
     """
     return jnp.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]), jnp.array([0.0, 0.0, 1.0])
 
 
 def three_points(activation: str | Callable | Activation) -> ThreePoints:
-    """Find networks of width 2 on the three points: one of risk 0, and a bad local minimum.
+    """Find two networks of width 2 on the three points: one of risk 0, and a spurious minimum.
 
     *The fit.* W₁ = [[v₁, v₂], [v₃, v₄]], b = 0,
     W₂ = [h(v₃), −h(v₁)] / (h(v₃)h((v₁+v₂)/2) − h(v₁)h((v₃+v₄)/2)), under
@@ -88,28 +93,29 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
     v and u are searched for on grids of all scales, as h(t) satisfies the conditions at v and u
     where c·h(κt) does at v/κ and u/c.  Then they are checked in ball arithmetic: (C2.1) has a
     solution v₄ in a tiny ball, by a change of sign; u₂ solves (C2.3) exactly; the inequalities hold
-    for all points of the balls, (C2.7) without the products that cancel.  That is a proof for named
-    activations; of your own function, whose JAX program is evaluated in balls, only (C2.4) and
-    (C2.5) are taken from you.  A program with other operations is compared in floats, where a
-    margin must exceed 16 rounding errors.  The networks are the rounded middles, and the risk of
-    the fit is bounded in ball arithmetic too.
+    for all points of the balls, (C2.7) without the products that cancel.  This is a proof for named
+    activations; for a user's function, whose JAX program is evaluated in balls, only (C2.4) and
+    (C2.5) are assumed.  A program with unsupported operations is checked in floats, where a margin
+    must exceed 16 rounding errors.  The networks are the midpoints of the balls, rounded, and the
+    risk of the fit is bounded in ball arithmetic too.
 
-    For t + εg(t) the weights of the fit grow like 1/ε and the margins fall like ε: down to
-    ε = 1e-6 (tested) float64 holds a fit.
+    For t + εg(t) the weights of the fit grow like 1/ε and the margins decrease like ε: down to
+    ε = 1e-6 (tested) float64 can represent a fit.
 
     Activations from `activations.leaky` fail (C2.7), with equality on each side of 0, and have
-    networks of their own (appendix A6), where all is rational and the minimum is that of its cell.
+    networks of their own (appendix A6), which are rational, with the least risk of their activation
+    pattern.
 
     Why it is a minimum, and which null directions the Hessian has: with the biases there are 9
-    parameters.  The networks near it whose neurons do not tell the samples apart, wⱼ·(1, −1) = 0,
+    parameters.  The networks near it with equal pre-activations on all samples, wⱼ·(1, −1) = 0,
     and whose output is 1/3 are a smooth set of dimension 6, on which the risk is 1/3 and its
     gradient 0.  Across this set, in wⱼ·(1, −1), j = 1, 2, and the common output, the Hessian is
     positive definite by (C2.6) and (C2.7).  So the risk is at least 1/3 nearby.  This uses two
-    continuous derivatives alone: (C2.4) and (C2.5) ask for more than is needed.
+    continuous derivatives only: (C2.4) and (C2.5) are stronger than needed.
 
-    What the paper says and does not hold: the values for tanh and arctan as the scan reads,
-    h(v) = (½, ¼) and u = (1, −⅔), fail (C2.7), for tanh by 0.2197 against 0.1546; h(v) = (½, ¾)
-    with u = (1, −2/9) pass.  That ReLU violates (C2.1) or (C2.2) (section 3) is not so:
+    Errors in the paper: the printed values for tanh and arctan, h(v) = (½, ¼) and u = (1, −⅔), fail
+    (C2.7), for tanh with 0.2197 against 0.1546; h(v) = (½, ¾) with u = (1, −2/9) pass.  ReLU does
+    not violate (C2.1) or (C2.2), as section 3 states:
     v = (1, −½, 3, −1) has h(v₁)h(v₄) = 0 = h(v₂)h(v₃), h(v₁)h((v₃+v₄)/2) = 1 and
     h(v₃)h((v₁+v₂)/2) = ¾.  For exp and for t^p with p odd (C2.1) makes both sides of (C2.2) equal.
 
@@ -117,10 +123,10 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
 
     **Returns:** a `ThreePoints`.
 
-    **Raises:** `ConditionError`, a `ValueError`, with the name of the condition: "is violated"
-    where the formula of the activation shows that no numbers satisfy it (its `violated` is true),
-    "is undecided, nothing found" where the search ended; `TypeError` on a function that JAX cannot
-    trace; `ValueError` where float64 is off.
+    **Raises:** `ConditionError`, a `ValueError`, with the name of the condition: "is violated" if
+    the formula of the activation shows that no numbers satisfy it (its `violated` is true), "is
+    undecided, nothing found" if the search found none; `TypeError` if JAX cannot trace the
+    function; `ValueError` if float64 is off.
 
     Source: YSJ19, theorem 2, corollary 3, appendices A3, A5 and A6.
 
@@ -142,29 +148,29 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
     slopes = known.slopes
     if slopes is not None and slopes[0] > 0 and slopes[0] != slopes[1]:
         return _piecewise_linear(known, rational(slopes[0]), rational(slopes[1]))
-    _refuse_what_violates(known)
+    _require_satisfiable(known)
     balls = in_balls(known)
-    v, u1, bottom = _first_minimum(known)
-    v_fit, fit, good, bound = _first_fit(known, balls)
+    v, u1, margins = _first_minimum(known)
+    v_fit, fit_margins, fit, bound = _first_fit(known, balls)
     u = u1, _second_weight(known, balls, v, u1)
-    bad = _network(known, [(v[0], v[0]), (v[1], v[1])], list(u))
+    minimum = _network(known, [(v[0], v[0]), (v[1], v[1])], list(u))
     return ThreePoints(
-        fit=good,
-        minimum=bad,
-        fit_risk=_risk(good),
-        minimum_risk=_risk(bad),
+        fit=fit,
+        minimum=minimum,
+        fit_risk=_risk(fit),
+        minimum_risk=_risk(minimum),
         v_fit=v_fit,
         v=v,
         u=u,
-        margins=fit.values | bottom.values,
-        rigorous=fit.rigorous and bottom.rigorous,
-        smoothness=bottom.smoothness,
+        margins=fit_margins.values | margins.values,
+        rigorous=fit_margins.rigorous and margins.rigorous,
+        smoothness=margins.smoothness,
         fit_bound=bound,
     )
 
 
-def _refuse_what_violates(h: Activation) -> None:
-    """Refuse an activation whose formula shows that a condition fails for all numbers."""
+def _require_satisfiable(h: Activation) -> None:
+    """Raise a `ConditionError` if the activation's formula shows that one fails for all v and u."""
     found = form(trace(h))
     if found is None:
         return
@@ -187,7 +193,7 @@ def _refuse_what_violates(h: Activation) -> None:
 
 
 def _alternative(found: Form) -> str:
-    """Name the leaky ReLU whose networks a piecewise linear activation has too."""
+    """Name a leaky ReLU that can replace a piecewise linear activation, for the error message."""
     kinks = ((kink, found.slopes_at(kink)) for kink in found.ends)
     kink, slopes = next((pair for pair in kinks if pair[1] is not None), (fmpq(0), None))
     if slopes is None:
@@ -209,9 +215,9 @@ def _alternative(found: Form) -> str:
 
 
 def _first_minimum(h: Activation) -> tuple[tuple[float, float], float, Margins]:
-    """Return the first v and u₁ of the search that pass their check, and by how much."""
+    """Return the first v and u₁ of the search that pass their check, and the margins."""
     refusal = None
-    for v, u in minima(h):
+    for v, u in minimum_candidates(h):
         try:
             return v, u, check_minimum(h, v, u)
         except ConditionError as error:
@@ -222,9 +228,9 @@ def _first_minimum(h: Activation) -> tuple[tuple[float, float], float, Margins]:
 def _first_fit(
     h: Activation, balls: InBalls | None
 ) -> tuple[Four, Margins, TwoLayer, float | None]:
-    """Return the first v of the search that pass their check, by how much, and their network."""
+    """Return the first v of the search that pass their check, the margins, the fit, its bound."""
     refusal = None
-    for v in fits(h):
+    for v in fit_candidates(h):
         try:
             margins = check_fit(h, v)
         except ConditionError as error:
@@ -237,7 +243,7 @@ def _first_fit(
 
 
 def _fit(h: Activation, balls: InBalls | None, v: Four) -> tuple[TwoLayer, float | None]:
-    """Return the network of (C2.1) and (C2.2), and a bound of its risk in exact arithmetic."""
+    """Return the network of (C2.1) and (C2.2), and a bound on its risk in exact arithmetic."""
     at = *v, (v[0] + v[1]) / 2, (v[2] + v[3]) / 2
     layer = [v[:2], v[2:]]
     if balls is None:
@@ -276,17 +282,17 @@ def _network(activation: Activation, W1: list[tuple[float, ...]], W2: list[float
 
 
 def _risk(network: TwoLayer) -> float:
-    """Give ½ Σᵢ (q(xᵢ) − yᵢ)², of which `EmpiricalRisk` has the mean of the squares."""
+    """Return ½ Σᵢ (q(xᵢ) − yᵢ)², 3/2 times `EmpiricalRisk`."""
     return 3 / 2 * float(EmpiricalRisk(*three_point_data())(network))
 
 
 def _piecewise_linear(activation: Activation, plus: fmpq, minus: fmpq) -> ThreePoints:
-    """Give the networks of appendix A6, proven with rational numbers.
+    """Return the networks of appendix A6, proven in rational arithmetic.
 
     For s₋ > 0, v = (1/s₊, −1/s₋, −1/s₋, 1/s₊).  For s₋ = 0, W₁ = [[0, 2], [−2, 1]] and
-    W₂ = [1, −2]/s₊.  For s₋ < 0, of which the paper does not speak, v = (1/s₊, 2/s₊, 1/s₊, 2/s₋).
-    The minimum: v = 1/(4s₊) twice, u = ⅔ twice; all neurons are active, and its output is the least
-    squares'.
+    W₂ = [1, −2]/s₊.  For s₋ < 0, which the paper does not treat, v = (1/s₊, 2/s₊, 1/s₊, 2/s₋).
+    The minimum: v = 1/(4s₊) twice, u = ⅔ twice; all neurons are active, and its outputs are the
+    least-squares predictions.
 
     Source: YSJ19, appendix A6.
     """
@@ -317,7 +323,7 @@ def _piecewise_linear(activation: Activation, plus: fmpq, minus: fmpq) -> ThreeP
         u=(nearest(u), nearest(u)),
         margins={"radius": check.radius},
         rigorous=check.is_minimum and check_cell(fit, x, y).risk == 0,
-        smoothness="in the cell of the minimum the predictions are linear in x",
+        smoothness="near the minimum the predictions are linear in x",
         fit_bound=nearest(exact_risk(good, x, y)),
     )
 

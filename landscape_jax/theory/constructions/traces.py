@@ -1,4 +1,4 @@
-"""A user's activation in other numbers: its JAX program, evaluated in balls or power series."""
+"""JAX programs of activations, evaluated in ball arithmetic or power series."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,51 +11,51 @@ from jax.extend.core import ClosedJaxpr, Literal
 
 from landscape_jax.networks.activations import Activation
 
-# An operation takes the equation's parameters and its operands; `None` is what is not known.
-Operation = Callable[..., Any]
-Operations = Mapping[str, Operation]
+# An operation takes the equation's parameters and its operands; an unknown value is `None`.
+_Operation = Callable[..., Any]
+Operations = Mapping[str, _Operation]
 
-# Where the program of a call is among the parameters of its equation.
+# The parameter that holds the program of a call, by primitive.
 _CALLS = {
     "jit": "jaxpr", "pjit": "jaxpr", "checkpoint": "jaxpr", "remat2": "jaxpr",
     "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr",
 }  # fmt: skip
 # Coefficients of a series: h, h′ and h″/2.
 _TERMS = 3
-# A whole power up to this is a product.
+# Integer powers up to this are evaluated as products.
 _LARGEST_POWER = 64
 _IDENTITIES = ("copy", "copy_p", "stop_gradient")
 
 
 def trace(activation: Activation) -> ClosedJaxpr:
-    """Return the JAX program of an activation, of one float64.
+    """Return the JAX program of an activation of one float64.
 
-    **Raises:** `TypeError` where JAX cannot trace the function, as of NumPy; `ValueError` where it
-    does not give one float for one float.
+    **Raises:** `TypeError` if JAX cannot trace the function, as with NumPy functions; `ValueError`
+    if it does not map one float to one float.
     """
     name = activation.name
     try:
         program = jax.make_jaxpr(activation.function)(jax.ShapeDtypeStruct((), jnp.float64))
     except (jax.errors.JAXTypeError, TypeError) as error:
         raise TypeError(
-            f"activation {name} is no function of JAX arrays ({type(error).__name__}): write it "
+            f"activation {name} is not a function of JAX arrays ({type(error).__name__}): write it "
             "with jax.numpy, jnp.tanh for np.tanh or math.tanh and jnp.where for if"
         ) from error
     found = [out.aval for out in program.jaxpr.outvars]
     shapes = [(out.shape, jnp.issubdtype(out.dtype, jnp.floating)) for out in found]
     if shapes != [((), True)]:
-        raise ValueError(f"activation {name} gives {found} of one float; it must give one float")
+        raise ValueError(f"activation {name} maps one float to {found}; it must return one float")
     return program
 
 
-def knows(operations: Operations, program: ClosedJaxpr) -> bool:
-    """Check whether a program is made of these operations alone, on scalars."""
+def supports(operations: Operations, program: ClosedJaxpr) -> bool:
+    """Check whether a program consists of these operations only, on scalars."""
     for equation in program.jaxpr.eqns:
         if any(getattr(x.aval, "shape", None) != () for x in equation.invars + equation.outvars):
             return False
         name = equation.primitive.name
         if name in _CALLS:
-            if not knows(operations, _closed(equation.params[_CALLS[name]])):
+            if not supports(operations, _closed(equation.params[_CALLS[name]])):
                 return False
         elif name not in operations or (
             name == "convert_element_type" and not _is_exact(equation.params["new_dtype"])
@@ -70,10 +70,10 @@ def evaluate(
     operations: Operations,
     constant: Callable[[Any], Any],
 ) -> list[Any]:
-    """Evaluate a program in other numbers; a result is `None` where it is not known.
+    """Evaluate a program in another arithmetic; an unknown result is `None`.
 
-    **Arguments:** `program`; `operands`, its arguments; `operations`, by name of JAX's primitive;
-    `constant`, from a NumPy scalar to such a number.
+    **Arguments:** `program`; `operands`, its arguments; `operations`, by name of the JAX primitive;
+    `constant`, which converts a NumPy scalar.
     """
     values = dict(zip(program.jaxpr.invars, operands, strict=True))
     values |= {
@@ -81,23 +81,23 @@ def evaluate(
         for variable, value in zip(program.jaxpr.constvars, program.consts, strict=True)
     }
 
-    def read(x: Any) -> Any:
+    def value_of(x: Any) -> Any:
         return constant(x.val) if isinstance(x, Literal) else values[x]
 
     for equation in program.jaxpr.eqns:
-        name, given = equation.primitive.name, [read(x) for x in equation.invars]
+        name, given = equation.primitive.name, [value_of(x) for x in equation.invars]
         if name in _CALLS:
             inner = _closed(equation.params[_CALLS[name]])
             results = evaluate(inner, given, operations, constant)
         elif name in ("ne", "eq") and equation.invars[0] is equation.invars[1]:
-            # A test for NaN.
+            # x ≠ x is a test for NaN.
             results = [constant(np.bool_(name == "eq"))]
         elif name in operations:
             results = [_applied(equation, given, operations, constant)]
         else:
             results = [None] * len(equation.outvars)
         values |= dict(zip(equation.outvars, results, strict=True))
-    return [read(out) for out in program.jaxpr.outvars]
+    return [value_of(out) for out in program.jaxpr.outvars]
 
 
 def _applied(equation: Any, given: list[Any], operations: Operations, constant: Callable) -> Any:
@@ -114,24 +114,24 @@ def _closed(program: Any) -> ClosedJaxpr:
 
 
 def _is_exact(dtype: Any) -> bool:
-    """Check that a conversion of a float64 rounds nothing."""
+    """Check that a conversion from float64 does not round."""
     return dtype in (np.float64, np.bool_) or np.issubdtype(dtype, np.integer)
 
 
 def _ball(value: Any) -> arb | bool:
-    """Return a scalar of a program as an exact ball, or as a truth."""
+    """Return a scalar of a program as an exact ball, or as a bool."""
     scalar = np.asarray(value)[()]
     return bool(scalar) if isinstance(scalar, np.bool_) else arb(float(scalar))
 
 
 def _series(value: Any) -> arb_series | bool:
-    """Return a scalar of a program as a constant series, or as a truth."""
+    """Return a scalar of a program as a constant series, or as a bool."""
     found = _ball(value)
     return arb_series([found], prec=_TERMS) if isinstance(found, arb) else found
 
 
 def value_in_balls(program: ClosedJaxpr, at: arb) -> arb | None:
-    """Enclose h on a ball; `None` where it is not known."""
+    """Enclose h on a ball; `None` where it is unknown."""
     return evaluate(program, [at], BALLS, _ball)[0]
 
 
@@ -155,18 +155,18 @@ def _head(x: Any) -> arb:
 
 
 def _constant(x: Any) -> arb | None:
-    """Return what a number is near the point, if it does not vary there."""
+    """Return the constant that a number equals near the point; `None` if it varies there."""
     return x if isinstance(x, arb) else x[0] if x[1].is_zero() and x[2].is_zero() else None
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Check that two numbers are the same near the point, beyond doubt."""
+    """Check whether two numbers are provably equal near the point."""
     difference = _constant(a - b)
     return difference is not None and difference.is_zero()
 
 
 def _above(a: Any, b: Any) -> bool | None:
-    """Decide whether a > b near the point."""
+    """Decide whether a > b near the point; `None` if undecided."""
     difference = _head(a) - _head(b)
     return True if difference > 0 else False if difference < 0 else None
 
@@ -182,7 +182,7 @@ def _differ(a: Any, b: Any) -> bool | None:
 
 
 def _either(a: Any, b: Any) -> Any:
-    """Enclose a value that may be one or the other; a series must know which."""
+    """Enclose a value that is one of two; `None` for series that differ."""
     if isinstance(a, bool) or isinstance(b, bool):
         return a if a is b else None
     if _same(a, b):
@@ -229,7 +229,7 @@ def _convert(params: Any, a: Any) -> Any:
     dtype = params["new_dtype"]
     if isinstance(a, bool) or np.issubdtype(dtype, np.floating):
         return a
-    # To whole numbers and truths: of constants alone.
+    # Conversions to integers and bools: of constants only.
     constant = _constant(a)
     if constant is None or not constant.is_integer():
         return None
@@ -244,7 +244,7 @@ def _power(params: Any, a: Any, b: Any) -> Any:
 
 
 def _whole_power(params: Any, a: Any) -> Any:
-    # By products: a ball around 0 has no logarithm, of which its power is made.
+    # By products: exp(y log x) fails on a ball around 0.
     power, result = params["y"], 0 * a + 1
     for _ in range(abs(power)):
         result = result * a
@@ -267,7 +267,7 @@ def _not(_: Any, a: Any) -> Any:
     return not a if isinstance(a, bool) else None
 
 
-def _opposite(compare: Callable[[Any, Any], bool | None]) -> Operation:
+def _opposite(compare: Callable[[Any, Any], bool | None]) -> _Operation:
     def compared(_: Any, a: Any, b: Any) -> bool | None:
         found = compare(a, b)
         return None if found is None else not found
@@ -310,7 +310,7 @@ BALLS: Operations = {
     "clamp": _clamp,
     "gt": lambda _, a, b: _above(a, b),
     "lt": lambda _, a, b: _below(a, b),
-    # At a point where both are equal, the truth next to it is not known.
+    # Where both are equal at the point, the comparison next to it is unknown.
     "ge": _opposite(_below),
     "le": _opposite(_above),
     "ne": lambda _, a, b: _differ(a, b),

@@ -1,4 +1,4 @@
-"""Corollary 5 of YSJ19: a convex criterion, and whether a linear map attains its least risk."""
+"""Corollary 5 of YSJ19: convex criteria, and whether they have a minimum near a linear map."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from jaxtyping import Array, Float, Scalar
 from landscape_jax.networks import DeepLinear, criteria
 from landscape_jax.objectives import AbstractObjective, EmpiricalRisk
 
-# Bound of R‖g‖/λ, the change of predictions up to the minimum; beyond it there need be none.
+# Largest R‖g‖/λ, the change of predictions up to the minimum, for which a minimum is proven.
 _STEP = 0.5
-# Times eps, the outputs and 1 + max |q|: rounding errors of the gradient and of the curvatures.
+# Rounding errors of gradient and Hessian, in units of eps · outputs · (1 + max |q|).
 _ROUNDING = 64
-# Singular values of the inputs below this, relative to the largest, are zero.
+# Singular values of the inputs below this, relative to the largest, count as zero.
 _RANK = 1e-12
 
 
@@ -30,7 +30,7 @@ class OfProduct(AbstractObjective):
 
 
 class _Whitened(NamedTuple):
-    """ℓ₀ where the inputs are white: its derivatives, the largest input and prediction there."""
+    """ℓ₀ for whitened inputs: its derivatives, the largest ‖x‖ and the largest |prediction|."""
 
     gradient: Float[np.ndarray, " entries"]
     hessian: Float[np.ndarray, "entries entries"]
@@ -39,7 +39,7 @@ class _Whitened(NamedTuple):
 
 
 def is_convex(risk: EmpiricalRisk) -> bool:
-    """Check whether the criterion is a named one: all of them are convex in the prediction.
+    """Check whether the criterion is a named one, all of which are convex in the prediction.
 
     ```python
     >>> import jax.numpy as jnp
@@ -57,26 +57,26 @@ def is_convex(risk: EmpiricalRisk) -> bool:
 
 
 def has_minimum_near(risk: EmpiricalRisk, product: Float[np.ndarray, "outputs inputs"]) -> bool:
-    """Check that a convex named risk has a minimum near a linear map of gradient about zero.
+    """Check that a convex named risk has a minimum near a linear map with a nearly zero gradient.
 
     The squared loss and hinge^p, convex and piecewise polynomial or of that growth, attain their
-    infimum for all data.  Logistic and cross-entropy need not: on separable data the gradient falls
-    like e^{−q}, to 0 in floats.  Both are self-concordant, |f‴| ≤ R‖d‖ f″ along a line of direction
-    d, with R = √2 max ‖x‖.  So there is a minimum if R ‖g‖/λ ≤ ½, with the gradient g, rounding
-    added, and the least eigenvalue λ of the Hessian.  Taken in coordinates where the inputs are
-    white, and for cross-entropy modulo what adds the same to all outputs.
+    infimum for all data.  Logistic and cross-entropy need not: on separable data the gradient
+    decays like e^{−q}, to 0 in floats.  Both are self-concordant, |f‴| ≤ R‖d‖ f″ along a line of
+    direction d, with R = √2 max ‖x‖.  So there is a minimum if R ‖g‖/λ ≤ ½, with the gradient g,
+    plus its rounding error, and the least eigenvalue λ of the Hessian.  Evaluated in coordinates
+    with white inputs, for cross-entropy modulo shifts of all outputs by the same amount.
 
     Source: Bach, *Self-concordant analysis for logistic regression*, 2010, proposition 2.
     """
     kind = risk.criterion.name
     named = any(risk.criterion == criteria.named(name) for name in ("logistic", "cross_entropy"))
-    # Of inputs that are all 0 the risk is constant.
+    # If all inputs are 0 the risk is constant.
     if not named or not risk.x.any():
         return True
     white = _whitened(risk, product)
     values, vectors = np.linalg.eigh(white.hessian)
     outputs = len(product)
-    # The directions in which no prediction, or the softmax of none, changes.
+    # The number of directions that change no softmax.
     flat = white.gradient.size // outputs if kind == "cross_entropy" else 0
     noise = _ROUNDING * np.finfo(np.float64).eps * outputs * (1 + white.prediction)
     least = values[flat] if len(values) > flat else np.inf
@@ -88,7 +88,7 @@ def has_minimum_near(risk: EmpiricalRisk, product: Float[np.ndarray, "outputs in
 
 
 def _whitened(risk: EmpiricalRisk, product: np.ndarray) -> _Whitened:
-    """Write x = (U√N)(S Vᵀ/√N), of which the second factor goes into the linear map."""
+    """Whiten the inputs: x = (U√N)(S Vᵀ/√N), the second factor moved into the linear map."""
     x = np.asarray(risk.x, np.float64)
     U, S, Vt = np.linalg.svd(x, full_matrices=False)
     zero = _RANK * S.max()

@@ -1,4 +1,4 @@
-"""Ways up and down from a saddle of a deep linear network: the proof of theorem 4 of YSJ19."""
+"""Points of higher and lower loss near a saddle of a deep linear network (proof of theorem 4)."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,32 +17,32 @@ from landscape_jax.theory.deep_linear.classification import (
     LinearTolerances,
     OfMatrix,
     Product,
-    classify,
+    classify_product,
+    evaluate_at_product,
     is_squared,
-    look,
 )
 from landscape_jax.theory.deep_linear.products import Chain, Matrix
 
-# Of ε, so that the rounding of Wⱼ + Δⱼ leaves no tuple outside its ball.
+# Share of ε used, so that rounding of Wⱼ + Δⱼ leaves no tuple outside its ball.
 _WITHIN = 0.99
-# η of the proof, and the parts of ε tried for its γ.
+# The η of the proof, and the shares of ε for its γ, that are tried.
 _SIZES = 4.0 ** -np.arange(13)
 _GAMMAS = (1.0, 0.5)
-# Singular values of what is inverted that are no more than rounding.
+# Singular values below this, relative to the largest, are not inverted.
 _CUT = 1e-13
-# Times eps and the size of the terms: what rounding may do to a difference of two losses.
+# Rounding error of a difference of two losses, in units of eps times the size of the terms.
 _ROUNDING = 64
-_USUAL = LinearTolerances()
+_DEFAULT = LinearTolerances()
 
 
 class LinearEscape(NamedTuple):
     """Two points near a saddle, one above it and one below.
 
     - `up`, `down`: the tuples (Pⱼ) and (Qⱼ), with ‖Pⱼ − Wⱼ‖_F ≤ ε and ‖Qⱼ − Wⱼ‖_F ≤ ε for each j.
-    - `rise`, `fall`: ℓ(P) − ℓ(W) and ℓ(Q) − ℓ(W), of these very float64 matrices.
-    - `noise`: what rounding may have added to them; 0 where `exact`.
-    - `exact`: computed in rational arithmetic, as for the squared loss.
-    - `leftover`: ‖∇ℓ(W)‖ times the larger distance: what a slope that is left could do.
+    - `rise`, `fall`: ℓ(P) − ℓ(W) and ℓ(Q) − ℓ(W), for exactly these float64 matrices.
+    - `noise`: a bound on their rounding errors; 0 if `exact`.
+    - `exact`: whether they were computed in rational arithmetic, as for the squared loss.
+    - `leftover`: ‖∇ℓ(W)‖ times the larger distance, the change due to a gradient that is not 0.
     """
 
     up: DeepLinear
@@ -55,12 +55,12 @@ class LinearEscape(NamedTuple):
 
     @property
     def shown(self) -> bool:
-        """Whether the loss at `up` is surely above, and at `down` surely below."""
+        """Whether the loss is higher at `up` and lower at `down` by more than rounding errors."""
         return self.rise > self.noise and self.fall < -self.noise
 
     @property
     def beyond_leftover(self) -> bool:
-        """Whether that is more than a slope left at a point not quite critical could do."""
+        """Whether both changes also exceed what a nonzero gradient at the point explains."""
         return self.shown and min(self.rise, -self.fall) > self.leftover
 
 
@@ -69,40 +69,41 @@ def escape_deep_linear(
     network: DeepLinear,
     *,
     epsilon: float | int,
-    tolerances: LinearTolerances = _USUAL,
+    tolerances: LinearTolerances = _DEFAULT,
 ) -> LinearEscape:
-    """Construct points within ε of a saddle with a higher and a lower loss.
+    """Construct points of higher and lower loss within ε of a saddle.
 
-    Written for d_x ≥ d_y; otherwise all is transposed.  With G = ∇ℓ₀(W_{L:1}) ≠ 0, its largest
-    singular value's vectors u and v₀, j* the last j ≥ 2 with null(W_{j:2}) ≠ null(W_{j−1:2})
-    (case 1: j* = L), and unit vectors v₁ ∈ null(W_{j*:2}) ∩ null(W_{j*−1:2})^⊥,
-    vⱼ ∈ leftnull(W_{j:2}) for j* ≤ j < L, v_L = u,
+    For d_x ≥ d_y; otherwise everything is transposed.  With G = ∇ℓ₀(W_{L:1}) ≠ 0, the singular
+    vectors u and v₀ of its largest singular value, j* the last j ≥ 2 with
+    null(W_{j:2}) ≠ null(W_{j−1:2}) (case 1: j* = L), and unit vectors
+    v₁ ∈ null(W_{j*:2}) ∩ null(W_{j*−1:2})^⊥, vⱼ ∈ leftnull(W_{j:2}) for j* ≤ j < L, v_L = u,
 
     V₁ = W₁ + γ v₁v₀ᵀ,  Vⱼ = Wⱼ + γ vⱼvⱼ₋₁ᵀ for j > j*,
 
-    leave the product as it is, V_{L:j*+1} W_{j*:2} V₁ = W_{L:1}, but ∂ℓ/∂W_{j*} = AᵀGBᵀ with
+    leave the product unchanged, V_{L:j*+1} W_{j*:2} V₁ = W_{L:1}, but ∂ℓ/∂W_{j*} = AᵀGBᵀ with
     A = V_{L:j*+1} and B = W_{j*−1:2}V₁ is no longer zero: its term in γ^{L−j*+1} is not.  P and Q
     then have W_{j*} ± ηΔ, ‖Δ‖ = ε.
 
-    The paper's Δ is along AᵀGBᵀ.  Where that is badly conditioned, most of it changes the product
-    where ℓ₀ has no slope: at one saddle of five layers the loss then falls by 2e-22 for ε = 1e-5,
-    at others rounding swallows the fall.  Δ along A⁺GB⁺, which changes the product along G, brings
-    4e-16 or more there, and is tried too.  Of both, of γ ∈ {ε, ε/2}, of η = 4⁻ᵏ and of both signs
-    of γ the highest and the lowest are given; the sign decides what a slope left at the point adds.
-    At the origin they differ from ℓ(W) by the order of ε^L, and nothing near it by more.
+    The paper's Δ is along AᵀGBᵀ.  Where this is ill-conditioned, it mostly changes the product in
+    directions in which ℓ₀ is flat: at one saddle of five layers the loss then decreases by 2e-22
+    for ε = 1e-5, at others by less than rounding errors.  Δ along A⁺GB⁺, which changes the product
+    along G, achieves 4e-16 or more there, and is tried too.  Among both, γ ∈ {ε, ε/2}, η = 4⁻ᵏ and
+    both signs of γ, the points of highest and lowest loss are returned; the sign matters where the
+    gradient at the point is not quite 0.  At the origin the losses differ from ℓ(W) by the order of
+    ε^L, and near it by no more.
 
-    A saddle of part 3 of the theorem is one of ℓ₀: there W_{j*} ± ηA⁺EB⁺ with the first and the
-    last eigenvector E of ∇²ℓ₀.
+    A saddle of part 3 of the theorem is one of ℓ₀: the points are W_{j*} ± ηA⁺EB⁺ with the first
+    and the last eigenvector E of ∇²ℓ₀.
 
     **Arguments:** `loss`, `network` and `tolerances` as of `classify_deep_linear`; `epsilon`, the
     radius ε > 0 of the ball, in the Frobenius norm, around each Wⱼ.
 
-    **Returns:** a `LinearEscape`; look at `.shown`.  For the squared loss of an `EmpiricalRisk`
-    the differences are exact; for another loss rounding may hide what a small ε does.  P and Q
-    are of float64 too: from five layers on, their rounding may do more than ε = 1e-5.
+    **Returns:** a `LinearEscape`; check `.shown`.  For the squared loss of an `EmpiricalRisk` the
+    differences are exact; for another loss rounding may hide the effect of a small ε.  P and Q are
+    float64 too: from five layers on, rounding them may change the loss more than ε = 1e-5 does.
 
-    **Raises:** `ValueError` where the point is no saddle, or ε is not positive; what
-    `classify_deep_linear` raises.
+    **Raises:** `ValueError` if the point is not a saddle or ε is not positive; also as
+    `classify_deep_linear`.
 
     Source: YSJ19, appendices A7.1, A7.2 and A7.5.
 
@@ -121,20 +122,19 @@ def escape_deep_linear(
     """
     if not (np.isfinite(epsilon) and epsilon > 0):
         raise ValueError(f"epsilon is {epsilon}; it must be a positive number")
-    at = look(loss, network, tolerances)
-    point = classify(at)
+    at = evaluate_at_product(loss, network, tolerances)
+    point = classify_product(at)
     if point.kind != "saddle" or point.j_star is None:
-        raise ValueError(f"the point is no saddle but {point.kind}: {point.reason}")
+        raise ValueError(f"the point is not a saddle but {point.kind}: {point.reason}")
     if point.part == "1":
         tuples = list(_perturbed(at, point.j_star, _WITHIN * epsilon))
     else:
-        tuples = list(_along_curvature(at, point.j_star, _WITHIN * epsilon))
+        tuples = list(_along_eigenvectors(at, point.j_star, _WITHIN * epsilon))
     differences, noise = _differences(at, tuples)
     if is_squared(loss):
-        clear = differences.max() > noise and differences.min() < -noise
-        if clear:
+        if differences.max() > noise and differences.min() < -noise:
             tuples = [tuples[differences.argmax()], tuples[differences.argmin()]]
-        compare = _Exact(loss, at.chain)
+        compare = _ExactDifference(loss, at.chain)
         differences, noise = np.array([compare(chain) for chain in tuples]), 0.0
     best = tuples[differences.argmax()], tuples[differences.argmin()]
     up, down = (DeepLinear([jnp.asarray(weight) for weight in chain.weights]) for chain in best)
@@ -150,7 +150,7 @@ def escape_deep_linear(
 
 
 def _perturbed(at: Product, j_star: int, radius: float) -> Iterator[Chain]:
-    """Give the tuples of part 1."""
+    """Yield the perturbed weights of part 1."""
     flipped = at.chain.inputs < at.chain.outputs
     chain, slope = (at.chain.mirrored, at.slope.T) if flipped else (at.chain, at.slope)
     layer = chain.depth + 1 - j_star if flipped else j_star
@@ -162,21 +162,21 @@ def _perturbed(at: Product, j_star: int, radius: float) -> Iterator[Chain]:
         A, B = moved.product(chain.depth, layer + 1), moved.product(layer - 1, 1)
         along = np.linalg.pinv(A, _CUT) @ slope @ np.linalg.pinv(B, _CUT)
         for direction in (along, A.T @ slope @ B.T):
-            for changed in _both_ways(moved, layer, direction, radius):
+            for changed in _both_signs(moved, layer, direction, radius):
                 yield changed.mirrored if flipped else changed
 
 
 def _unit_steps(chain: Chain, slope: Matrix, layer: int, tolerance: float) -> list[Matrix]:
-    """Give Δⱼ/γ of each layer; zero for those that keep their weights."""
+    """Return (Vⱼ − Wⱼ)/γ of each layer, zero for layers that keep their weights."""
     steps = [np.zeros_like(weight) for weight in chain.weights]
     left, _, right = np.linalg.svd(slope)
     inner = np.linalg.svd(chain.product(layer, 2))[2][chain.rank(layer, 2, tolerance) :].T
-    # The last is in null(W_{j*−1:2})^⊥: its image is the largest.
+    # v₁ ∈ null(W_{j*−1:2})^⊥ is the vector that W_{j*−1:2} stretches most.
     v1 = inner @ np.linalg.svd(chain.product(layer - 1, 2) @ inner)[2][0]
     steps[0] = np.outer(v1, right[0])
     before = None
     for j in range(layer, chain.depth + 1):
-        # Of rank below d_y ≤ dⱼ, so the last left singular vector is in the left null space.
+        # W_{j:2} has rank below d_y ≤ dⱼ: its last left singular vector is in the left null space.
         here = left[:, 0] if j == chain.depth else np.linalg.svd(chain.product(j, 2))[0][:, -1]
         if before is not None:
             steps[j - 1] = np.outer(here, before)
@@ -184,18 +184,18 @@ def _unit_steps(chain: Chain, slope: Matrix, layer: int, tolerance: float) -> li
     return steps
 
 
-def _along_curvature(at: Product, layer: int, radius: float) -> Iterator[Chain]:
-    """Give the tuples of part 3 where the product is a saddle of ℓ₀."""
+def _along_eigenvectors(at: Product, layer: int, radius: float) -> Iterator[Chain]:
+    """Yield the perturbed weights of part 3, where the product is a saddle of ℓ₀."""
     chain = at.chain
     A, B = chain.product(chain.depth, layer + 1), chain.product(layer - 1, 1)
-    _, vectors = at.curvature()
+    _, vectors = at.hessian_spectrum()
     for E in (vectors[:, 0], vectors[:, -1]):
         direction = np.linalg.pinv(A) @ E.reshape(at.slope.shape) @ np.linalg.pinv(B)
-        yield from _both_ways(chain, layer, direction, radius)
+        yield from _both_signs(chain, layer, direction, radius)
 
 
-def _both_ways(chain: Chain, layer: int, direction: Matrix, radius: float) -> Iterator[Chain]:
-    """Move one layer's weights by ± η times the radius along a direction."""
+def _both_signs(chain: Chain, layer: int, direction: Matrix, radius: float) -> Iterator[Chain]:
+    """Yield the weights with one layer moved by ± η times the radius along a direction."""
     norm = np.linalg.norm(direction)
     step = direction * (radius / norm if norm > 0 else 0.0)
     weights = chain.weights
@@ -205,7 +205,7 @@ def _both_ways(chain: Chain, layer: int, direction: Matrix, radius: float) -> It
 
 
 def _differences(at: Product, tuples: list[Chain]) -> tuple[Float[np.ndarray, " tuples"], float]:
-    """Give ℓ − ℓ(W) at each tuple in float64, and what rounding may have added."""
+    """Compute ℓ − ℓ(W) at each tuple in float64, and a bound on the rounding errors."""
     depth = at.chain.depth
     products = jnp.asarray(np.stack([chain.product(depth, 1) for chain in tuples]))
     values = np.asarray(_values(at.loss, products))
@@ -218,8 +218,8 @@ def _values(loss: OfMatrix, products: Float[Array, "tuples outputs inputs"]) -> 
     return jax.lax.map(lambda R: loss(R), products)
 
 
-class _Exact:
-    """ℓ(P) − ℓ(W) of the squared loss in rational arithmetic.
+class _ExactDifference:
+    """ℓ(P) − ℓ(W) for the squared loss, in rational arithmetic.
 
     With D = P_{L:1} − W_{L:1}, C = Σ xᵢxᵢᵀ and B = Σ yᵢxᵢᵀ it is
     (2⟨W_{L:1}C − B, D⟩ + ⟨DC, D⟩)/N.

@@ -41,19 +41,19 @@ class Chain(NamedTuple):
         return Chain(tuple(weight.T for weight in reversed(self.weights)))
 
     def product(self, i: int, j: int) -> Matrix:
-        """Give W_{i:j}."""
+        """Compute W_{i:j}."""
         if i < j:
             return np.eye(self.weights[j - 1].shape[1] if j <= self.depth else self.outputs)
         return reduce(np.matmul, reversed(self.weights[j - 1 : i]))
 
     def norm(self, i: int, j: int) -> float:
-        """Give ‖Wᵢ‖ ⋯ ‖Wⱼ‖, spectral norms: what ‖W_{i:j}‖ is where nothing cancels."""
+        """Compute ‖Wᵢ‖ ⋯ ‖Wⱼ‖ in spectral norms, an upper bound on ‖W_{i:j}‖."""
         return float(np.prod([np.linalg.norm(weight, 2) for weight in self.weights[j - 1 : i]]))
 
     def rank(self, i: int, j: int, tolerance: float) -> int:
         """Count the singular values of W_{i:j} above the tolerance times ‖Wᵢ‖ ⋯ ‖Wⱼ‖.
 
-        As σ(AB) ≤ ‖A‖ σ(B), the count falls, as ranks do, where factors are added.
+        As σ(AB) ≤ ‖A‖ σ(B), this numerical rank never increases with more factors.
         """
         found = self.product(i, j)
         if i < j:
@@ -61,8 +61,8 @@ class Chain(NamedTuple):
         sizes = np.linalg.svd(found, compute_uv=False)
         return int((sizes > tolerance * self.norm(i, j)).sum())
 
-    def slopes(self, slope: Matrix) -> tuple[Matrix, ...]:
-        """Give ∂ℓ/∂Wⱼ = W_{L:j+1}ᵀ G W_{j−1:1}ᵀ of each layer, with G = ∇ℓ₀(W_{L:1})."""
+    def gradients(self, slope: Matrix) -> tuple[Matrix, ...]:
+        """Compute ∂ℓ/∂Wⱼ = W_{L:j+1}ᵀ G W_{j−1:1}ᵀ for each layer, with G = ∇ℓ₀(W_{L:1})."""
         layers = range(1, self.depth + 1)
         return tuple(
             self.product(self.depth, j + 1).T @ slope @ self.product(j - 1, 1).T for j in layers
@@ -70,9 +70,9 @@ class Chain(NamedTuple):
 
 
 def read_chain(network: PyTree) -> Chain:
-    """Take the weights out of a deep linear network, wide enough for theorem 4 of YSJ19.
+    """Return the weights of a deep linear network wide enough for theorem 4 of YSJ19.
 
-    **Raises:** `TypeError` on what is no `DeepLinear`; `ValueError` where a hidden layer is
+    **Raises:** `TypeError` if `network` is not a `DeepLinear`; `ValueError` if a hidden layer is
     narrower than both the inputs and the outputs, or a weight is not finite.
     """
     if not isinstance(network, DeepLinear):
@@ -84,7 +84,7 @@ def read_chain(network: PyTree) -> Chain:
     for j, (weight, _) in enumerate(pairwise(chain.weights), start=1):
         if len(weight) < least:
             raise ValueError(
-                f"hidden layer {j} has width {len(weight)}; the theorem asks for at least "
+                f"hidden layer {j} has width {len(weight)}; the theorem requires at least "
                 f"min(inputs, outputs) = {least}"
             )
     return chain

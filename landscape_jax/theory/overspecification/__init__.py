@@ -1,5 +1,17 @@
-"""SS16's theorems on overspecified networks: their constructions, and the bounds they give."""
+"""Safran & Shamir 2016 (SS16): overspecified two-layer networks, theorems 1 to 8.
 
+F_n(ε) is the probability that a random initialization of n neurons has an activation pattern (SS16:
+lies in a region combination) of basin value at most ε; see `theory.basins` for these terms.
+
+- `relu_neuron`, `sigmoid_neuron`, `orthants`: theorem 1, exponentially many poor minima.
+- `singletons`: theorem 2, singleton data.
+- `decreasing_path`: theorem 3, a path of decreasing loss; `above_zero`: theorem 4.
+- `realizable`, `caps`: theorems 5 and 6, data of a small teacher, and lemma 4.
+- `full_rank`: theorem 7, independent samples; `clusters`: theorem 8, clustered data.
+- `initial`: the random initialization; `intervals`: confidence intervals; `sizes`: argument checks.
+"""
+
+from landscape_jax.names import listing
 from landscape_jax.theory.overspecification.above_zero import count_above_zero as count_above_zero
 from landscape_jax.theory.overspecification.above_zero import sphere_network as sphere_network
 from landscape_jax.theory.overspecification.above_zero import theorem_4_bound as theorem_4_bound
@@ -82,3 +94,5 @@ from landscape_jax.theory.overspecification.singletons import theorem_2_bound as
 from landscape_jax.theory.overspecification.singletons import (
     theorem_2_power_bound as theorem_2_power_bound,
 )
+
+__dir__ = listing(__name__)

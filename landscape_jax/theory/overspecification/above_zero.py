@@ -1,4 +1,4 @@
-"""Theorem 4 of SS16: how often a random network has a greater loss than the output 0."""
+"""Theorem 4 of SS16: the probability that a random network has a greater loss than the output 0."""
 
 from collections.abc import Sequence
 
@@ -26,11 +26,11 @@ def sphere_network(
     """Draw a ReLU network with weights uniform on unit spheres; its output layer has no bias.
 
     **Arguments:** `key`; `sizes`, (inputs, width, …, 1), at least three; `bias`, whether hidden
-    neurons have one; `whole`: each neuron's weights and bias together are uniform on a unit sphere
-    where it is false, those of all neurons together where it is true (the paper says both);
-    `dtype`, JAX's default float where left out.
+    neurons have one; `whole`: if false, the weights and bias of each neuron are uniform on a unit
+    sphere, if true, those of all neurons jointly (the paper states both);
+    `dtype`, JAX's default float if omitted.
 
-    **Raises:** `ValueError` on fewer than three sizes, or sizes less than 1.
+    **Raises:** `ValueError` if there are fewer than three sizes, or one is less than 1.
 
     Source: SS16, theorem 4.
 
@@ -50,7 +50,7 @@ def sphere_network(
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
     columns = [inputs + bias for inputs in sizes[:-2]] + [sizes[-2]]
     shapes = list(zip(sizes[1:], columns, strict=True))
-    # One draw for all layers: each draw is a program of its own to compile.
+    # One draw for all layers: each draw would be compiled separately.
     normal = jax.random.normal(key, (sum(a * b for a, b in shapes),), kind)
     if whole:
         normal /= jnp.linalg.norm(normal)
@@ -76,16 +76,16 @@ def count_above_zero(
     bias: bool = True,
     whole: bool = False,
 ) -> Int[Array, ""]:
-    """Count the random networks with ‖N − y‖² > ‖y‖², of many, in one jitted call.
+    """Count the networks with ‖N − y‖² > ‖y‖² among many random ones, in one jitted call.
 
-    The loss is compared as ‖N‖² > 2N·y, which does not lose small outputs.
+    The comparison is ‖N‖² > 2N·y, which is accurate for small outputs.
 
-    **Arguments:** `key`; `x`, (m, inputs); `y`, (m,); `widths`, of the hidden layers; `draws`, how
-    many networks; `bias` and `whole`, see `sphere_network`.
+    **Arguments:** `key`; `x`, (m, inputs); `y`, (m,); `widths`, of the hidden layers; `draws`, the
+    number of networks; `bias` and `whole`, see `sphere_network`.
 
     **Returns:** the count; `clopper_pearson(int(count), draws)` is its interval.
 
-    **Raises:** `ValueError` on shapes that do not fit, or sizes less than 1.
+    **Raises:** `ValueError` if shapes do not match, or a size is less than 1.
 
     Source: SS16, theorem 4.
 
@@ -108,17 +108,17 @@ def count_above_zero(
         N = sphere_network(draw, sizes, bias=bias, whole=whole, dtype=x.dtype)(x)[:, 0]
         return (jnp.sum(N**2) > 2 * jnp.sum(N * y)) & (i < draws)
 
-    # Whole batches: a shorter one would be compiled again.
+    # Full batches only: a shorter one would be compiled again.
     batch = min(draws, _BATCH)
     return jnp.sum(jax.lax.map(one, jnp.arange(draws + -draws % batch), batch_size=batch))
 
 
 def theorem_4_bound(widths: Sizes) -> Float[np.ndarray, "..."]:
-    """Give ¼(1 − 2^{−n}), theorem 4's lower bound, n the width of the last hidden layer.
+    """Compute ¼(1 − 2^{−n}), the lower bound of theorem 4, n the width of the last hidden layer.
 
-    `theorem_4_linear_bound` is twice as large and holds too: see there.
+    `theorem_4_linear_bound` is twice as large and holds too.
 
-    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape.
+    **Arguments:** `widths`, n ≥ 1, integers of any shape.
 
     Source: SS16, theorem 4.
 
@@ -132,31 +132,32 @@ def theorem_4_bound(widths: Sizes) -> Float[np.ndarray, "..."]:
 
 
 def theorem_4_linear_bound(widths: Sizes) -> Float[np.ndarray, "..."]:
-    """Give ½(1 − 2^{−n}), a lower bound of Pr[‖N − y‖² > ‖y‖²] for a linear output layer.
+    """Compute ½(1 − 2^{−n}), a lower bound on Pr[‖N − y‖² > ‖y‖²] for a linear output layer.
 
-    *Proof.*  Fix one sample and the layers before the last hidden one.  To turn over the weights
-    and the bias of one neuron keeps the distribution, so its pre-activation is positive with
-    probability ½, independently of the others', and the layer's output z is not 0 with
-    probability 1 − 2^{−n}.  Then the output v·z is not 0, almost surely.  To turn over v turns over
-    the outputs N on all samples, and of N and −N one has N·y ≤ 0, hence a greater loss than ‖y‖².
+    *Proof.*  Fix one sample and the layers before the last hidden one.  Changing the sign of the
+    weights and bias of one neuron preserves the distribution, so its pre-activation is positive
+    with probability ½, independently of the others, and the layer's output z is not 0 with
+    probability 1 − 2^{−n}.  Then the output v·z is not 0, almost surely.  Changing the sign of v
+    changes that of the outputs N on all samples, and one of N and −N has N·y ≤ 0, hence a greater
+    loss than ‖y‖².
 
-    For one sample and |y| larger than any output it is the probability itself; for y = 0 the
-    probability is 1 − 2^{−n}, for one sample.
+    For one sample and |y| larger than any output the bound is attained; for y = 0 and one sample
+    the probability is 1 − 2^{−n}.
 
-    The paper's proof has another factor ½, for an output that is not 0 given z ≠ 0, as of a ReLU
-    neuron; but its output neuron is linear.  With a ReLU there N and −N do not both occur, and the
-    theorem is false: with all labels above half of the largest output the probability is 0.
+    The paper's proof has another factor ½, for a nonzero output given z ≠ 0, as of a ReLU neuron;
+    but its output neuron is linear.  With a ReLU output N and −N do not both occur, and the theorem
+    is false: if all labels exceed half of the largest output the probability is 0.
 
-    The biases are needed from three hidden layers on.  Without them a layer can be dead on the
-    sample and all later ones with it: for one sample and a large |y| the probability is
+    Biases are needed from three hidden layers on.  Without them a layer can be dead on the sample,
+    and all later layers with it: for one sample and a large |y| the probability is
     ½ Π (1 − 2^{−nₗ}), below the theorem's bound for widths (1, 1, 2), 3/32 against 3/16.
 
-    Also needed is that pre-activations are not 0: signs that are independent coins, of which the
-    paper says that they suffice, do not give the probability ½ (weights and bias ±1, x = 1: ¼).
+    Pre-activations must also be nonzero: independent random signs, which the paper states to be
+    sufficient, do not give the probability ½ (weights and bias ±1, x = 1: ¼).
 
-    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape.
+    **Arguments:** `widths`, n ≥ 1, integers of any shape.
 
-    **Raises:** `ValueError` where one is less than 1.
+    **Raises:** `ValueError` if one is less than 1.
 
     Source: SS16, theorem 4 and its proof.
 

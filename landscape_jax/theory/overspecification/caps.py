@@ -1,4 +1,4 @@
-"""Lemma 4 of SS16: the probability that a uniform point of the sphere is near a given one."""
+"""Lemma 4 of SS16: the probability that a uniform point of the sphere is near a given point."""
 
 import math
 
@@ -12,16 +12,16 @@ Distances = float | int | np.ndarray
 
 
 def cap_probability(distance: Distances, dims: Sizes) -> Float[np.ndarray, "..."]:
-    """Give Pr[‖a − b‖ ≤ δ] for b uniform on the unit sphere of d dimensions, exactly.
+    """Compute Pr[‖a − b‖ ≤ δ] for b uniform on the unit sphere of d dimensions, exactly.
 
-    With sin²θ = δ²(1 − δ²/4) it is ½ I(sin²θ; (d − 1)/2, ½) for δ² ≤ 2, and 1 minus that for more.
+    With sin²θ = δ²(1 − δ²/4) it is ½ I(sin²θ; (d − 1)/2, ½) if δ² ≤ 2, otherwise 1 minus that.
 
-    In the paper's table after lemma 4's proof the entry for d = 3 is δ²/2; it is δ²/4 (δ = 2: the
-    whole sphere).
+    The entry for d = 3 in the table after lemma 4's proof, δ²/2, should be δ²/4 (δ = 2: the whole
+    sphere).
 
     **Arguments:** `distance`, 0 ≤ δ ≤ 2; `dims`, d ≥ 2; they broadcast.
 
-    **Raises:** `ValueError` where one is out of range.
+    **Raises:** `ValueError` if one is out of range.
 
     Source: SS16, lemma 4; the cap's area by Li 2011.
 
@@ -39,14 +39,14 @@ def cap_probability(distance: Distances, dims: Sizes) -> Float[np.ndarray, "..."
 
 
 def lemma_4_bound(distance: Distances, dims: Sizes) -> Float[np.ndarray, "..."]:
-    """Give (δ√(1 − δ²/4))^{d−1} / (π(d − 1)), lemma 4's lower bound of `cap_probability`.
+    """Compute (δ√(1 − δ²/4))^{d−1} / (π(d − 1)), lemma 4's lower bound on `cap_probability`.
 
-    It holds for all d ≥ 2 and 0 ≤ δ ≤ 2; beyond, where the lemma says δ > 0, it is not defined.
-    It rises up to δ = √2 only and is 0 at δ = 2, where the probability is 1.
+    It holds for all d ≥ 2 and 0 ≤ δ ≤ 2; the lemma states δ > 0, but for δ > 2 it is undefined.
+    It increases up to δ = √2 only and is 0 at δ = 2, where the probability is 1.
 
     **Arguments:** see `cap_probability`.
 
-    **Raises:** `ValueError` where one is out of range.
+    **Raises:** `ValueError` if one is out of range.
 
     Source: SS16, lemma 4.
 
@@ -62,14 +62,14 @@ def lemma_4_bound(distance: Distances, dims: Sizes) -> Float[np.ndarray, "..."]:
 
 
 def band_probability(height: Distances, dims: Sizes) -> Float[np.ndarray, "..."]:
-    """Give Pr[|a·b| ≤ s] for b uniform on the unit sphere of d dimensions, exactly.
+    """Compute Pr[|a·b| ≤ s] for b uniform on the unit sphere of d dimensions, exactly.
 
-    It is I(s²; ½, (d − 1)/2).  A weight vector has samples of the ball of radius δ around c on both
-    sides, or on its hyperplane, if and only if |w·c| ≤ δ‖w‖: this band with s = δ/‖c‖.
+    It is I(s²; ½, (d − 1)/2).  The hyperplane of a weight vector w meets the ball of radius δ
+    around c if and only if |w·c| ≤ δ‖w‖: this band with s = δ/‖c‖.
 
     **Arguments:** `height`, 0 ≤ s ≤ 1; `dims`, d ≥ 2; they broadcast.
 
-    **Raises:** `ValueError` where one is out of range.
+    **Raises:** `ValueError` if one is out of range.
 
     Source: SS16, section 6.2, A_j.
 

@@ -1,4 +1,4 @@
-"""Theorem 8 of SS16: on clustered data a wide network starts in a good basin."""
+"""Theorem 8 of SS16: on clustered data a wide network is initialized in a good basin."""
 
 import math
 from functools import partial
@@ -10,7 +10,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from landscape_jax.theory.overspecification.caps import band_probability
-from landscape_jax.theory.overspecification.full_rank import first_heights, products, with_heights
+from landscape_jax.theory.overspecification.full_rank import (
+    first_heights,
+    products,
+    weights_of_heights,
+)
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
 
@@ -18,7 +22,7 @@ class ClusteredData(NamedTuple):
     """Samples in balls around independent centres, with labels that are Lipschitz in each ball.
 
     - `x`, (m, d), and `y`, (m,); `cluster`, (m,): the index of each sample's centre.
-    - `centres`: (k, d), k ≤ d; `radius`: δ, of all balls (the largest where they differ).
+    - `centres`: (k, d), k ≤ d; `radius`: δ, of all balls (the largest if they differ).
     - `lipschitz`: L, |y(x) − y(x′)| ≤ L‖x − x′‖ in each cluster.
     """
 
@@ -31,13 +35,13 @@ class ClusteredData(NamedTuple):
 
 
 class ClusteredWeights(NamedTuple):
-    """Weights in the closed region combinations of starts on clustered data.
+    """Weights in the closed regions of initializations on clustered data.
 
     - `W`: (…, n, d).
-    - `covered`: whether each centre has a neuron that is active, of its sign, and not noisy.
-    - `loss`: (1/m) Σ (q(x) − y)² of `W`; at most `theorem_8_level` where covered.
-    - `depth`: the least sign(w·x)(w′·x)/(‖w′‖‖x‖) over neurons w of the start, with w′ ≠ 0 in `W`,
-      and samples x: not negative but for rounding.
+    - `covered`: whether each centre has a neuron that is active, has its sign, and is not noisy.
+    - `loss`: (1/m) Σ (q(x) − y)² of `W`; at most `theorem_8_level` if covered.
+    - `depth`: the least sign(w·x)(w′·x)/(‖w′‖‖x‖) over initial neurons w, with w′ ≠ 0 in `W`, and
+      samples x: nonnegative to within rounding.
     """
 
     W: Float[Array, "*starts width inputs"]
@@ -47,16 +51,16 @@ class ClusteredWeights(NamedTuple):
 
 
 def largest_ratio(dim: int, *, printed: bool = False) -> float:
-    """Give the largest δⱼ/‖cⱼ‖ for which a start is noisy at one cluster in a share 1/(4d) at most.
+    """Compute the largest δⱼ/‖cⱼ‖ for which theorem 8 bounds Pr[noisy at cluster j] by 1/(4d).
 
-    sin(√(2π)/(8d√d)).  The paper has 2 sin(√(2π)/(16d√d)), a little more: lemma 6 takes the ball's
-    projection to be a cap of radius 2 arcsin(δ/2‖c‖), but it is arcsin(δ/‖c‖), which is larger.
-    (δ/‖c‖ = 0.8: 53.1°, not 47.2°; a weight 40° from c is noisy.)  `band_probability` of either is
-    below 1/(4d): the estimates behind it leave room.
+    It is sin(√(2π)/(8d√d)).  The paper has 2 sin(√(2π)/(16d√d)), slightly more: lemma 6 takes the
+    ball's projection to be a cap of radius 2 arcsin(δ/2‖c‖), but it is arcsin(δ/‖c‖), which is
+    larger.  (δ/‖c‖ = 0.8: 53.1°, not 47.2°; a weight 40° from c is noisy.)  `band_probability` of
+    either is below 1/(4d), as the estimates are not sharp.
 
-    **Arguments:** `dim`, d ≥ 2; `printed`, the paper's.
+    **Arguments:** `dim`, d ≥ 2; `printed`: return the paper's.
 
-    **Raises:** `ValueError` where d < 2.
+    **Raises:** `ValueError` if d < 2.
 
     Source: SS16, theorem 8 and lemma 6.
 
@@ -88,12 +92,12 @@ def clustered_data(
     sphere.
 
     **Arguments:** `key`; `clusters`, k ≤ d; `inputs`, d ≥ 2; `per_cluster`, samples in each;
-    `ratio`, δ/‖c‖, `largest_ratio(d)` where left out; `lipschitz`, L; `dtype`, JAX's default float
-    where left out.
+    `ratio`, δ/‖c‖, `largest_ratio(d)` if omitted; `lipschitz`, L; `dtype`, JAX's default float
+    if omitted.
 
     **Returns:** a `ClusteredData`.
 
-    **Raises:** `ValueError` where a size is out of range.
+    **Raises:** `ValueError` if a size is out of range.
 
     Source: SS16, theorem 8.
 
@@ -117,22 +121,22 @@ def clustered_data(
     normal = jax.random.normal(first, ((2 * k + many) * d + k,), kind)
     rows, labels = normal[:-k].reshape(-1, d), normal[-k:]
     rows /= jnp.linalg.norm(rows, axis=1, keepdims=True)
-    centres, ways, sides = jnp.split(rows, [k, 2 * k])
+    centres, rates, sides = jnp.split(rows, [k, 2 * k])
     cluster = jnp.repeat(jnp.arange(k), per_cluster)
     delta = jnp.asarray(largest_ratio(d) if ratio is None else ratio, kind)
     offset = delta * jax.random.uniform(second, (many, 1), kind) ** (1 / d) * sides
     rise = jnp.asarray(lipschitz, kind)
-    y = labels[cluster] + rise * jnp.sum(ways[cluster] * offset, axis=1)
+    y = labels[cluster] + rise * jnp.sum(rates[cluster] * offset, axis=1)
     return ClusteredData(centres[cluster] + offset, y, cluster, centres, delta, rise)
 
 
 @jax.jit
 def centre_labels(data: ClusteredData) -> Float[Array, " clusters"]:
-    """Give each centre the middle ½(min y + max y) of its cluster's labels, with its sign.
+    """Compute the midrange ½(min y + max y) of the labels of each cluster.
 
-    In a ball of radius δ labels differ by at most 2Lδ, so they are within Lδ of the middle, which
-    is what the theorem's L asks for.  The paper's label min|y| + 2Lδⱼ is positive even where
-    all labels are negative, and with their sign put in it is within 2Lδ: its proof ends with 2L.
+    In a ball of radius δ labels differ by at most 2Lδ, so they are within Lδ of the midrange, as
+    the theorem's L requires.  The paper's label min|y| + 2Lδⱼ is positive even if all labels are
+    negative; with their sign it is within 2Lδ, which gives 2L in the theorem.
 
     Source: SS16, theorem 8, ŷ.
     """
@@ -147,25 +151,26 @@ def clustered_weights(
     W: Float[Array | np.ndarray, "*starts width inputs"],
     v: Float[Array | np.ndarray, "*starts width"],
 ) -> ClusteredWeights:
-    """Build weights of small error in the basins of starts, thousands in one jitted call.
+    """Construct weights of small error in the basins of many initializations in one jitted call.
 
-    A neuron is noisy where |w·cⱼ| ≤ δ‖w‖ for some j; it is put to 0, which is in every closed
-    region.  Each centre is left to the first other neuron i with wᵢ·cⱼ > 0 and vᵢŷⱼ > 0, with the
-    height y′ᵢⱼ = |ŷⱼ|.  With σ = σ_min(C) > δ√k and rᵢ = ‖y′ᵢ‖/(σ − δ√k) the new neuron's
+    A neuron is noisy if |w·cⱼ| ≤ δ‖w‖ for some j; it is set to 0, which is in every closed region.
+    Each centre is assigned to the first other neuron i with wᵢ·cⱼ > 0 and vᵢŷⱼ > 0, with height
+    y′ᵢⱼ = |ŷⱼ|.  With σ = σ_min(C) > δ√k and rᵢ = ‖y′ᵢ‖/(σ − δ√k) the new neuron's
     heights are
 
     w′ᵢ·cⱼ = sign(wᵢ·cⱼ) max(y′ᵢⱼ, δrᵢ),  hence ‖w′ᵢ‖ ≤ (‖y′ᵢ‖ + δrᵢ√k)/σ = rᵢ,
 
-    so each ball is on one side of it, that of wᵢ: this moves it off all noisy regions at once.
-    (The paper's moves it off one, to the nearest point.)  Heights are off by at most δrᵢ, and
-    samples by δ from their centres, on each of which the neurons are linear: outputs differ from ŷ
-    by at most 2δ Σ rᵢ, and ŷ from the labels by Lδ.
+    so each ball lies on one side of its hyperplane, the same as for wᵢ: this avoids all noisy
+    regions at once.  (The paper's construction avoids one of them.)  Heights have an error of at
+    most δrᵢ, samples are within δ of their centres, and the neurons are linear on each ball:
+    outputs differ from ŷ by at most 2δ Σ rᵢ, and ŷ from the labels by Lδ.
 
-    **Arguments:** `data`; `W`, (…, n, d), and `v`, (…, n), −1 or 1, the starts.
+    **Arguments:** `data`; `W`, (…, n, d), and `v`, (…, n), −1 or 1, the
+    initializations.
 
-    **Returns:** `ClusteredWeights`; they mean nothing where σ ≤ δ√k, see `theorem_8_level`.
+    **Returns:** `ClusteredWeights`, meaningful only if σ > δ√k, see `theorem_8_level`.
 
-    Source: SS16, theorem 8, with the proof mended.
+    Source: SS16, theorem 8, with the proof corrected.
     """
     weights, outer = jnp.asarray(W), jnp.asarray(v)
     C, labels = data.centres, centre_labels(data)
@@ -175,7 +180,7 @@ def clustered_weights(
     heights, covered = first_heights((before > 0) & ~noisy, outer, labels)
     room = jnp.linalg.svd(C, compute_uv=False)[-1] - data.radius * math.sqrt(len(C))
     r = jnp.linalg.norm(heights, axis=-1, keepdims=True) / room
-    new = with_heights(C, jnp.sign(before) * jnp.maximum(heights, data.radius * r))
+    new = weights_of_heights(C, jnp.sign(before) * jnp.maximum(heights, data.radius * r))
     after = products(new, data.x)
     errors = jnp.sum(outer[..., None] * jax.nn.relu(after), axis=-2) - data.y
     size = jnp.linalg.norm(new, axis=-1)[..., None] * jnp.linalg.norm(data.x, axis=1)
@@ -191,23 +196,23 @@ def clustered_weights(
 def theorem_8_level(
     data: ClusteredData, widths: Sizes, *, printed: bool = False
 ) -> Float[np.ndarray, "..."]:
-    """Give the error that theorem 8 promises, mended or as printed.
+    """Compute the error bound of theorem 8, corrected or as printed.
 
-    Mended, with σ = σ_min(C), k clusters and `centre_labels` ŷ, it is
+    Corrected, with σ = σ_min(C), k clusters and `centre_labels` ŷ, it is
 
     δ² (2 √min(n, k) ‖ŷ‖ / (σ − δ√k) + L)²,
 
-    from `clustered_weights`: the ‖y′ᵢ‖² of at most min(n, k) neurons add to ‖ŷ‖², so
-    Σ ‖y′ᵢ‖ ≤ √min(n, k) ‖ŷ‖.  It needs δ√k < σ.  As printed it is
+    from `clustered_weights`: the ‖y′ᵢ‖² of at most min(n, k) neurons sum to ‖ŷ‖², so
+    Σ ‖y′ᵢ‖ ≤ √min(n, k) ‖ŷ‖.  It requires δ√k < σ.  As printed it is
 
     δ² ((1 + B/c) n κ(C)/σ ‖ŷ‖ + L)²,  ŷⱼ = min |y_t| + 2Lδ, B = max ‖x‖, c = min ‖cⱼ‖,
 
-    which follows where it is the larger; for n ≥ 2 it is where δ√k ≤ σ/4, as κ ≥ 1 and, with ratios
-    as in `largest_ratio`, 1 + B/c ≥ 1.889.  (The pseudo-inverse's norm is 1/σ, not κ/σ.)
+    which holds where it is larger; for n ≥ 2 this is the case if δ√k ≤ σ/4, as κ ≥ 1 and, with
+    ratios as in `largest_ratio`, 1 + B/c ≥ 1.889.  (The pseudo-inverse has norm 1/σ, not κ/σ.)
 
-    **Arguments:** `data`; `widths`, n ≥ 1, whole numbers of any shape; `printed`, the paper's.
+    **Arguments:** `data`; `widths`, n ≥ 1, integers of any shape; `printed`: return the paper's.
 
-    **Raises:** `ValueError` where an n is less than 1, or δ√k ≥ σ (mended).
+    **Raises:** `ValueError` if an n is less than 1, or δ√k ≥ σ (corrected).
 
     Source: SS16, theorem 8.
 
@@ -241,13 +246,13 @@ def theorem_8_level(
 
 
 def theorem_8_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
-    """Give 1 − d(⅞)^n, theorem 8's lower bound; negative where it says nothing.
+    """Compute 1 − d(⅞)^n, the lower bound of theorem 8; vacuous where negative.
 
-    `theorem_8_event_bound` is larger and needs the same.
+    `theorem_8_event_bound` is larger under the same assumptions.
 
-    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape; `dim`, d ≥ 2.
+    **Arguments:** `widths`, n ≥ 1, integers of any shape; `dim`, d ≥ 2.
 
-    **Raises:** `ValueError` where one is out of range.
+    **Raises:** `ValueError` if one is out of range.
 
     Source: SS16, theorem 8.
 
@@ -268,19 +273,19 @@ def theorem_8_event_bound(
     *,
     clusters: int = 1,
 ) -> Float[np.ndarray, "..."]:
-    """Give 1 − k(1 − s)^n, a lower bound of the probability that a start is `covered`.
+    """Compute 1 − k(1 − s)^n, a lower bound on the probability that `covered` is true.
 
-    s = ¼(1 − Σⱼ Pr[|w·cⱼ| ≤ δⱼ‖w‖]): a neuron is not noisy with probability 1 − Σ at least, then
-    active at a given centre in half of the cases, as −w is as likely, and of its sign in half.
-    Where the ratios are at most `largest_ratio`, s ≥ 3/16.  The paper has ⅛: it takes away the
-    noisy starts, ¼ of all, from the active ones alone.
+    s = ¼(1 − Σⱼ Pr[|w·cⱼ| ≤ δⱼ‖w‖]): a neuron is not noisy with probability at least 1 − Σ, then
+    active at a given centre with probability ½, as −w is as likely, and has its sign with
+    probability ½.  If the ratios are at most `largest_ratio`, s ≥ 3/16.  The paper has ⅛: it
+    subtracts the noisy weights, ¼ of all, from the active ones only.
 
-    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape; `dim`, d ≥ 2; `ratios`, δⱼ/‖cⱼ‖, one
-    a cluster, or, where left out, `clusters`, k, of the largest allowed, s = 3/16.
+    **Arguments:** `widths`, n ≥ 1, integers of any shape; `dim`, d ≥ 2; `ratios`, δⱼ/‖cⱼ‖, one
+    a cluster, or, if omitted, `clusters`, k, with the largest ratio allowed, s = 3/16.
 
-    **Raises:** `ValueError` where one is out of range.
+    **Raises:** `ValueError` if one is out of range.
 
-    Source: SS16, theorem 8, with the proof mended.
+    Source: SS16, theorem 8, with the proof corrected.
 
     ```python
     >>> import numpy as np

@@ -1,4 +1,4 @@
-"""Theorem 7 of SS16: where samples are independent, weights of error 0 in the basin of a start."""
+"""Theorem 7 of SS16: zero-error weights in basins of wide networks, for independent samples."""
 
 from typing import NamedTuple
 
@@ -9,18 +9,19 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float
 from scipy.stats import binom
 
+from landscape_jax.precision import times
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
 
 class ZeroErrorWeights(NamedTuple):
-    """Weights in the closed region combinations of starts, of error 0 where a start is covered.
+    """Weights in the closed regions of initializations, of error 0 if covered.
 
-    - `W`: (…, n, d), in the samples' span.
-    - `heights`: wᵢ·x_t as they are meant, (…, n, m): 0 or positive, at most one neuron a sample.
-    - `covered`: whether each sample with a label ≠ 0 has a neuron that is active and of its sign.
-    - `loss`: (1/m) Σ (q(x) − y)² of `W` as it is; 0 but for rounding where covered.
-    - `violation`: the largest −sign(w·x)(w′·x)/(‖w′‖‖x‖) over neurons w of the start, w′ of `W` and
-      samples x, 0 where none is on the wrong side: rounding.
+    - `W`: (…, n, d), in the span of the samples.
+    - `heights`: the prescribed wᵢ·x_t, (…, n, m): 0 or positive, for at most one neuron a sample.
+    - `covered`: whether each sample with a label ≠ 0 has a neuron that is active and has its sign.
+    - `loss`: (1/m) Σ (q(x) − y)² of `W`; 0 to within rounding if covered.
+    - `violation`: the largest −sign(w·x)(w′·x)/(‖w′‖‖x‖) over initial neurons w, w′ of `W` and
+      samples x, at least 0: rounding only.
     """
 
     W: Float[Array, "*starts width inputs"]
@@ -37,24 +38,24 @@ def zero_error_weights(
     W: Float[Array | np.ndarray, "*starts width inputs"],
     v: Float[Array | np.ndarray, "*starts width"],
 ) -> ZeroErrorWeights:
-    """Build the weights of theorem 7's proof, for thousands of starts in one jitted call.
+    """Construct the weights of theorem 7's proof for many initializations in one jitted call.
 
-    Sample t is left to the first neuron i with wᵢ·x_t > 0 and vᵢy_t > 0: its new height is
-    |y_t|/|vᵢ|, that of all others 0.  The samples are independent, so there is a w′ᵢ with these
-    heights; the one in their span is taken.  All heights are 0 or of the sign of wᵢ·x_t: W′ is in
-    the closed region combination of the start (on its boundary, as a rule: in the open one the
-    least error need not be attained), and its output is y_t at each sample that has such a neuron.
+    Sample t is assigned to the first neuron i with wᵢ·x_t > 0 and vᵢy_t > 0: its new height is
+    |y_t|/|vᵢ|, that of all other neurons 0.  As the samples are independent, there is a unique w′ᵢ
+    in their span with these heights.  All heights are 0 or have the sign of wᵢ·x_t: W′ is in the
+    closed region of the initialization (usually on its boundary: in the open region the least error
+    need not be attained), and its output is y_t at each sample that has such a neuron.
 
-    The paper's condition on the earlier neurons j, (w_j·x_t ≤ 0) ∧ (v_jy_t < 0), is to be
-    ∨: no earlier neuron meets both conditions.  As printed a sample is lost where an earlier neuron
+    The paper's condition on the earlier neurons j, (w_j·x_t ≤ 0) ∧ (v_jy_t < 0), should be ∨: no
+    earlier neuron satisfies both conditions.  As printed, a sample is missed if an earlier neuron
     has the right sign and is inactive (n = 2, v = (1, 1), w·x = (−1, 1), y = 1: output 0).
 
-    **Arguments:** `x`, (m, d), independent rows; `y`, (m,); `W`, (…, n, d), and `v`, (…, n), the
-    starts, v ≠ 0.
+    **Arguments:** `x`, (m, d), independent rows; `y`, (m,); `W`, (…, n, d), and `v`, (…, n), v ≠ 0,
+    the initializations.
 
-    **Returns:** `ZeroErrorWeights`; not finite where the rows are not independent.
+    **Returns:** `ZeroErrorWeights`; not finite if the rows are not independent.
 
-    **Raises:** `ValueError` on shapes that do not fit, or more samples than inputs.
+    **Raises:** `ValueError` if shapes do not match, or there are more samples than inputs.
 
     Source: SS16, theorem 7.
 
@@ -76,7 +77,7 @@ def zero_error_weights(
         )
     before = products(weights, inputs)
     heights, covered = first_heights(before > 0, outer, labels)
-    new = with_heights(inputs, heights)
+    new = weights_of_heights(inputs, heights)
     after = products(new, inputs)
     errors = jnp.sum(outer[..., None] * jax.nn.relu(after), axis=-2) - labels
     size = jnp.linalg.norm(new, axis=-1)[..., None] * jnp.linalg.norm(inputs, axis=1)
@@ -95,11 +96,12 @@ def first_heights(
     v: Float[Array, "*starts width"],
     y: Float[Array, " points"],
 ) -> tuple[Float[Array, "*starts width points"], Bool[Array, "*starts"]]:
-    """Leave each point to the first neuron that is active there and of its label's sign.
+    """Assign each point to the first neuron that is active there and has the sign of its label.
 
     **Arguments:** `active`, (…, n, m); `v`, (…, n); `y`, (m,).
 
-    **Returns:** the heights, |y_t|/|vᵢ| or 0, and whether all labels ≠ 0 have such a neuron.
+    **Returns:** the heights, |y_t|/|vᵢ| or 0, and whether all points with labels ≠ 0 have such a
+    neuron.
     """
     able = active & (v[..., None] * y > 0)
     first = able & (jnp.cumsum(able, axis=-2) == 1)
@@ -107,10 +109,10 @@ def first_heights(
     return heights, jnp.all(jnp.any(able, axis=-2) | (y == 0), axis=-1)
 
 
-def with_heights(
+def weights_of_heights(
     points: Float[Array, "points inputs"], heights: Float[Array, "*starts width points"]
 ) -> Float[Array, "*starts width inputs"]:
-    """Give the weights with given products with independent points, in the points' span."""
+    """Compute the weights in the span of independent points with given heights wᵢ·x there."""
     Q, R = jnp.linalg.qr(points.T)
     flat = heights.reshape(-1, len(points)).T
     return (Q @ solve_triangular(R, flat, trans=1)).T.reshape(*heights.shape[:-1], -1)
@@ -119,18 +121,18 @@ def with_heights(
 def products(
     W: Float[Array, "*starts width inputs"], points: Float[Array, "points inputs"]
 ) -> Float[Array, "*starts width points"]:
-    """Give wᵢ·x for all neurons and points."""
-    return jnp.einsum("...nd,td->...nt", W, points, precision=jax.lax.Precision.HIGHEST)
+    """Compute wᵢ·x for all neurons and points."""
+    return times(W, points.T)
 
 
 def theorem_7_bound(widths: Sizes, samples: int) -> Float[np.ndarray, "..."]:
-    """Give 1 − m(¾)^n, the lower bound of F_n(0); negative where it says nothing.
+    """Compute 1 − m(¾)^n, the lower bound on F_n(0); vacuous where negative.
 
-    For m the number of labels ≠ 0 it holds too.
+    It also holds with m the number of labels ≠ 0.
 
-    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape; `samples`, m ≥ 1.
+    **Arguments:** `widths`, n ≥ 1, integers of any shape; `samples`, m ≥ 1.
 
-    **Raises:** `ValueError` where one is less than 1.
+    **Raises:** `ValueError` if one is less than 1.
 
     Source: SS16, theorem 7.
 
@@ -147,17 +149,17 @@ def theorem_7_bound(widths: Sizes, samples: int) -> Float[np.ndarray, "..."]:
 def orthogonal_event_probability(
     widths: Sizes, positive: int, negative: int
 ) -> Float[np.ndarray, "..."]:
-    """Give the probability that a start is `covered`, exactly, for orthogonal samples.
+    """Compute the exact probability that `covered` is true, for orthogonal samples.
 
     Σ_k C(n, k) 2^{−n} (1 − 2^{−k})^{m₊} (1 − 2^{k−n})^{m₋}:
 
-    of orthogonal samples the signs of w·x_t are independent coins, and k neurons have v > 0.
-    For other samples it depends on their angles.
+    for orthogonal samples the signs of w·x_t are independent and uniform, and k neurons have v > 0.
+    For other samples the probability depends on their angles.
 
-    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape; `positive` and `negative`, m₊ and
-    m₋ ≥ 0, how many labels there are of each sign.
+    **Arguments:** `widths`, n ≥ 1, integers of any shape; `positive` and `negative`, m₊ and
+    m₋ ≥ 0, the numbers of labels of each sign.
 
-    **Raises:** `ValueError` where one is out of range.
+    **Raises:** `ValueError` if one is out of range.
 
     Source: SS16, the event of theorem 7's proof.
 

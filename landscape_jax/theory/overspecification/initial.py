@@ -1,4 +1,4 @@
-"""The paper's random starts of a two-layer network, thousands at a time."""
+"""Random initializations of two-layer networks as in SS16."""
 
 from functools import partial
 
@@ -11,16 +11,16 @@ from jaxtyping import Array, Float, Key
 def initial_weights(
     key: Key[Array, ""], starts: int, width: int, inputs: int, *, dtype=None
 ) -> tuple[Float[Array, "starts width inputs"], Float[Array, "starts width"]]:
-    """Draw starts: neurons uniform on the unit sphere, output weights −1 or 1, all independent.
+    """Draw initializations: neurons uniform on the unit sphere, output weights ±1, all independent.
 
-    Start i is drawn by `fold_in(key, i)`, so it is the same whatever the number of starts.
+    Number i is drawn with `fold_in(key, i)`, so it does not depend on `starts`.
 
-    **Arguments:** `key`; `starts`, how many; `width`, n; `inputs`, d; `dtype`, JAX's default float
-    where left out.
+    **Arguments:** `key`; `starts`, their number; `width`, n; `inputs`, d; `dtype`, JAX's default
+    float if omitted.
 
     **Returns:** W, (starts, n, d), and v, (starts, n).
 
-    **Raises:** `ValueError` where a size is less than 1.
+    **Raises:** `ValueError` if a size is less than 1.
 
     Source: SS16, sections 3.2 and 5.
 
@@ -33,7 +33,7 @@ def initial_weights(
     ```
     """
     if min(starts, width, inputs) < 1:
-        raise ValueError(f"starts, width, inputs are {starts}, {width}, {inputs}; each is ≥ 1")
+        raise ValueError(f"starts, width, inputs are {starts}, {width}, {inputs}; give at least 1")
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
 
     def one(i: Array) -> tuple[Array, Array]:

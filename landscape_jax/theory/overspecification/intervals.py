@@ -1,4 +1,4 @@
-"""Confidence intervals of probabilities from counts, exact at every sample size."""
+"""Exact (Clopper–Pearson) confidence intervals of probabilities from counts."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import beta
 
-Counts = int | np.integer | np.ndarray
+_Counts = int | np.integer | np.ndarray
 
 
 class Share(NamedTuple):
@@ -22,18 +22,18 @@ class Share(NamedTuple):
 
 
 def clopper_pearson(
-    successes: Counts, trials: Counts, *, confidence: float | Float[np.ndarray, "..."] = 0.95
+    successes: _Counts, trials: _Counts, *, confidence: float | Float[np.ndarray, "..."] = 0.95
 ) -> Share:
-    """Give the exact binomial confidence interval of a probability.
+    """Compute the exact binomial (Clopper–Pearson) confidence interval of a probability.
 
-    From the quantiles of the beta distribution,
+    By quantiles of the beta distribution,
 
     low = B⁻¹((1 − confidence)/2; s, t − s + 1),  high = B⁻¹((1 + confidence)/2; s + 1, t − s):
 
-    whatever the probability, the interval misses it on either side in at most a share
-    (1 − confidence)/2 of all samples.
+    for every probability, the interval lies below it, and above it, with probability at most
+    (1 − confidence)/2 each.
 
-    **Arguments:** `successes` and `trials`, whole numbers or arrays of them that broadcast;
+    **Arguments:** `successes` and `trials`, integers or arrays of integers that broadcast;
     `confidence`, between 0 and 1.
 
     **Returns:** a `Share`.
@@ -59,7 +59,7 @@ def clopper_pearson(
     level = np.asarray(confidence, np.float64)
     if not np.all((level > 0) & (level < 1)):
         raise ValueError(f"confidence is {confidence}; it must be between 0 and 1")
-    # Where a shape is 0 the quantile is NaN, and the end is that of the unit interval.
+    # At 0 or all successes the beta quantile is NaN, and the interval ends at 0 or 1.
     low = np.where(s == 0, 0.0, beta.ppf((1 - level) / 2, np.maximum(s, 1), t - s + 1))
     high = np.where(s == t, 1.0, beta.ppf((1 + level) / 2, s + 1, np.maximum(t - s, 1)))
     return Share(np.asarray(s / t), low, high)

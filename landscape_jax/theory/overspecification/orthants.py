@@ -1,4 +1,4 @@
-"""Theorem 1 of SS16 in d dimensions: all 2ᵈ minima of one neuron, and how their values spread."""
+"""Theorem 1 of SS16 in d dimensions: the 2ᵈ minima of one neuron and their values."""
 
 import math
 from fractions import Fraction
@@ -13,15 +13,15 @@ from jaxtyping import Array, Float, Int
 from landscape_jax.theory.overspecification.relu_neuron import NeuronPair
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
-# More bits do not fit a whole number of 32 bits, which is what JAX has by default.
+# Bits of an index: JAX's integers have 32 bits by default.
 _LARGEST = 31
 
 
 class ValueDistribution(NamedTuple):
-    """The values of the 2ᵈ minima, one a number k of bad coordinates.
+    """The values of the 2ᵈ minima by the number k of bad coordinates.
 
-    - `values`: ((d − k) good + k bad)/d, k = 0, …, d, upwards.
-    - `counts`: how many minima have it, C(d, k).
+    - `values`: ((d − k) good + k bad)/d, k = 0, …, d, increasing.
+    - `counts`: the number of minima of each value, C(d, k).
     - `probabilities`: C(d, k)/2ᵈ.
     """
 
@@ -33,20 +33,20 @@ class ValueDistribution(NamedTuple):
 def orthant_minima(
     pair: NeuronPair, dim: int, indices: Int[Array | np.ndarray, " minima"] | None = None
 ) -> Float[Array, "minima dim"]:
-    """Give minima of a neuron on the d copies of the samples, all 2ᵈ of them where none are named.
+    """List minima of a neuron on d copies of the samples, by default all 2ᵈ of them.
 
-    The loss is the mean over coordinates of E(w_j), so a point all of whose coordinates are strict
-    minima of E is one of it: with curvatures c_j and within the distance of the coordinates to the
+    The loss is the mean over coordinates of E(w_j), so a point whose coordinates are strict minima
+    of E is a strict minimum: with curvatures c_j and within the distance of the coordinates to the
     basins' ends, the loss of a ReLU neuron rises from w to w + h by exactly Σ_j c_j h_j²/(2d).
 
-    Minimum i has the bad coordinate j where bit j of i is 1.  Ask for a range of indices at a time
-    where 2ᵈ rows are too many.
+    Coordinate j of minimum i is the bad one if bit j of i is 1.  Where 2ᵈ rows are too many,
+    request ranges of indices.
 
-    **Arguments:** `pair`; `dim`, 1 ≤ d ≤ 31; `indices`, whole numbers from 0 to 2ᵈ − 1.
+    **Arguments:** `pair`; `dim`, 1 ≤ d ≤ 31; `indices`, integers from 0 to 2ᵈ − 1.
 
     **Returns:** one minimum a row.
 
-    **Raises:** `ValueError` where d or an index is out of range.
+    **Raises:** `ValueError` if d or an index is out of range.
 
     Source: SS16, theorem 1.
 
@@ -62,7 +62,7 @@ def orthant_minima(
     chosen = np.arange(2**dim) if indices is None else np.asarray(indices)
     if chosen.size and not (chosen.min() >= 0 and chosen.max() < 2**dim):
         raise ValueError(
-            f"indices reach from {chosen.min()} to {chosen.max()}; give 0 to 2^dim − 1"
+            f"indices range from {chosen.min()} to {chosen.max()}; give 0 to 2^dim − 1"
         )
     return _minima(jnp.asarray(chosen, jnp.uint32), jnp.array([pair.good, pair.bad]), dim)
 
@@ -74,11 +74,11 @@ def _minima(indices: Array, points: Array, dim: int) -> Array:
 
 
 def value_distribution(pair: NeuronPair, dim: int) -> ValueDistribution:
-    """Give the values of all minima in d dimensions and how often each occurs, binomially.
+    """Compute the values of all minima in d dimensions and their binomial frequencies.
 
     **Arguments:** `pair`; `dim`, d ≥ 1.
 
-    **Raises:** `ValueError` where d < 1.
+    **Raises:** `ValueError` if d < 1.
 
     Source: SS16, proof of theorem 1.
 
@@ -102,16 +102,16 @@ def value_distribution(pair: NeuronPair, dim: int) -> ValueDistribution:
 
 
 def share_of_minima(pair: NeuronPair, level: float, dims: Sizes) -> Float[np.ndarray, "..."]:
-    """Give the share of the 2ᵈ minima of value at most a level: a binomial tail, summed exactly.
+    """Compute the share of the 2ᵈ minima of value at most a level: an exact binomial tail.
 
     It is Pr[B(d, ½) ≤ K], K = ⌊d (level − good)/(bad − good)⌋.  For the ReLU neuron it is also
-    F(level), the probability that a start uniform on the sphere lies in the basin of one of them,
-    as the signs of its coordinates are independent coins.  Whether a value is at most the level is
-    decided in rational numbers, of the pair's floats.
+    F(level), the probability that a uniform point of the sphere lies in the basin of one of them,
+    as the signs of its coordinates are independent and uniform.  Values are compared with the level
+    in rational arithmetic.
 
-    **Arguments:** `pair`; `level`, a value of the loss; `dims`, d ≥ 1, whole numbers of any shape.
+    **Arguments:** `pair`; `level`, a value of the loss; `dims`, d ≥ 1, integers of any shape.
 
-    **Raises:** `ValueError` where a d is less than 1, or the level is not finite.
+    **Raises:** `ValueError` if a d is less than 1, or the level is not finite.
 
     Source: SS16, theorem 1.
 
@@ -138,19 +138,19 @@ def _tail(d: int, most: int) -> float:
 
 
 def theorem_1_bound(dims: Sizes) -> Float[np.ndarray, "..."]:
-    """Give e^{−d/16}, the bound of F(c/4), where c is the least value of a bad minimum.
+    """Compute e^{−d/16}, the upper bound on F(c/4), c the least value of a bad minimum.
 
     With K bad coordinates of d the value is at least cK/d, so F(c/4) ≤ Pr[B(d, ½) ≤ d/4], and
     Chernoff's bound of this is e^{−d/16} (Hoeffding's is e^{−d/8}).
 
-    For `relu_pair` c = ½: the F(1/8) ≤ e^{−d/16} of section 8.1 is F(c/4), as the theorem says.
-    For `sigmoid_pair` c is a little less than 1/8, not more as printed, and the level 1/32 of
-    section 8.2 a little more than c/4.  The bound of the share of minima there holds all the same
-    where the good value is at least (1/8 − c)/3, which makes (1/32 − good)/(c − good) ≤ ¼.
+    For `relu_pair` c = ½: the F(1/8) ≤ e^{−d/16} of section 8.1 is F(c/4), as the theorem states.
+    For `sigmoid_pair` c is slightly less than 1/8, not more as printed, and the level 1/32 of
+    section 8.2 slightly more than c/4.  The bound on the share of minima still holds there if the
+    good value is at least (1/8 − c)/3, so that (1/32 − good)/(c − good) ≤ ¼.
 
-    **Arguments:** `dims`, d ≥ 1, whole numbers of any shape.
+    **Arguments:** `dims`, d ≥ 1, integers of any shape.
 
-    **Raises:** `ValueError` where a d is less than 1.
+    **Raises:** `ValueError` if a d is less than 1.
 
     Source: SS16, theorem 1.
 

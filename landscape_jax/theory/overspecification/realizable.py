@@ -1,4 +1,4 @@
-"""Theorems 5 and 6 of SS16: on data of a small network a wide one starts in a good basin."""
+"""Theorems 5 and 6 of SS16: on data of a small teacher a wide student starts in a good basin."""
 
 import math
 from functools import partial
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from landscape_jax.theory.overspecification.caps import Distances, cap_probability, lemma_4_bound
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
-# A singular value of samples below this, in units of the precision and the largest, is rounding.
+# Singular values below this times max(m, d) · eps, relative to the largest, count as 0.
 _ROUNDING = 10.0
 
 
@@ -40,15 +40,15 @@ def realizable_data(
     bound: float | int | Float[Array, ""] = 1.0,
     dtype=None,
 ) -> RealizableData:
-    """Draw a teacher and samples uniform in the unit ball, or in that of a random subspace.
+    """Draw a teacher, and samples uniform in the unit ball of the space or of a random subspace.
 
     **Arguments:** `key`; `samples`, m; `inputs`, d; `width`, n, of the teacher; `rank`, k ≤ d, the
-    dimension of the subspace, d where left out; `bound`, B, the norm of each neuron; `dtype`, JAX's
-    default float where left out.
+    dimension of the subspace, d if omitted; `bound`, B, the norm of each neuron; `dtype`, JAX's
+    default float if omitted.
 
     **Returns:** a `RealizableData`.
 
-    **Raises:** `ValueError` where a size is less than 1, or the rank more than d.
+    **Raises:** `ValueError` if a size is less than 1, or the rank more than d.
 
     Source: SS16, theorems 5 and 6.
 
@@ -83,13 +83,13 @@ def realizable_data(
 
 
 def intrinsic_dimension(x: Float[Array | np.ndarray, "samples inputs"]) -> int:
-    """Give the rank of the samples: the dimension that theorem 6 puts in the place of d.
+    """Compute the rank of the samples, which replaces d in theorem 6.
 
-    Only the projections of neurons on the samples' span matter, and that of a uniform point of the
-    sphere, scaled to norm 1, is uniform on the sphere of the span.  Singular values below
-    10 max(m, d) times the precision, relative to the largest, count as 0.
+    Only the projections of neurons on the span of the samples matter, and the projection of a
+    uniform point of the sphere, normalized, is uniform on the sphere of the span.  Singular values
+    below 10 max(m, d) times the precision, relative to the largest, count as 0.
 
-    **Raises:** `ValueError` where there are no samples, or entries are not finite.
+    **Raises:** `ValueError` if there are no samples, or entries are not finite.
 
     Source: SS16, theorem 6.
 
@@ -115,19 +115,19 @@ def match_probability(
     *,
     exact: bool = False,
 ) -> Float[np.ndarray, "..."]:
-    """Give p, a lower bound of the probability that a random neuron matches one of the teacher's.
+    """Compute p, a lower bound on the probability that a random neuron matches a teacher neuron.
 
-    That is ‖w − w*/‖w*‖‖ ≤ δ = √ε/(nB) and v = v*.  By lemma 4 half of its bound,
-    p_{d−1}(ε) = (δ√(1 − δ²/4))^{d−1} / (2π(d − 1)); with `exact` half of the cap's probability.
+    A match is ‖w − w*/‖w*‖‖ ≤ δ = √ε/(nB) and v = v*.  By lemma 4
+    p_{d−1}(ε) = (δ√(1 − δ²/4))^{d−1} / (2π(d − 1)); with `exact`, half of the cap's probability.
 
-    Of small ‖w*‖ the proof says that their bound by lemma 4 is larger; past δ = √2 it is smaller,
-    but the probability itself is larger, so p is a lower bound all the same.
+    The proof states that for smaller ‖w*‖ the bound of lemma 4 is larger; beyond δ = √2 it is
+    smaller, but the probability itself is larger, so p remains a lower bound.
 
     **Arguments:** `epsilon`, ε > 0; `width`, n, of the teacher; `bound`, B ≥ ‖w*‖; `dim`, d, or the
-    `intrinsic_dimension`, at least 2 (theorem 6 prints d − 1 in the factor before the power for
+    `intrinsic_dimension`, at least 2 (theorem 6 has d − 1 in the factor before the power for
     every k, which is smaller and holds too).
 
-    **Raises:** `ValueError` where one is out of range, or ε > 4n²B², where p_j is not defined.
+    **Raises:** `ValueError` if one is out of range, or ε > 4n²B², where p_j is undefined.
 
     Source: SS16, theorem 5, p_j(ε).
 
@@ -148,11 +148,11 @@ def match_probability(
 
 
 def theorem_5_width(c: float | int, width: int, p: float | np.ndarray) -> Float[np.ndarray, "..."]:
-    """Give N_c = (1 + c)⌈n/p⌉, rounded up: the width for which theorem 5 speaks.
+    """Compute N_c = (1 + c)⌈n/p⌉, rounded up: the width in theorem 5.
 
     **Arguments:** `c` > 0; `width`, n, of the teacher; `p`, see `match_probability`.
 
-    **Raises:** `ValueError` where c or a p is not positive.
+    **Raises:** `ValueError` if c is not positive, or a p not in (0, 1].
 
     Source: SS16, theorem 5.
 
@@ -170,23 +170,23 @@ def theorem_5_width(c: float | int, width: int, p: float | np.ndarray) -> Float[
 
 
 def theorem_5_bound(c: Distances, widths: Sizes) -> Float[np.ndarray, "..."]:
-    """Give max(½, 1 − exp(−¼c²n/(1 + c))), the lower bound of F_N(ε) that theorem 5's proof gives.
+    """Compute max(½, 1 − exp(−¼c²n/(1 + c))), the lower bound on F_N(ε) of theorem 5's proof.
 
     n is the teacher's width and N = N_c.  The statement divides the exponent by p, and is
     false.  *Counterexample:* d = 2, n = B = 1, w* = (1, 0), samples (−sin η, cos η), (0, 1),
-    (sin η, cos η) with η = 0.2.  A neuron whose sign is the same on all three has there outputs
-    with q₁ + q₃ = 2q₂ cos η; so has a sum of such.  The labels (0, 0, sin η) have not, so the loss
+    (sin η, cos η) with η = 0.2.  The outputs of a neuron with the same sign on all three satisfy
+    q₁ + q₃ = 2q₂ cos η, and so do sums of them.  The labels (0, 0, sin η) do not, so the loss
     is at least sin²η/(6 + 12cos²η) = 0.00225 > ε = 0.002.  A neuron's sign differs with
-    probability 2η/π, so F_N(ε) ≤ 1 − (1 − 2η/π)^N: with c = 10, N = 1551 it misses 1 by e^{−211} at
-    least, while the statement has e^{−319}.
+    probability 2η/π, so F_N(ε) ≤ 1 − (1 − 2η/π)^N: with c = 10, N = 1551 1 − F_N(ε) is at
+    least e^{−211}, while the statement has e^{−319}.
 
-    The proof's count has a gap: it waits for n neurons each of which matches *a* given neuron of
-    the teacher with probability p, and then takes all n of the teacher's to be matched.  The bound
-    holds all the same: see `theorem_5_union_bound`, which is always larger.
+    The proof has a gap: it waits for n neurons each of which matches *a* given neuron of the
+    teacher with probability p, and then takes all n neurons of the teacher to be matched.  The
+    bound still holds: see `theorem_5_union_bound`, which is always larger.
 
     **Arguments:** `c` > 0 and `widths`, n ≥ 1, which broadcast.
 
-    **Raises:** `ValueError` where one is out of range.
+    **Raises:** `ValueError` if one is out of range.
 
     Source: SS16, theorems 5 and 6.
 
@@ -205,23 +205,23 @@ def theorem_5_bound(c: Distances, widths: Sizes) -> Float[np.ndarray, "..."]:
 def theorem_5_union_bound(
     students: Sizes, width: int, p: float | np.ndarray
 ) -> Float[np.ndarray, "..."]:
-    """Give 1 − n(1 − p)^N, a lower bound of F_N(ε) for any width N of the student.
+    """Compute 1 − n(1 − p)^N, a lower bound on F_N(ε) for any width N of the student.
 
     *Proof.*  Neuron i of the teacher is matched by none of the N with probability at most
-    (1 − p)^N.  Where each is matched, scale a matching neuron by ‖wᵢ*‖, summed where it matches
-    several, and the others by 0: the point is in the closed region combination, and every
-    output is off by at most Σ ‖wᵢ*‖δ‖x‖ ≤ √ε.
+    (1 − p)^N.  If each is matched, scale a matching neuron by ‖wᵢ*‖, or by the sum if it matches
+    several, and the others by 0: the point is in the closed region, and every output has an error
+    of at most Σ ‖wᵢ*‖δ‖x‖ ≤ √ε.
 
     For N ≥ (1 + c)n/p it is at least 1 − n e^{−(1+c)n}, more than `theorem_5_bound`.
 
     **Arguments:** `students`, N ≥ 1, and `p`, see `match_probability`, which broadcast; `width`, n,
     of the teacher.
 
-    **Returns:** the bound; negative where it says nothing.
+    **Returns:** the bound; vacuous where negative.
 
-    **Raises:** `ValueError` where one is out of range.
+    **Raises:** `ValueError` if one is out of range.
 
-    Source: SS16, theorem 5, with the proof mended.
+    Source: SS16, theorem 5, with the proof corrected.
 
     ```python
     >>> round(float(theorem_5_union_bound(100, 2, 0.1)), 6)

@@ -18,12 +18,12 @@ class NeuronPair(NamedTuple):
 
     The loss is E(w) = ½ Σᵢ (φ(wxᵢ) − yᵢ)², i = 1, 2.
 
-    - `epsilon`: ε, of which the samples are made; `activation`: φ, by name.
+    - `epsilon`: ε, the parameter of the samples; `activation`: φ, by name.
     - `x`, `y`: the samples, each of 2 numbers.
     - `good`, `bad`: the minima; `boundary`: the one local maximum, between them.
     - `good_value`, `bad_value`: E there; `good_curvature`, `bad_curvature`: E″ there.
-    - `good_bounds`, `bad_bounds`, `boundary_bounds`: numbers between which the points are, and
-      `good_value_bounds`, `bad_value_bounds` the values, for the exact samples, proven.
+    - `good_bounds`, `bad_bounds`, `boundary_bounds`: proven lower and upper bounds on the points,
+      and `good_value_bounds`, `bad_value_bounds` on the values, for the exact samples.
     """
 
     epsilon: float
@@ -45,17 +45,17 @@ class NeuronPair(NamedTuple):
 
 
 def relu_pair(epsilon: float) -> NeuronPair:
-    """Give the samples (½, √(2ε)), (−1, 1) and the two strict local minima of a ReLU neuron there.
+    """Return the samples (½, √(2ε)), (−1, 1) and the two strict minima of a ReLU neuron there.
 
     E(w) = ½(2ε + (w + 1)²) for w ≤ 0 and ½((w/2 − √(2ε))² + 1) for w ≥ 0: the minima are
     E(−1) = ε with E″ = 1 and E(2√(2ε)) = ½ with E″ = ¼, and between them E(0) = ε + ½ is the
-    maximum.  Both halves of the line are basins.
+    maximum.  The basins are the two half-lines.
 
-    **Arguments:** `epsilon`, 0 < ε < ½ (from ½ on w = −1 is not the better one).
+    **Arguments:** `epsilon`, 0 < ε < ½ (from ½ on, w = −1 is not the better minimum).
 
     **Returns:** a `NeuronPair`.
 
-    **Raises:** `ValueError` where ε is not in that range.
+    **Raises:** `ValueError` if ε is not in that range.
 
     Source: SS16, section 8.1; figure 3 is `neuron_loss` for ε = 0.1, figure 4 `mean_loss`.
 
@@ -97,7 +97,7 @@ def relu_pair(epsilon: float) -> NeuronPair:
 def sample_losses(
     pair: NeuronPair, w: float | Float[Array | np.ndarray, "..."]
 ) -> Float[Array, "2 ..."]:
-    """Give L₁(w) and L₂(w), (φ(wxᵢ) − yᵢ)², of weights of any shape, in the weights' precision."""
+    """Compute L₁(w) and L₂(w), (φ(wxᵢ) − yᵢ)², for weights of any shape, in their precision."""
     at = jnp.asarray(w)
     phi = named(pair.activation)
     return jnp.stack([(phi(at * x) - y) ** 2 for x, y in zip(pair.x, pair.y, strict=True)])
@@ -106,7 +106,7 @@ def sample_losses(
 def neuron_loss(
     pair: NeuronPair, w: float | Float[Array | np.ndarray, "..."]
 ) -> Float[Array, "..."]:
-    """Give E(w) = ½(L₁(w) + L₂(w)) of weights of any shape, differentiable.
+    """Compute E(w) = ½(L₁(w) + L₂(w)) for weights of any shape.
 
     ```python
     >>> float(neuron_loss(relu_pair(0.125), 0.0))
@@ -118,7 +118,7 @@ def neuron_loss(
 
 
 def mean_loss(pair: NeuronPair, W: Float[Array | np.ndarray, "... dim"]) -> Float[Array, "..."]:
-    """Give the loss of neurons of d inputs on the d copies of the samples: the mean of E(w_j).
+    """Compute the loss of neurons of d inputs on d copies of the samples: the mean of E(w_j).
 
     **Arguments:** `pair`; `W`, (..., d), one neuron a row.
 
@@ -137,13 +137,13 @@ def mean_loss(pair: NeuronPair, W: Float[Array | np.ndarray, "... dim"]) -> Floa
 def copies(
     pair: NeuronPair, dim: int
 ) -> tuple[Float[Array, "samples dim"], Float[Array, " samples"]]:
-    """Give the data in d dimensions: one copy of both samples on each axis.
+    """Return the data in d dimensions: a copy of both samples on each axis.
 
     **Arguments:** `pair`; `dim`, d ≥ 1.
 
     **Returns:** x, (2d, d), and y, (2d,).
 
-    **Raises:** `ValueError` where d < 1.
+    **Raises:** `ValueError` if d < 1.
 
     Source: SS16, proof of theorem 1.
 

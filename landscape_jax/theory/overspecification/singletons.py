@@ -1,4 +1,4 @@
-"""Theorem 2 of SS16: on singleton data a wide network starts in a good basin."""
+"""Theorem 2 of SS16: on singleton data a wide network is initialized in a good basin."""
 
 import math
 from functools import partial
@@ -28,17 +28,17 @@ class SingletonOptimum(NamedTuple):
 def singleton_data(
     key: Key[Array, ""], dim: int, per_side: int, *, noise: float | int = 0.5, dtype=None
 ) -> tuple[Float[Array, "samples dim"], Float[Array, " samples"]]:
-    """Draw singleton data: samples with one coordinate that is not 0, as many on each half-axis.
+    """Draw singleton data: samples with one nonzero coordinate, equally many on each half-axis.
 
     That coordinate x is ± uniform on [½, 1]; its label is h|x| + noise · N(0, 1), with an
     h ~ N(0, 1) for each half-axis.
 
     **Arguments:** `key`; `dim`, d; `per_side`, samples on each of the 2d half-axes; `noise` ≥ 0;
-    `dtype`, JAX's default float where left out.
+    `dtype`, JAX's default float if omitted.
 
     **Returns:** x, (2d per_side, d), and y.
 
-    **Raises:** `ValueError` where a size is less than 1 or the noise is negative.
+    **Raises:** `ValueError` if a size is less than 1 or the noise is negative.
 
     Source: SS16, section 3.2.
 
@@ -68,18 +68,18 @@ def singleton_data(
 def singleton_optimum(
     x: Float[Array | np.ndarray, "samples dim"], y: Float[Array | np.ndarray, " labels"]
 ) -> SingletonOptimum:
-    """Give the least loss of one ReLU neuron on singleton data, and of all two-layer networks.
+    """Compute the least loss on singleton data of one ReLU neuron, and of all two-layer networks.
 
-    The loss is a sum over half-axes.  On one of them, with sums over its samples, outputs h|x|
-    have the loss Σy² − 2h Σ|x|y + h² Σx², least at h* = Σ|x|y / Σx²: with h free it falls by
-    g = h*² Σx².  A neuron has h ≥ 0 on the half-axis where w_j points and 0 on the other, so it
-    gains the larger of both g among those with h* > 0, or 0; a network gains all.
+    The loss is a sum over half-axes.  On one of them, with sums over its samples, outputs h|x| have
+    the loss Σy² − 2h Σ|x|y + h² Σx², least at h* = Σ|x|y / Σx², which reduces it by g = h*² Σx².  A
+    neuron has h ≥ 0 on the half-axis that w_j points to and 0 on the other, so it reduces the loss
+    by the larger g among those with h* > 0, or by 0; a network by all g.
 
     **Arguments:** `x`, (m, d), each row with exactly one entry that is not 0; `y`, (m,).
 
     **Returns:** a `SingletonOptimum`.
 
-    **Raises:** `ValueError` where data are not so, or not finite.
+    **Raises:** `ValueError` if x or y is not as described or not finite.
 
     Source: SS16, theorem 2 and its proof.
 
@@ -93,7 +93,7 @@ def singleton_optimum(
     ```
     """
     inputs, labels = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    check_singletons(inputs, labels)
+    _check_singletons(inputs, labels)
     best, gain = (np.asarray(a) for a in _half_axes(inputs, labels, np))
     one_sided = np.where(best > 0, gain, 0.0)
     side = np.argmax(one_sided, axis=1)
@@ -107,12 +107,8 @@ def singleton_optimum(
     )
 
 
-def check_singletons(x: Float[np.ndarray, "samples dim"], y: Float[np.ndarray, " labels"]) -> None:
-    """Refuse data that are not singletons.
-
-    **Raises:** `ValueError` on shapes that do not fit, entries that are not finite, and rows
-    without exactly one entry that is not 0.
-    """
+def _check_singletons(x: Float[np.ndarray, "samples dim"], y: Float[np.ndarray, " labels"]) -> None:
+    """Check that each row has exactly one nonzero entry, shapes match and entries are finite."""
     if not len(x) or y.shape != x.shape[:1]:
         raise ValueError(
             f"x and y have shapes {x.shape} and {y.shape}; give (samples, dim), (samples,)"
@@ -123,7 +119,7 @@ def check_singletons(x: Float[np.ndarray, "samples dim"], y: Float[np.ndarray, "
     if not np.all(entries == 1):
         row = int(np.argmax(entries != 1))
         raise ValueError(
-            f"row {row} of x has {entries[row]} entries that are not 0; a singleton has exactly one"
+            f"row {row} of x has {entries[row]} nonzero entries; a singleton has exactly one"
         )
 
 
@@ -131,13 +127,13 @@ def check_singletons(x: Float[np.ndarray, "samples dim"], y: Float[np.ndarray, "
 def is_covering(
     W: Float[Array | np.ndarray, "*starts width dim"], v: Float[Array | np.ndarray, "*starts width"]
 ) -> Bool[Array, "*starts"]:
-    """Say of starts whether they have the event that theorem 2 counts.
+    """Check whether initializations have the property whose probability theorem 2 bounds.
 
     On each coordinate, among the neurons with v > 0 there are positive and negative weights, and
-    among those with v < 0 too.  Then the closed region combination of the start holds a global
-    minimum over all two-layer networks of singleton data, the theorem's α or less.
+    among those with v < 0 too.  Then the closed region of the initialization contains a global
+    minimum over all two-layer networks on singleton data, of loss at most the theorem's α.
 
-    **Arguments:** `W`, (…, n, d), one neuron a row; `v`, (…, n), output weights that are not 0.
+    **Arguments:** `W`, (…, n, d), one neuron a row; `v`, (…, n), nonzero output weights.
 
     Source: SS16, proof of theorem 2.
 
@@ -159,16 +155,16 @@ def singleton_basin_values(
     W: Float[Array | np.ndarray, "*starts width dim"],
     v: Float[Array | np.ndarray, "*starts width"],
 ) -> Float[Array, "*starts"]:
-    """Give the basin values of starts on singleton data, in closed form.
+    """Compute the basin values of initializations on singleton data, in closed form.
 
-    On each half-axis the closed region combination allows outputs h|x| with h ≥ 0 where a neuron
-    with v > 0 is active there, h ≤ 0 where one with v < 0 is, all h where both are, and else h = 0
-    (see `singleton_optimum`); half-axes do not restrict one another.
+    On each half-axis the closed region allows outputs h|x| with h ≥ 0 if a neuron with v > 0 is
+    active there, h ≤ 0 if one with v < 0 is, all h if both are, and only h = 0 otherwise (see
+    `singleton_optimum`); half-axes are independent.
 
-    **Arguments:** `x`, (m, d), singletons (see `check_singletons`); `y`, (m,); `W`, (…, n, d);
+    **Arguments:** `x`, (m, d), one nonzero entry a row; `y`, (m,); `W`, (…, n, d);
     `v`, (…, n), not 0.
 
-    **Returns:** the least loss (1/m) Σ (q(x) − y)² of each start's region combination.
+    **Returns:** the least loss (1/m) Σ (q(x) − y)² in the closed region of each initialization.
 
     Source: SS16, proof of theorem 2.
 
@@ -188,16 +184,16 @@ def singleton_basin_values(
 
 
 def singleton_event_probability(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
-    """Give the probability of `is_covering` exactly.
+    """Compute the exact probability of `is_covering`.
 
     Σ_{k=1}^{n−1} C(n, k) 2^{−n} [(1 − 2^{1−k})(1 − 2^{1−n+k})]^d,
 
-    k the number of neurons with v > 0: given k, coordinates are independent and their signs coins.
-    For d = 1 it is 1 − 4(¾)^n + 6(½)^n − 4(¼)^n.  The sum is taken in whole numbers.
+    k the number of neurons with v > 0: given k, the signs of the coordinates are independent.
+    For d = 1 it is 1 − 4(¾)^n + 6(½)^n − 4(¼)^n.  The sum is computed in integers.
 
-    **Arguments:** `widths`, n ≥ 1, whole numbers of any shape; `dim`, d ≥ 1.
+    **Arguments:** `widths`, n ≥ 1, integers of any shape; `dim`, d ≥ 1.
 
-    **Raises:** `ValueError` where one is less than 1.
+    **Raises:** `ValueError` if one is less than 1.
 
     Source: SS16, proof of theorem 2.
 
@@ -215,7 +211,7 @@ def singleton_event_probability(widths: Sizes, dim: int) -> Float[np.ndarray, ".
 
 
 def theorem_2_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
-    """Give 1 − 4d(¾)^n, the lower bound of F_n(α); negative where it says nothing.
+    """Compute 1 − 4d(¾)^n, the lower bound on F_n(α); vacuous where negative.
 
     Source: SS16, theorem 2.
 
@@ -231,11 +227,11 @@ def theorem_2_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
 
 
 def theorem_2_power_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
-    """Give (1 − 4(¾)^n)^d, 0 where n < 5, the larger lower bound in theorem 2's proof.
+    """Compute (1 − 4(¾)^n)^d, 0 if n < 5, the larger lower bound in theorem 2's proof.
 
-    The proof takes the coordinates as independent.  They are so only given the number k of neurons
-    with v > 0, but the power is a lower bound all the same, by Jensen's inequality:
-    E[p_k^d] ≥ (E p_k)^d.  For n < 5 the base is negative, and an even power of it no bound
+    The proof assumes independent coordinates.  They are independent only given the number k of
+    neurons with v > 0, but the power is still a lower bound, by Jensen's inequality:
+    E[p_k^d] ≥ (E p_k)^d.  For n < 5 the base is negative, and an even power of it is not a bound
     (n = 1, d = 2: 4).
 
     Source: SS16, proof of theorem 2.
@@ -253,7 +249,7 @@ def theorem_2_power_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
 
 
 def _half_axes(x: Any, y: Any, xp: Any) -> tuple[Any, Any]:
-    """Give h* and the gain g of the half-axes, (d, 2), the positive ones first."""
+    """Compute h* and g (see `singleton_optimum`) of the half-axes, (d, 2), positive ones first."""
     sides = xp.stack([xp.maximum(x, 0), xp.maximum(-x, 0)], axis=-1)
     size, with_labels = (sides**2).sum(axis=0), (sides * y[:, None, None]).sum(axis=0)
     best = with_labels / xp.where(size > 0, size, 1)
@@ -261,11 +257,11 @@ def _half_axes(x: Any, y: Any, xp: Any) -> tuple[Any, Any]:
 
 
 def _sides(W: Array | np.ndarray, v: Array | np.ndarray) -> Bool[Array, "*starts 2 2 dim"]:
-    """Say for v > 0, < 0 and w_j > 0, < 0 on which coordinates j there is such a neuron."""
+    """Check for v > 0, < 0 and w_j > 0, < 0 on which coordinates j there is such a neuron."""
     weights, outer = jnp.asarray(W), jnp.asarray(v)
     signs = jnp.stack([outer > 0, outer < 0], axis=-2)[..., :, None, :, None]
-    ways = jnp.stack([weights > 0, weights < 0], axis=-3)[..., None, :, :, :]
-    return jnp.any(signs & ways, axis=-2)
+    sides = jnp.stack([weights > 0, weights < 0], axis=-3)[..., None, :, :, :]
+    return jnp.any(signs & sides, axis=-2)
 
 
 def _event(n: int, d: int) -> float:

@@ -1,4 +1,4 @@
-"""Sizes that the bounds take: whole numbers, one or an array of them."""
+"""Check of the integer arguments of the bounds."""
 
 import numpy as np
 from jaxtyping import Int
@@ -7,9 +7,9 @@ Sizes = int | np.integer | np.ndarray
 
 
 def whole_numbers(name: str, given: Sizes, least: int = 1) -> Int[np.ndarray, "..."]:
-    """Give whole numbers as an array.
+    """Return integers of at least `least` as an array.
 
-    **Raises:** `ValueError` where one is less than `least`, or not whole.
+    **Raises:** `ValueError` if one is less than `least` or not an integer; the message has `name`.
 
     ```python
     >>> whole_numbers("dims", 3).tolist()

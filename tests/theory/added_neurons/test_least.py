@@ -6,7 +6,6 @@ import pytest
 
 import landscape_jax as lj
 from landscape_jax.theory import least_value
-from landscape_jax.theory.added_neurons.convex import minimise
 
 X = jnp.array([[0.0], [0.0], [0.0], [1.0], [1.0], [2.0]])
 SIGNS = jnp.array([1.0, 1.0, -1.0, -1.0, 1.0, 1.0])
@@ -47,15 +46,3 @@ def test_labels_of_which_newton_cannot_tell_the_predictions_are_refused():
     risk = lj.EmpiricalRisk(X, jnp.arange(6), criterion=lambda q, y: (q[y] - 1) ** 2)
     with pytest.raises(ValueError, match=r"y has shape \(6,\); give labels"):
         least_value(risk)
-
-
-def test_a_convex_function_is_minimised_where_its_curvature_vanishes():
-    found = minimise(lambda x: jnp.sum(x**4) + x[0] ** 2, jnp.array([3.0, -2.0]))
-    # The slope 4x³ ≤ 1e-13 leaves x below 3e-5.
-    assert abs(found.point).max() < 1e-4
-    assert found.slope <= 1e-13
-    assert found.value < 1e-16
-
-
-def test_a_convex_function_without_a_lower_bound_is_told():
-    assert minimise(lambda x: x[0] + x[1] ** 2, jnp.zeros(2)).value == -np.inf

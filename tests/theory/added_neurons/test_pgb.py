@@ -204,8 +204,8 @@ def _refusals():
     yield objective, net, 0.0, nothing, "epsilon is 0.0; it must be a positive number"
     yield objective, net, 0.1, jnp.zeros((1, 3)), "directions have 3 entries each; z has 12"
     yield objective, net, 0.1, far, "a direction has length 2.44949; they must be at most 1"
-    yield objective, net, 0.1, one, "outputs move by .* along a direction; they must stay"
-    yield wrong, net, 0.1, nothing, "φ differs by .* from Σ hₖ ∂ₖφ; give the h and ρ it has"
+    yield objective, net, 0.1, one, "outputs move by .* along a direction; they must stay unchanged"
+    yield wrong, net, 0.1, nothing, "φ differs by .* from Σ hₖ ∂ₖφ; give its h and ρ"
     yield off, jnp.ones(1), 0.1, jnp.zeros((1, 1)), "ϕ differs by 1 from ρ Σ hₖ ∂ₖϕ"
     yield concave, jnp.array([0.4]), 0.1, jnp.zeros((1, 1)), "the losses are not convex"
 
@@ -223,8 +223,32 @@ def test_an_objective_that_is_not_of_the_form_is_refused():
 
     with pytest.raises(ValueError, match="degree is 0; it must be a number other than 0"):
         parts(degree=0)
-    with pytest.raises(ValueError, match="give both of regularised and penalties, or none"):
+    with pytest.raises(ValueError, match="give both regularised and penalties, or neither"):
         parts(regularised=lambda z: z[:, None])
+
+
+def test_where_all_gradients_vanish_the_bound_is_the_loss_of_the_output_0():
+    # Of three layers that are 0 every perturbed gradient is 0 too: the span has no dimension.
+    objective, _ = least_squares()
+    zero = lj.DeepLinear([jnp.zeros((2, 2))] * 3)
+    test = pgb_test(objective, zero, epsilon=0.1, directions=jax.tree.map(lambda w: w[None], zero))
+    assert test.rank == 0
+    assert test.infimum == test.value == pytest.approx(float(jnp.mean(jnp.sum(Y**2, axis=1))))
+    assert not test.refuted
+
+
+def test_the_infimum_is_found_where_the_hessian_vanishes():
+    objective = Composed(
+        outputs=lambda z: z[None],
+        losses=lambda q: jnp.sum(q**4, axis=1) + q[:, 0] ** 2,
+        scaling=lambda z: z,
+    )
+    here, still = jnp.array([3.0, -2.0]), jnp.zeros((1, 2))
+    test = pgb_test(objective, here, epsilon=0.1, directions=still)
+    # A gradient 4x³ ≤ 1e-13 leaves x below 3e-5.
+    assert test.slope <= 1e-13
+    assert 0 <= test.infimum < 1e-16
+    assert test.refuted
 
 
 def test_an_infimum_at_minus_infinity_refutes():

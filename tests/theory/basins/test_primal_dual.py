@@ -7,7 +7,7 @@ import pytest
 
 from landscape_jax.theory.basins import basin_values, region_patterns, values
 from landscape_jax.theory.basins.interior import MOST_STEPS
-from landscape_jax.theory.basins.primal_dual import points_by_kernel, target
+from landscape_jax.theory.basins.primal_dual import kernel_prefix, points_by_kernel
 from tests.compiler import needs_compiler
 
 pytestmark = needs_compiler
@@ -56,7 +56,7 @@ def test_a_problem_gets_the_same_bits_alone_and_among_any_others(dtype):
     patterns[::3, 0], patterns[::3, 1] = True, False
     v = v.astype(dtype)
     x, y = jnp.asarray(x, dtype), jnp.asarray(y, dtype)
-    unit, prefix = y / jnp.linalg.norm(y), target(dtype)
+    unit, prefix = y / jnp.linalg.norm(y), kernel_prefix(dtype)
     assert prefix is not None
     u = x / jnp.linalg.norm(x, axis=1, keepdims=True)
     a = jnp.where(patterns, v[:, None], 0).astype(dtype)
@@ -74,7 +74,7 @@ def test_a_problem_gets_the_same_bits_alone_and_among_any_others(dtype):
 
 def test_a_problem_that_is_not_finite_stops_and_spoils_no_other():
     x, y, patterns, v = _case(3, SHAPE, 100)
-    prefix = target(np.float64)
+    prefix = kernel_prefix(np.float64)
     assert prefix is not None
     a, b = jnp.where(patterns, v[:, None], 0), jnp.where(patterns, 1.0, -1.0)
     operands = prefix, jnp.asarray(x), jnp.asarray(y)
@@ -94,7 +94,7 @@ def test_a_problem_without_an_end_stops():
     patterns = patterns.copy()
     patterns[:20, 0], patterns[:20, 1] = True, False
     patterns[20:, 1] = patterns[20:, 0]
-    prefix = target(np.float64)
+    prefix = kernel_prefix(np.float64)
     assert prefix is not None
     a, b = jnp.where(patterns, v[:, None], 0), jnp.where(patterns, 1.0, -1.0)
     found = points_by_kernel(prefix, jnp.asarray(x), jnp.eye(SHAPE[0])[0], a, b)
@@ -106,7 +106,7 @@ def test_a_problem_without_an_end_stops():
 
 def test_batches_of_batches_are_solved_one_by_one():
     x, y, patterns, v = _case(5, SHAPE, 30)
-    prefix = target(np.float64)
+    prefix = kernel_prefix(np.float64)
     assert prefix is not None
     a, b = jnp.where(patterns, v[:, None], 0), jnp.where(patterns, 1.0, -1.0)
     solve = lambda a, b: points_by_kernel(prefix, jnp.asarray(x), jnp.asarray(y), a, b)

@@ -10,7 +10,7 @@ from landscape_jax.exact.rationals import matrix, rational, squares
 from landscape_jax.theory.basins import BasinValues, basin_values, region_patterns, values
 from landscape_jax.theory.basins.bounds import lower_bound, upper_bound
 from landscape_jax.theory.basins.heights import basis
-from landscape_jax.theory.basins.primal_dual import target
+from landscape_jax.theory.basins.primal_dual import kernel_prefix
 from tests.theory.basins.exact import exact_minimum, near_minimum
 
 # One shape for all quick tests, so that they compile once.
@@ -195,7 +195,7 @@ def test_a_region_that_is_empty_inside_is_bounded_or_not_solved():
 
 @pytest.mark.parametrize("native", [False, True])
 def test_a_lane_of_nan_spoils_no_other(native):
-    kernel = target(np.float64) if native else None
+    kernel = kernel_prefix(np.float64) if native else None
     x, y, patterns, v = map(jnp.asarray, _case(2))
     share = jnp.asarray(1e-8)
     whole = values._solve(x, y, patterns, v, share, kernel)
@@ -219,8 +219,8 @@ def test_a_lane_of_nan_spoils_no_other(native):
             "with samples, inputs and neurons",
         ),
         ({"v": np.ones(3)}, "v has shape"),
-        ({"v": np.full(NEURONS, 0.5)}, "v has other entries"),
-        ({"v": np.full(NEURONS, np.nan)}, "v has other entries"),
+        ({"v": np.full(NEURONS, 0.5)}, "v has entries other"),
+        ({"v": np.full(NEURONS, np.nan)}, "v has entries other"),
         ({"x": np.full((SAMPLES, INPUTS), np.nan)}, "x or y has NaN"),
         ({"y": np.full(SAMPLES, np.inf)}, "x or y has NaN"),
         ({"tolerance": 0.0}, "tolerance is 0"),

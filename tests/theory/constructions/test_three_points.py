@@ -25,7 +25,7 @@ from landscape_jax.theory import (
     three_point_data,
     three_points,
 )
-from landscape_jax.theory.constructions.traces import BALLS, knows, trace
+from landscape_jax.theory.constructions.traces import BALLS, supports, trace
 
 from .datasets import SLOPES
 
@@ -156,7 +156,7 @@ def test_floats_and_balls_agree():
     v, u = (-0.625, -0.375), 0.5
     floats, balls = check_minimum(mine, v, u), check_minimum("tanh", v, u)
     assert not floats.rigorous
-    assert "taken from you" in floats.smoothness
+    assert "assumed without proof" in floats.smoothness
     for name, margin in floats.values.items():
         np.testing.assert_allclose(margin, balls.values[name], rtol=1e-13)
     v = -2.5, 1.5, -1.5, three_points("tanh").v_fit[3]
@@ -419,7 +419,7 @@ def test_noise_is_no_nonlinearity():
 
 def test_a_function_that_has_no_ball_arithmetic_is_compared_in_floats():
     looped = jax.jit(lambda t: jax.lax.fori_loop(0, 1, lambda i, s: jnp.tanh(s), t))
-    assert not knows(BALLS, trace(activations.named(looped)))
+    assert not supports(BALLS, trace(activations.named(looped)))
     v, u = (-0.625, -0.375), 0.5
     floats, balls = check_minimum(looped, v, u), check_minimum("tanh", v, u)
     for name in ("C2.6", "C2.7"):
@@ -471,9 +471,9 @@ def test_the_scale_of_the_margin_does_not_matter():
 @pytest.mark.parametrize(
     ("h", "message"),
     [
-        (np.tanh, "activation tanh is no function of JAX arrays.*jnp.tanh for np.tanh"),
-        (math.tanh, "activation tanh is no function of JAX arrays"),
-        (lambda t: t if t > 0 else 0 * t, "is no function of JAX arrays.*jnp.where for if"),
+        (np.tanh, "activation tanh is not a function of JAX arrays.*jnp.tanh for np.tanh"),
+        (math.tanh, "activation tanh is not a function of JAX arrays"),
+        (lambda t: t if t > 0 else 0 * t, "is not a function of JAX arrays.*jnp.where for if"),
     ],
 )
 def test_functions_of_other_libraries_are_refused_in_one_sentence(h, message):
@@ -487,9 +487,9 @@ def test_functions_of_other_libraries_are_refused_in_one_sentence(h, message):
 
 
 def test_a_function_that_is_not_elementwise_is_refused():
-    with pytest.raises(ValueError, match=r"gives .* of one float; it must give one float"):
+    with pytest.raises(ValueError, match=r"maps one float to .*; it must return one float"):
         three_points(lambda t: jnp.stack([t, t]))
-    with pytest.raises(ValueError, match="it must give one float"):
+    with pytest.raises(ValueError, match="it must return one float"):
         three_points(lambda t: t > 0)
 
 

@@ -12,7 +12,7 @@ from landscape_jax.theory.constructions.forms import form
 from landscape_jax.theory.constructions.traces import (
     BALLS,
     jet_in_balls,
-    knows,
+    supports,
     trace,
     value_in_balls,
 )
@@ -56,7 +56,7 @@ SOME_SLOW = [
 def test_the_jet_in_balls_has_the_derivatives_of_jax(name):
     h = activations.named(FUNCTIONS[name])
     program = trace(h)
-    assert knows(BALLS, program)
+    assert supports(BALLS, program)
     rng = np.random.default_rng(0)
     with ctx.workprec(128):
         points = rng.uniform(-5, 5, size=10)
@@ -98,7 +98,7 @@ def test_a_program_with_other_operations_or_in_single_precision_is_not_known():
     single = lambda t: jnp.tanh(t.astype(jnp.float32)).astype(jnp.float64)
     table = lambda t: jnp.interp(t, jnp.array([0.0, 1.0]), jnp.array([0.0, 2.0]))
     for function in (looped, single, table, lambda t: jax.jit(looped)(t)):
-        assert not knows(BALLS, trace(activations.named(function)))
+        assert not supports(BALLS, trace(activations.named(function)))
 
 
 FORMS = {

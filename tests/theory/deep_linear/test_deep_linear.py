@@ -316,7 +316,8 @@ def test_half_separable_data_have_no_global_minimum():
     # At the first input both labels occur, at the second only one: its weight runs off.
     x, y = jnp.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), jnp.array([1.0, -1.0, 1.0])
     risk = lj.EmpiricalRisk(x, y, criterion="logistic")
-    for size, reason in ((50.0, "neither zero nor clearly not"), (1e4, "ℓ₀ may have no minimum")):
+    reasons = {50.0: "neither zero nor clearly nonzero", 1e4: "ℓ₀ may have no minimum"}
+    for size, reason in reasons.items():
         network = lj.DeepLinear([jnp.eye(2), jnp.array([[0.0, size]])])
         point = classify_deep_linear(risk, network)
         assert point.kind == "undecided"
@@ -391,7 +392,7 @@ def test_a_small_slope_far_from_its_zero_is_not_called_zero():
     point = classify_deep_linear(risk, network, critical_points_are="global minima")
     assert point.slope_norm < point.slope_bound
     assert point.kind == "undecided"
-    assert "bring the point closer to its limit" in point.reason
+    assert "continue the descent to its limit" in point.reason
 
 
 def test_a_slope_that_ranks_say_must_vanish_is_what_is_left_to_descend():
@@ -447,10 +448,10 @@ def _sum_of_squares(R):
         ({"network": lj.DeepLinear([jnp.eye(2)] * 2)}, r"not critical: ‖∇ℓ‖ is 4.0e\+00, above"),
         (
             {"network": lj.DeepLinear([jnp.zeros((1, 2)), jnp.zeros((2, 1))])},
-            r"hidden layer 1 has width 1; the theorem asks for at least min\(inputs, outputs\) = 2",
+            r"hidden layer 1 has width 1; the theorem requires at least min\(inputs, outputs\) = 2",
         ),
         ({"network": lj.DeepLinear([jnp.full((1, 1), jnp.nan)])}, "weights that are not finite"),
-        ({"loss": lambda R: R[0]}, r"loss gives shape \(2,\); it must be a scalar"),
+        ({"loss": lambda R: R[0]}, r"loss returns shape \(2,\); it must return a scalar"),
         ({"loss": lambda R: 1 / jnp.sum(R)}, "not finite at the product"),
         ({"critical_points_are": "good"}, "'good'; give one of global minima, global maxima"),
         ({"tolerances": LinearTolerances(rank=0.0)}, "rank is 0.0; it must be between 0 and 1"),
@@ -480,7 +481,7 @@ def test_float64_must_be_switched_on():
 def test_only_saddles_are_left_and_only_for_a_positive_epsilon():
     risk = lj.EmpiricalRisk(jnp.eye(2), jnp.eye(2))
     best = lj.DeepLinear([jnp.eye(2)] * 2)
-    with pytest.raises(ValueError, match="the point is no saddle but global minimum: ∇ℓ₀ is zero"):
+    with pytest.raises(ValueError, match="the point is not a saddle but global minimum: ∇ℓ₀"):
         escape_deep_linear(risk, best, epsilon=0.1)
     for epsilon in (0, -1.0, np.inf):
         with pytest.raises(ValueError, match=f"epsilon is {epsilon}; it must be a positive"):

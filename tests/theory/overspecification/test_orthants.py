@@ -231,7 +231,7 @@ def test_starts_on_the_sphere_leave_the_bad_sigmoid_basin():
         (lambda: sigmoid_pair(0.1245), "not two minima"),
         (lambda: copies(relu_pair(0.1), 0), "dim is 0"),
         (lambda: orthant_minima(relu_pair(0.1), 32), "from 1 to 31"),
-        (lambda: orthant_minima(relu_pair(0.1), 2, np.array([4])), "indices reach"),
+        (lambda: orthant_minima(relu_pair(0.1), 2, np.array([4])), "indices range from 4 to 4"),
         (lambda: value_distribution(relu_pair(0.1), 0), "dim is 0"),
         (lambda: share_of_minima(relu_pair(0.1), math.inf, 3), "level is inf"),
         (lambda: share_of_minima(relu_pair(0.1), 0.1, np.array([2, 0])), "dims is"),
