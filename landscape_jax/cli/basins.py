@@ -1,4 +1,4 @@
-"""The command that says how good the basins are that random starts lie in."""
+"""The command that measures how good the basins of random initializations are."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -26,14 +26,18 @@ def basins(
         str, typer.Option(metavar="COLUMN", help="The label; all other columns are inputs.")
     ],
     widths: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of hidden neurons.")],
-    starts: Annotated[int, typer.Option(min=1, help="Random starts of each width.")] = 1000,
+    starts: Annotated[
+        int, typer.Option(min=1, help="Random initializations of each width.")
+    ] = 1000,
     eps: Annotated[
         str | None,
         typer.Option(
             metavar="E,E,...", help="Levels; 0.01, 0.1 and 0.5 of (1/m) sum y^2 where left out."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="The seed of all starts.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of all initializations.")
+    ] = 0,
     no_bias: Annotated[
         bool, typer.Option("--no-bias", help="Neurons w.x; else w.x + b, b the last weight.")
     ] = False,
@@ -41,7 +45,7 @@ def basins(
         Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")
     ] = None,
 ) -> None:
-    """Say how often a wide ReLU network starts in a good basin of a data set's loss.
+    """Estimate how often a wide ReLU network starts in a good basin of a data set's loss.
 
     The loss is the mean square of the errors.  At a start each neuron is uniform on the unit
     sphere, and output weights are 1 or -1 and stay so.  While no neuron changes its sign on any
@@ -81,7 +85,7 @@ def basins(
 
 
 def _lines(found: "xr.Dataset", names: list[str], *, default: bool) -> Iterator[str]:
-    """Say the values, the shares, and what the bounds leave open."""
+    """Print the values, the shares, and what the bounds leave open."""
     top = found.attrs["at_zero"]
     yield f"no basin value exceeds (1/m) sum y^2 = {top:.6g}, that of all weights 0"
     yield "\nbasin values, at most the worst gap too high"
@@ -127,7 +131,7 @@ def _list(name: str, text: str, read: Callable, what: str) -> list:
 
 
 def _arrays(path: Path, table: Table, no_bias: bool) -> "tuple[np.ndarray, np.ndarray]":
-    """Give the samples in float64, with a column of ones for the bias."""
+    """Return the samples in float64, with a column of ones for the bias."""
     import numpy as np
 
     rows = homogeneous(path, table, no_bias)
@@ -139,7 +143,7 @@ def _arrays(path: Path, table: Table, no_bias: bool) -> "tuple[np.ndarray, np.nd
 
 @contextmanager
 def _progress(widths: list[int], starts: int) -> "Iterator[Progress]":
-    """Show how many starts of all widths are done."""
+    """Show how many initializations of all widths are done."""
     done = dict.fromkeys(widths, 0)
     with progress_bar(len(widths) * starts) as show:
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from landscape_jax.cli import inputs
+from landscape_jax.cli import claims, inputs
 from landscape_jax.cli.data import Table, homogeneous, read_table
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, progress_bar
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         Way,
     )
 
-    Point = GenuineMinimum | KinkMinimum | Saddle
+    Minimum = GenuineMinimum | KinkMinimum
+    Point = Minimum | Saddle
 
 Found = TypeVar("Found")
 # How many different losses of each kind are printed; --json has all points.
@@ -61,9 +62,13 @@ def cells(
         int,
         typer.Option(
             min=1,
-            help="The most combinations of faces to look at; with --global-only, of regions.",
+            help="Largest number of combinations of faces; with --global-only, of regions.",
         ),
     ] = 1_000_000,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a certificate of each minimum: minimum-0000.json."),
+    ] = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all points as JSON.")
     ] = None,
@@ -87,35 +92,40 @@ def cells(
     in rational numbers, and decimals are read as they are written.  With --global-only nothing else
     is looked for: branch and bound takes on far larger data, and says whether the limit left it
     unproven.  --json has of each point the weights, exactly too, as fractions (R = output times
-    weights), the samples at kinks, numbered from 0, and the ways down and up from saddles.
+    weights), the samples at kinks, numbered from 0, and the ways down and up from saddles.  --out
+    keeps certificates that points are local minima, which landscape-jax verify checks from their
+    files alone; that all are listed, or that one is global, no file shows.
 
     Example: landscape-jax cells data.csv --target price --width 2 --json landscape.json
     """
     inputs.check_target(json)
+    claims.check_directory(out, "minimum-*.json")
     table = read_table(data, target)
     rows = homogeneous(data, table, no_bias)
     head = {"columns": table.names, "target": target, "bias": not no_bias, "width": width}
     weights = [*table.names, *([] if no_bias else ["1"])]
     with progress_bar() as show:
         if global_only:
-            found = _worked(data, lambda: _least(rows, table, width, limit, show))
-            entry, lines = _global_entry(found), _global_lines(found, weights)
+            found = _computed(data, lambda: _global_minimum(rows, table, width, limit, show))
+            saved = _certificates([found], rows, table, out)
+            entry, lines = _global_entry(found, saved), _global_lines(found, weights)
         else:
-            found = _worked(data, lambda: _landscape(rows, table, width, limit, show))
-            entry, lines = _all_entries(found), _all_lines(found, weights)
+            found = _computed(data, lambda: _landscape(rows, table, width, limit, show))
+            saved = _certificates(_minima(found), rows, table, out)
+            entry, lines = _all_entries(found, saved), _all_lines(found, weights)
     if json is not None:
         from landscape_jax.files import write_json
 
         write_json(json, head | entry)
     typer.echo(f"{table}{'' if no_bias else ' and a bias'}, width {width}")
-    for line in lines:
+    for line in (*lines, *claims.lines(saved)):
         typer.echo(line)
 
 
-def _worked(path: Path, work: Callable[[], Found]) -> Found:
-    """Do the work; refuse in one line what cannot be done.
+def _computed(path: Path, work: Callable[[], Found]) -> Found:
+    """Return the result of `work`; refuse in one line data for which it raises `ValueError`.
 
-    What it imports takes seconds, in which Ctrl-C is heeded too.
+    Its imports take seconds, in which Ctrl-C is heeded too.
     """
     try:
         return interruptible(work, _HINT)
@@ -142,7 +152,7 @@ def _landscape(
     return landscape(rows, table.y, width, limit=limit, progress=report)
 
 
-def _least(
+def _global_minimum(
     rows: list[list[Fraction]], table: Table, width: int, limit: int, show: Callable[..., None]
 ) -> "GlobalMinimum":
     prepare_jax()
@@ -158,10 +168,40 @@ def _points(found: "Landscape") -> "dict[str, Sequence[Point]]":
     return {kind: getattr(found, kind) for kind in _KINDS}
 
 
-def _all_entries(found: "Landscape") -> dict[str, Any]:
+def _minima(found: "Landscape") -> "list[Minimum]":
+    """Return all listed minima, in the order of their certificates."""
+    return [point for kind in _KINDS if kind != "saddles" for point in getattr(found, kind)]
+
+
+def _certificates(
+    minima: "Sequence[Minimum | GlobalMinimum]",
+    rows: list[list[Fraction]],
+    table: Table,
+    out: Path | None,
+) -> list[claims.Saved]:
+    """Write a certificate of each minimum."""
+    if out is None:
+        return [claims.Saved()] * len(minima)
+    from landscape_jax.theory.cells import minimum_claim
+
+    return [
+        claims.save(minimum_claim(rows, table.y, minimum), out / f"minimum-{i:04d}.json")
+        for i, minimum in enumerate(minima)
+    ]
+
+
+def _all_entries(found: "Landscape", saved: Sequence[claims.Saved]) -> dict[str, Any]:
     names = "cells combinations faces face_combinations global_loss complete decided_exactly"
     head = {name: getattr(found, name) for name in names.split()}
-    return head | {kind: list(map(_entry, points)) for kind, points in _points(found).items()}
+    left = iter(saved)
+    lists = {
+        kind: [
+            _entry(point) | {"certificate": None if kind == "saddles" else next(left).path}
+            for point in points
+        ]
+        for kind, points in _points(found).items()
+    }
+    return head | lists
 
 
 def _entry(point: "Point") -> dict[str, Any]:
@@ -209,7 +249,7 @@ def _fractions(table: "fmpq_mat | None") -> list[list[str]] | None:
     return None if table is None else [[str(t) for t in row] for row in table.tolist()]
 
 
-def _global_entry(found: "GlobalMinimum") -> dict[str, Any]:
+def _global_entry(found: "GlobalMinimum", saved: Sequence[claims.Saved]) -> dict[str, Any]:
     return {
         "global_loss": found.loss,
         "exact_loss": str(found.exact_loss),
@@ -221,6 +261,7 @@ def _global_entry(found: "GlobalMinimum") -> dict[str, Any]:
         "signs": list(found.signs),
         "kinks": [list(on) for on in found.kinks],
         "R": _fractions(found.R),
+        "certificate": saved[0].path,
     }
 
 
@@ -236,8 +277,7 @@ def _all_lines(found: "Landscape", names: list[str]) -> Iterator[str]:
         yield f"{name:<25} {_losses(points[kind])}"
     if found.complete:
         yield "every local minimum has the loss of a listed one: proven"
-    minima = (point for kind in _KINDS if kind != "saddles" for point in points[kind])
-    best = min(minima, key=lambda point: point.loss)
+    best = min(_minima(found), key=lambda point: point.loss)
     yield from _best_network(best.signs, best.network, _kinks(best), names)
 
 
@@ -274,7 +314,7 @@ def _best_network(
 
 
 def _losses(points: "Sequence[Point]") -> str:
-    """Say how many points there are, and at which losses, lowest first."""
+    """Return how many points there are, and at which losses, lowest first."""
     if not points:
         return "none"
     losses = sorted({f"{point.loss:.6g}" for point in points}, key=float)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from landscape_jax.cli import inputs
+from landscape_jax.cli import claims, inputs
 from landscape_jax.cli.data import read_table
 from landscape_jax.cli.setting import prepare_jax
 
@@ -27,6 +27,9 @@ def construct(
         typer.Option(metavar="relu|leaky|S+,S-", help="Slopes above and below 0: S+ > 0, S- >= 0."),
     ] = "relu",
     width: Annotated[int, typer.Option(min=2, help="Hidden neurons.")] = 2,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a certificate: spurious-minimum.json.")
+    ] = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the networks as JSON.")
     ] = None,
@@ -37,11 +40,13 @@ def construct(
     linear function fits are refused.  Decimals are read as they are written, and all is decided in
     exact arithmetic.  The JSON file names the inputs in the order of the columns of W1, and has
     both networks exactly, as fractions, and rounded to float64, null where that cannot hold them.
+    --out keeps a certificate, which landscape-jax verify checks from its file alone.
 
     Example: landscape-jax construct data.csv --target price --activation 1,0.01 --json nets.json
     """
     slopes = _slopes(activation)
     inputs.check_target(json)
+    claims.check_directory(out, "spurious-minimum.json")
     table = read_table(data, target)
     prepare_jax()
     from landscape_jax.theory import spurious_minimum
@@ -54,6 +59,9 @@ def construct(
         inputs.refuse(f"{data}: {error}")
     risk, better = float(found.least_squares_risk), float(found.better_risk)
     gain = float(found.least_squares_risk - found.better_risk)
+    saved = claims.Saved()
+    if out is not None:
+        saved = claims.save(found.claim(), out / "spurious-minimum.json")
     if json is not None:
         from landscape_jax.files import write_json
 
@@ -74,6 +82,7 @@ def construct(
             "exact_least_squares_risk": str(found.least_squares_risk),
             "minimum": minimum,
             "better": {"case": found.case} | lower,
+            "certificate": saved.path,
         }
         write_json(json, content)
     typer.echo(f"{table}, width {width}, activation {activation}")
@@ -82,6 +91,8 @@ def construct(
     typer.echo(f"better network    risk {better:.10g}, lower by {gain:.3g} (case {found.case})")
     if found.minimum is None:
         typer.echo("float64 cannot hold these networks; --json has them as fractions")
+    for line in claims.lines([saved]):
+        typer.echo(line)
 
 
 def _slopes(text: str) -> tuple[float, float]:

@@ -21,7 +21,7 @@ FIGURES = {
     "ss16-5": "SS16, figure 5: a sigmoid neuron's second loss and its surrogate",
     "ss16-6": "SS16, figure 6: a sigmoid neuron's good and bad minimum",
     "ss16-f": "SS16, theorems 2 and 7: how often wide networks start in a good basin",
-    "kk20-1": "KK20, figure 1: a bad local minimum, and the valley that an added neuron leaves",
+    "kk20-1": "KK20, figure 1: a spurious minimum, and the valley that an added neuron leaves",
     "liu-2": "LIU, figure 2: the landscape of one neuron on two samples, and its minima",
     "liu-4a": "LIU, figure 4(a): the empirical loss where one of two weights moves",
     "liu-4b": "LIU, figure 4(b): how likely a local minimum is, where one of two weights moves",

@@ -10,11 +10,11 @@ import typer
 if TYPE_CHECKING:
     import numpy as np
 
-    from landscape_jax.studies.ss18.runs import Size
+    from landscape_jax.studies.ss18.protocol import Size
 
 
 def refuse(message: str) -> NoReturn:
-    """Say in one line what is wrong with the input, and exit with 2."""
+    """Print in one line what is wrong with the input, and exit with 2."""
     typer.echo(f"landscape-jax: {' '.join(message.split())}", err=True)
     raise typer.Exit(2)
 

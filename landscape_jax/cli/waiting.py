@@ -1,14 +1,17 @@
-"""Work that takes a while: a bar says how far it is, and Ctrl-C ends it at any moment."""
+"""Long work: a progress bar, and Ctrl-C ends it at any moment."""
 
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 from landscape_jax.cli import inputs
+
+if TYPE_CHECKING:
+    from landscape_jax.studies.ss18.protocol import Progress, Size
 
 Result = TypeVar("Result")
 
@@ -38,7 +41,7 @@ def interruptible(work: Callable[[], Result], hint: str) -> Result:
 
 @contextmanager
 def progress_bar(total: int | None = None) -> Iterator[Callable[..., None]]:
-    """Show a bar on a terminal, none in a pipe; tell it what is done, how much, and of how much."""
+    """Show a bar on a terminal, none in a pipe; yield the function that updates it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -57,3 +60,17 @@ def progress_bar(total: int | None = None) -> Iterator[Callable[..., None]]:
             bar.update(task, description=what, completed=done, total=total)
 
         yield show
+
+
+@contextmanager
+def runs_progress(sizes: list["Size"], restarts: int) -> "Iterator[Progress]":
+    """Show how many runs of all sizes have ended."""
+    ended = dict.fromkeys(sizes, 0)
+    with progress_bar(len(ended) * restarts) as show:
+
+        def report(size: "Size", what: str, done: int, total: int) -> None:
+            ended[size] = done if what == "descending" else restarts
+            count = f" {done + 1} of {total}" if what == "proving" else ""
+            show(f"{size[0]}:{size[1]} {what}{count}", sum(ended.values()))
+
+        yield report

@@ -1,16 +1,26 @@
-"""Computer-assisted proofs of local minima, and their independent verification."""
+"""Computer-assisted proofs of minima and of bounds, and their independent verification."""
 
-from landscape_jax.proofs.certificate import Certificate, NotProven
-from landscape_jax.proofs.certificate_file import CertificateError
-from landscape_jax.proofs.minimum import prove_minima, prove_minimum
-from landscape_jax.proofs.verification import Verification, verify
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Certificate",
-    "CertificateError",
-    "NotProven",
-    "Verification",
-    "prove_minima",
-    "prove_minimum",
-    "verify",
-]
+from landscape_jax.names import lazy
+
+if TYPE_CHECKING:
+    from landscape_jax.proofs.certificate import Certificate as Certificate
+    from landscape_jax.proofs.certificate import NotProven as NotProven
+    from landscape_jax.proofs.certificate_file import CertificateError as CertificateError
+    from landscape_jax.proofs.claim import Claim as Claim
+    from landscape_jax.proofs.minimum import prove_minima as prove_minima
+    from landscape_jax.proofs.minimum import prove_minimum as prove_minimum
+    from landscape_jax.proofs.minimum_on_data import MinimumOnData as MinimumOnData
+    from landscape_jax.proofs.minimum_on_data import prove_minimum_on_data as prove_minimum_on_data
+    from landscape_jax.proofs.region_bound import RegionBound as RegionBound
+    from landscape_jax.proofs.region_bound import prove_region_bound as prove_region_bound
+    from landscape_jax.proofs.spurious_on_data import Layers as Layers
+    from landscape_jax.proofs.spurious_on_data import SpuriousOnData as SpuriousOnData
+    from landscape_jax.proofs.spurious_on_data import (
+        prove_spurious_on_data as prove_spurious_on_data,
+    )
+    from landscape_jax.proofs.verification import Verification as Verification
+    from landscape_jax.proofs.verification import verify as verify
+
+__getattr__, __dir__ = lazy(__name__)

@@ -1,4 +1,4 @@
-"""Activations in ball arithmetic: where they are analytic, and bounds of their derivatives there.
+"""Activations in ball arithmetic: where they are analytic, and bounds of their derivatives.
 
 A piece's `function` is made of ring operations and of exp, log, sin, cos, atan and erf, so that it
 takes an `arb`, an `acb` and an `arb_series` alike.
@@ -12,14 +12,14 @@ from flint import acb, arb, arb_series
 
 Formula = Callable[[Any], Any]
 
-# What JAX has: the nearest float64 of the published constants.
+# As in JAX: the float64 nearest to the published constants.
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 class Piece(NamedTuple):
     """A formula of an activation near a point, analytic within `reach` of it.
 
-    `statement` says where, and why.
+    `statement`: the domain, and why it is analytic there.
     """
 
     function: Formula
@@ -53,7 +53,7 @@ NAMES = (*_ON_THE_LINE, *_IN_HALVES)
 
 
 def piece(name: str, at: arb) -> Piece | None:
-    """Return the formula of a named activation near a point; `None` where it is not analytic there.
+    """Return the formula of a named activation near a point; `None` if it is not analytic there.
 
     ```python
     >>> piece("elu", arb(-2)).reach, piece("elu", arb(0))
@@ -75,7 +75,7 @@ def power(exponent: int) -> Piece:
     """Return t ↦ t^p as a piece."""
 
     def function(t: Any) -> Any:
-        # A product, as a ball around 0 has no logarithm, of which its power is made.
+        # A product: balls compute powers by the logarithm, which a ball around 0 does not have.
         return math.prod([t] * exponent)
 
     return Piece(function, math.inf, f"t^{exponent} is a polynomial")
@@ -95,7 +95,7 @@ def derivatives(near: Piece, at: arb) -> tuple[arb, arb, arb]:
 
 
 def growth(near: Piece, at: arb) -> arb:
-    """Return a c with |h⁽ⁿ⁾| ≤ cⁿn! at a point, for all n ≥ 1; not finite where none is found.
+    """Return a c with |h⁽ⁿ⁾| ≤ cⁿn! at a point, for all n ≥ 1; not finite if none is found.
 
     Cauchy's estimate on the disc of radius r, an eighth of the reach and at most 1:
     |h⁽ⁿ⁾| ≤ n! M/rⁿ with M = max |h| there, so c = max(1, M)/r.

@@ -1,4 +1,4 @@
-"""The two arguments by which a small gradient and a positive Hessian make a minimum.
+"""The two arguments by which a small gradient and a positive definite Hessian prove a minimum.
 
 Both see F along rays from a point x₀, from four numbers: ε ≥ |∇F(x₀)|, λ ≤ λ_min(∇²F(x₀)), L a
 Lipschitz constant of ∇²F on the ball of radius R around x₀, Λ a bound of |∇²F| there.
@@ -26,7 +26,7 @@ class Radii:
 
 
 def newton_kantorovich(
-    gradient: float, curvature: float, lipschitz: float, ball: float
+    gradient: float, eigenvalue: float, lipschitz: float, ball: float
 ) -> Radii | None:
     """Find radii by L ε/λ² < ½.
 
@@ -43,7 +43,7 @@ def newton_kantorovich(
 
     **Arguments:** ε, λ, L and R as above.
 
-    **Returns:** the radii, or `None` where the argument does not apply.
+    **Returns:** the radii, or `None` if the argument does not apply.
 
     ```python
     >>> radii = newton_kantorovich(1e-9, 0.1, 10.0, 1.0)
@@ -54,14 +54,16 @@ def newton_kantorovich(
 
     ```
     """
-    root = math.sqrt(max(curvature * curvature - 2 * lipschitz * gradient, 0.0))
-    radius = 2 * gradient / (curvature + root) * (1 + SLACK) if curvature > 0 else math.inf
-    widest = (curvature + root) / lipschitz * (1 - SLACK) if lipschitz > 0 else ball
+    root = math.sqrt(max(eigenvalue * eigenvalue - 2 * lipschitz * gradient, 0.0))
+    radius = 2 * gradient / (eigenvalue + root) * (1 + SLACK) if eigenvalue > 0 else math.inf
+    widest = (eigenvalue + root) / lipschitz * (1 - SLACK) if lipschitz > 0 else ball
     radii = Radii(radius, min(ball, widest))
-    return radii if holds("newton-kantorovich", radii, gradient, curvature, lipschitz) else None
+    return radii if holds("newton-kantorovich", radii, gradient, eigenvalue, lipschitz) else None
 
 
-def safran_shamir(gradient: float, curvature: float, lipschitz: float, ball: float) -> Radii | None:
+def safran_shamir(
+    gradient: float, eigenvalue: float, lipschitz: float, ball: float
+) -> Radii | None:
     """Find radii by SS18's lemma 1: 9λ² − 25Lε ≥ 0.
 
     By Taylor, F(x₀ + te) − F(x₀) ≥ t(λt/2 − Lt²/6 − ε) with L in the place of SS18's bound B of the
@@ -73,7 +75,7 @@ def safran_shamir(gradient: float, curvature: float, lipschitz: float, ball: flo
 
     **Arguments:** ε, λ, L and R as above.
 
-    **Returns:** the radii, or `None` where the argument does not apply.
+    **Returns:** the radii, or `None` if the argument does not apply.
 
     ```python
     >>> radii = safran_shamir(1e-9, 0.1, 10.0, 1.0)
@@ -82,18 +84,20 @@ def safran_shamir(gradient: float, curvature: float, lipschitz: float, ball: flo
 
     ```
     """
-    root = math.sqrt(max(9 * curvature * curvature - 25 * lipschitz * gradient, 0.0))
-    radius = 25 * gradient / (6 * curvature + 2 * root) * (1 + SLACK) if curvature > 0 else math.inf
-    widest = curvature / lipschitz * (1 - SLACK) if lipschitz > 0 else ball
+    root = math.sqrt(max(9 * eigenvalue * eigenvalue - 25 * lipschitz * gradient, 0.0))
+    radius = math.inf
+    if eigenvalue > 0:
+        radius = 25 * gradient / (6 * eigenvalue + 2 * root) * (1 + SLACK)
+    widest = eigenvalue / lipschitz * (1 - SLACK) if lipschitz > 0 else ball
     radii = Radii(radius, min(ball, widest))
-    return radii if holds("safran-shamir", radii, gradient, curvature, lipschitz) else None
+    return radii if holds("safran-shamir", radii, gradient, eigenvalue, lipschitz) else None
 
 
 def holds(
-    argument: Argument, radii: Radii, gradient: float, curvature: float, lipschitz: float
+    argument: Argument, radii: Radii, gradient: float, eigenvalue: float, lipschitz: float
 ) -> bool:
     """Check in balls that an argument's inequalities hold at given radii, the only trusted step."""
-    eps, lam, lip = arb(gradient), arb(curvature), arb(lipschitz)
+    eps, lam, lip = arb(gradient), arb(eigenvalue), arb(lipschitz)
     near, far = arb(radii.radius), arb(radii.uniqueness)
     if not (near > 0 and near < far and lam - lip * near > 0):
         return False

@@ -2,7 +2,7 @@
 
 A ball is an `arb` of python-flint: a midpoint and a radius, and every operation encloses the true
 result.  Floats enter exactly; what leaves as a float is rounded outward.  A comparison of balls is
-true only where it holds for all their points, so a condition is always written as what must hold:
+true only if it holds for all their points, so a condition is always written as what must hold:
 `if not x > y: refuse`.  The working precision is flint's, `flint.ctx.workprec(bits)`.
 """
 
@@ -37,7 +37,7 @@ def midpoints(matrix: arb_mat) -> Float[np.ndarray, "rows columns"]:
 
 
 def upper(x: arb) -> float:
-    """Return a float that no point of the ball exceeds (NaN where the ball is not finite).
+    """Return a float that no point of the ball exceeds (NaN if the ball is not finite).
 
     ```python
     >>> upper(arb(1) / 3) > 1 / 3
@@ -49,7 +49,7 @@ def upper(x: arb) -> float:
 
 
 def lower(x: arb) -> float:
-    """Return a float that exceeds no point of the ball (NaN where the ball is not finite)."""
+    """Return a float that exceeds no point of the ball (NaN if the ball is not finite)."""
     return math.nextafter(float(x.lower()), -math.inf)
 
 

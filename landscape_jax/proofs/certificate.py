@@ -1,29 +1,25 @@
-"""What was proven, or why not, and the file it is kept in."""
+"""Certificates of strict minima of population risks, or the reason why there is none."""
 
-import os
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from landscape_jax.files import write_json
 from landscape_jax.proofs.arguments import Argument
-from landscape_jax.proofs.certificate_file import CertificateError, Kind, content, parse, text
+from landscape_jax.proofs.certificate_file import Kind, content
+from landscape_jax.proofs.claim import Claim
 from landscape_jax.proofs.teacher_rays import orthonormal_rows
-
-LARGEST_FILE = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class NotProven:
-    """No proof was found, and why; nothing is said of whether there is a minimum.
+    """No proof was found, and why; the statement may be true or false.  Falsy.
 
-    Falsy.  `reason` is one sentence; the other fields are `None` where they are not known.
+    `reason` is one sentence; the other fields are `None` if they are not known.
     `point` is where the proof was tried, `moved` away from the given point.  Bounds are in the
     coordinates of `Certificate`.  `min_eigenvalue_upper` is the proven upper bound of the Hessian's
-    smallest eigenvalue at `point` where that is negative: there is a direction of descent.
+    smallest eigenvalue at `point` if it is negative: there is a direction of descent.
     """
 
     reason: str
@@ -43,12 +39,12 @@ class NotProven:
         """Return `False`: nothing is proven."""
         return False
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
 
 @dataclass(frozen=True, eq=False)
-class Certificate:
+class Certificate(Claim):
     """A proven strict local minimum x* of the population risk F.  Truthy.
 
     F(W) = ½ E(Σᵢ aᵢ relu(wᵢ·x) − Σⱼ bⱼ relu(vⱼ·x))² over x ~ N(0, I), with a = `student_weights`,
@@ -103,19 +99,6 @@ class Certificate:
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
-    def proven(self) -> Literal[True]:
-        """Return `True`: the statement is proven."""
-        return True
-
-    @property
-    def reason(self) -> None:
-        """Return `None`: there is no reason against it."""
-        return None
-
-    def __bool__(self) -> bool:
-        return True
-
-    @property
     def statement(self) -> str:
         """Return what is proven in one sentence."""
         n, d = self.point.shape
@@ -137,7 +120,7 @@ class Certificate:
         )
 
     def _teacher(self) -> str:
-        """Describe the teacher and the second layers, so that no other problem is meant."""
+        """Describe the teacher and the second layers, identifying the problem."""
         k, d = self.teacher.shape
         words = f"{k} teachers in R^{d}"
         if normal := orthonormal_rows(self.teacher):
@@ -152,7 +135,7 @@ class Certificate:
         return f"{words} ({', '.join(parts)})"
 
     def _coordinates(self) -> str:
-        """Describe the coordinates of the bounds where they are not the user's."""
+        """Describe the coordinates of the bounds if they are not the user's."""
         if np.all(self.units == 1):
             return ""
         units = ", ".join(repr(unit) for unit in self.units.tolist())
@@ -162,42 +145,9 @@ class Certificate:
         """Return the fields by name."""
         return {f.name: getattr(self, f.name, None) for f in fields(self)}
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the certificate as JSON, whole or not at all.
+    def written(self, statement: str) -> dict[str, Any]:
+        """Return the JSON object of the certificate's file, with a given sentence.
 
-        **Returns:** the path.
-
-        **Raises:** `CertificateError` where an array is not of float64, or a bound not a `float`.
+        **Raises:** `CertificateError` if an array is not of float64, or a bound not a `float`.
         """
-        write_json(Path(path), content(self.entries(), self.statement))
-        return Path(path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Certificate":
-        """Read a certificate; that its statement is true is for `verify` to say.
-
-        **Raises:** `CertificateError` where the file is not a certificate; `OSError` where it
-        cannot be opened.
-        """
-        return load(path)[0]
-
-
-def load(path: str | os.PathLike[str]) -> tuple[Certificate, str]:
-    """Read a certificate and the sentence that stands in its file."""
-    if os.path.getsize(path) > LARGEST_FILE:
-        raise CertificateError(f"{path}: larger than any certificate ({LARGEST_FILE} bytes).")
-    try:
-        entries, statement = parse(Path(path).read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise CertificateError(f"{path}: not a certificate: {error}.") from None
-    except CertificateError as error:
-        raise CertificateError(f"{path}: {error}") from None
-    return Certificate(**entries), statement
-
-
-def reread(certificate: Certificate) -> Certificate:
-    """Return a certificate as its file would hold it.
-
-    **Raises:** `CertificateError` where it cannot be written, or not read.
-    """
-    return Certificate(**parse(text(certificate.entries()))[0])
+        return content(self.entries(), statement)

@@ -1,4 +1,4 @@
-"""The file of a certificate: what it holds, and the one reader that every certificate passes.
+"""The file of a certificate: its fields, and the one reader that every certificate passes.
 
 A file is a JSON object of the fields of `Certificate`, besides `format`, `version` and `statement`.
 Arrays are hexadecimal floats, exact; the bounds are decimal and read back exactly.
@@ -51,40 +51,38 @@ NAMES = {*ARRAYS, *NUMBERS, *WORDS}
 
 
 class CertificateError(ValueError):
-    """A file that is no certificate: unreadable, cut short, of another format, or malformed."""
+    """A file that holds no claim: unreadable, cut short, of another format, or malformed."""
 
 
 def content(entries: Mapping[str, Any], statement: str) -> dict[str, Any]:
     """Return the JSON object of a certificate.
 
-    **Raises:** `CertificateError` where an array is not of float64, or a bound not a `float`.
+    **Raises:** `CertificateError` if an array is not of float64, or a bound not a `float`.
     """
     written = {name: _written(name, entry) for name, entry in entries.items()}
     return {"format": FORMAT, "version": VERSION, "statement": statement} | written
 
 
-def text(entries: Mapping[str, Any]) -> str:
-    """Return the JSON text of a certificate, without its sentence.
+def read_object(source: str) -> dict[str, Any]:
+    """Return the JSON object of a claim of any kind.
 
-    **Raises:** `CertificateError` where an entry cannot be written.
-    """
-    try:
-        return json.dumps(content(entries, ""), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise CertificateError(f"{error}") from None
-
-
-def parse(source: str) -> tuple[dict[str, Any], str]:
-    """Read the entries and the sentence of a certificate; check the shape and type of all of them.
-
-    **Raises:** `CertificateError` where the text is no certificate.
+    **Raises:** `CertificateError` if the text is not one JSON object with each key once.
     """
     try:
         found = json.loads(source, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise CertificateError(f"not a certificate: {error}.") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise CertificateError(f"not a certificate: its format is not '{FORMAT}'.")
+    if not isinstance(found, dict):
+        raise CertificateError("not a certificate: it is not a JSON object.")
+    return found
+
+
+def read_entries(found: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the fields and the sentence of a JSON object, after checking all of them.
+
+    **Raises:** `CertificateError` if a field is missing, unknown, malformed, or of a shape that
+    does not fit the others.
+    """
     if type(found.get("version")) is not int or found["version"] != VERSION:
         raise CertificateError(f"version {found.get('version')!r}, where {VERSION} is read.")
     known = {"format", "version", "statement"} | NAMES
@@ -136,7 +134,7 @@ def _entry(name: str, raw: Any) -> Any:
 
 
 def _number(name: str, raw: Any) -> float:
-    """Read a finite double, as every JSON reader does."""
+    """Read a finite number of JSON, rounded to float64."""
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise CertificateError(f"'{name}' must be a number.")
     try:
@@ -149,7 +147,7 @@ def _number(name: str, raw: Any) -> float:
 
 
 def _array(name: str, raw: Any, rank: int) -> Float[np.ndarray, "..."]:
-    """Read hexadecimal floats, each in the form that `float.hex` writes."""
+    """Read an array of hexadecimal floats, each in the form that `float.hex` writes."""
     rows = raw if rank == 2 else [raw]
     if not isinstance(raw, list) or not all(isinstance(row, list) for row in rows):
         raise CertificateError(f"'{name}' must be an array with {rank} axes.")
@@ -196,7 +194,7 @@ def _check_shapes(entries: dict[str, Any]) -> None:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a JSON object that names a key twice: readers disagree on what it says."""
+    """Refuse a JSON object with a key twice, of which readers keep different values."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise CertificateError("a key stands twice")

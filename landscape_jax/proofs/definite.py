@@ -1,4 +1,4 @@
-"""A rigorous lower bound of the smallest eigenvalue of a symmetric matrix."""
+"""Rigorous bounds of the smallest eigenvalue of a symmetric matrix."""
 
 import numpy as np
 from flint import arb, arb_mat
@@ -19,7 +19,7 @@ def smallest_eigenvalue(matrix: arb_mat) -> float:
 
     **Arguments:** `matrix`, square, enclosing a symmetric matrix.
 
-    **Returns:** the bound; −∞ where the enclosure is not finite or no factor was found.
+    **Returns:** the bound; −∞ if the enclosure is not finite or no factor was found.
 
     ```python
     >>> bound = smallest_eigenvalue(arb_mat([[2, 1], [1, 2]]))
@@ -54,11 +54,13 @@ def on_grid(matrix: Float[np.ndarray, "size size"]) -> Float[np.ndarray, "size s
     return np.round(matrix / unit) * unit
 
 
-def negative_curvature(matrix: arb_mat) -> float:
-    """Return an upper bound of the smallest eigenvalue, by the Rayleigh quotient of a guess.
+def eigenvalue_upper_bound(matrix: arb_mat) -> float:
+    """Return an upper bound of the smallest eigenvalue: the Rayleigh quotient of an eigenvector.
+
+    The eigenvector is one of the midpoint in float64; any vector gives an upper bound.
 
     ```python
-    >>> negative_curvature(arb_mat([[1, 2], [2, 1]])) < -0.999
+    >>> eigenvalue_upper_bound(arb_mat([[1, 2], [2, 1]])) < -0.999
     True
 
     ```

@@ -7,22 +7,22 @@ from flint import arb, arb_mat
 from jaxtyping import Float
 
 from landscape_jax.proofs.balls import exact, frobenius, upper
-from landscape_jax.proofs.definite import negative_curvature, smallest_eigenvalue
+from landscape_jax.proofs.definite import eigenvalue_upper_bound, smallest_eigenvalue
 from landscape_jax.proofs.pairs import Pairs, angles, float_neurons, hessian, padding
 from landscape_jax.proofs.problem import Problem
 
-# Up to here the Hessian of the whole space is used; above, the teacher's span where that is less.
+# Up to this size the Hessian of the whole space is used; above, that of the teacher's span.
 WHOLE_SPACE = 400
 LARGEST = 2500
 
 
 @dataclass(frozen=True)
-class Curvature:
+class HessianBounds:
     """Lower bounds of the Hessian's smallest eigenvalue near a point.
 
     `inside`: of ∇²F in R^d; `padding`: of M, what each further dimension adds; both at a point
     within `offset` of the point in question.  `descent`: an upper bound of the smallest eigenvalue
-    where `inside` is not positive, else `None`.
+    if `inside` is not positive, else `None`.
     """
 
     inside: float
@@ -31,7 +31,7 @@ class Curvature:
     descent: float | None = None
 
 
-def curvature(problem: Problem, point: Float[np.ndarray, "n d"]) -> Curvature | str:
+def bound_hessian(problem: Problem, point: Float[np.ndarray, "n d"]) -> HessianBounds | str:
     """Bound the Hessian's smallest eigenvalue from below.
 
     In high dimension F depends on inner products only, so with E a subspace that contains the
@@ -58,15 +58,15 @@ def curvature(problem: Problem, point: Float[np.ndarray, "n d"]) -> Curvature | 
     return _bounds(whole, reduced, 0.0)
 
 
-def _bounds(pairs: Pairs, reduced: bool, offset: float) -> Curvature:
+def _bounds(pairs: Pairs, reduced: bool, offset: float) -> HessianBounds:
     """Bound the Hessian and M; a reduced space's complement adds M's spectrum to the Hessian's."""
     matrix = hessian(pairs)
     own, extra = smallest_eigenvalue(matrix), smallest_eigenvalue(padding(pairs))
     inside = min(own, extra) if reduced else own
     if inside > 0:
-        return Curvature(inside, extra, offset)
-    lowest = negative_curvature(padding(pairs) if own > 0 else matrix)
-    return Curvature(inside, extra, offset, lowest)
+        return HessianBounds(inside, extra, offset)
+    lowest = eigenvalue_upper_bound(padding(pairs) if own > 0 else matrix)
+    return HessianBounds(inside, extra, offset, lowest)
 
 
 def _in_span(neurons: arb_mat, students: int) -> tuple[arb_mat, float] | None:
@@ -76,7 +76,7 @@ def _in_span(neurons: arb_mat, students: int) -> tuple[arb_mat, float] | None:
     Q = C⁻¹V of their span, and the students' coordinates are S = W Qᵀ = W VᵀC⁻ᵀ.
 
     **Returns:** the coordinates, (n + k, k), and an upper bound of |W − S Q|, the square root of
-    |W|² − |S|²; `None` where the teachers are not seen to be independent.
+    |W|² − |S|²; `None` if the teachers are not proven independent.
     """
     total_count, dim = neurons.nrows(), neurons.ncols()
     entries = neurons.entries()
@@ -96,7 +96,7 @@ def _in_span(neurons: arb_mat, students: int) -> tuple[arb_mat, float] | None:
 
 
 def _cholesky(gram: arb_mat) -> arb_mat | None:
-    """Return the lower Cholesky factor of a matrix of balls, or `None` where a pivot may be 0."""
+    """Return the lower Cholesky factor of a matrix of balls, or `None` if a pivot may be 0."""
     size = gram.nrows()
     factor = [[arb(0)] * size for _ in range(size)]
     for i in range(size):

@@ -1,6 +1,6 @@
 """Value, gradient and Hessian of the population risk in float64: guesses, never bounds.
 
-All are accurate at every angle: near 0 and π they come from the sum or the difference of unit
+All are accurate at every angle: near 0 and π angles come from the sum or the difference of unit
 vectors, not from cosines.
 """
 
@@ -30,7 +30,7 @@ class _Geometry(NamedTuple):
 
 
 def lengths(rows: Float[np.ndarray, "m d"]) -> Float[np.ndarray, " m"]:
-    """Return the length of each row, also where squares leave the range of float64."""
+    """Return the Euclidean norm of each row, even if squares leave the range of float64."""
     largest = np.max(np.abs(rows), axis=1, initial=0)
     return largest * np.linalg.norm(rows / np.where(largest == 0, 1, largest)[:, None], axis=1)
 
@@ -52,7 +52,7 @@ def _geometry(
     return _Geometry(weights, norms, units, short * long / 2, cos, angle, apart, sign)
 
 
-def _at(problem: Problem, point: Float[np.ndarray, "n d"]) -> _Geometry:
+def _student_geometry(problem: Problem, point: Float[np.ndarray, "n d"]) -> _Geometry:
     """Compute the geometry of the students against all neurons."""
     weights = np.concatenate([problem.student_weights, -problem.teacher_weights])
     return _geometry(np.concatenate([point, problem.teacher]), weights, len(point))
@@ -61,29 +61,31 @@ def _at(problem: Problem, point: Float[np.ndarray, "n d"]) -> _Geometry:
 def float_value(problem: Problem, point: Float[np.ndarray, "n d"]) -> float:
     """Return F in float64; see `pairs.value`."""
     weights = np.concatenate([problem.student_weights, -problem.teacher_weights])
-    here = _geometry(np.concatenate([point, problem.teacher]), weights, len(weights))
-    sizes = weights * here.norms
-    return float(sizes @ (here.sin + (np.pi - here.angle) * here.cos) @ sizes) / (4 * np.pi)
+    geometry = _geometry(np.concatenate([point, problem.teacher]), weights, len(weights))
+    sizes = weights * geometry.norms
+    table = geometry.sin + (np.pi - geometry.angle) * geometry.cos
+    return float(sizes @ table @ sizes) / (4 * np.pi)
 
 
-def _coefficients(here: _Geometry) -> Float[np.ndarray, "n m"]:
+def _coefficients(geometry: _Geometry) -> Float[np.ndarray, "n m"]:
     """Return K with ∇F = K U; see `pairs.coefficients`."""
-    n = len(here.sin)
-    a = here.weights[:n]
-    table = a[:, None] * here.weights * (np.pi - here.angle) / (2 * np.pi)
-    pull = (here.sin @ (here.weights * here.norms)) * a / (2 * np.pi * here.norms[:n])
-    table[np.arange(n), np.arange(n)] += pull
+    n = len(geometry.sin)
+    a = geometry.weights[:n]
+    table = a[:, None] * geometry.weights * (np.pi - geometry.angle) / (2 * np.pi)
+    from_sines = geometry.sin @ (geometry.weights * geometry.norms)
+    table[np.arange(n), np.arange(n)] += from_sines * a / (2 * np.pi * geometry.norms[:n])
     return table
 
 
 def float_gradient(problem: Problem, point: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     """Return ∇F in float64."""
-    return _coefficients(_at(problem, point)) @ np.concatenate([point, problem.teacher])
+    neurons = np.concatenate([point, problem.teacher])
+    return _coefficients(_student_geometry(problem, point)) @ neurons
 
 
 def float_padding(problem: Problem, point: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
     """Return M in float64; see `pairs.padding`."""
-    return _coefficients(_at(problem, point))[:, : len(point)]
+    return _coefficients(_student_geometry(problem, point))[:, : len(point)]
 
 
 def float_hessian(problem: Problem, point: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "p p"]:
@@ -92,21 +94,21 @@ def float_hessian(problem: Problem, point: Float[np.ndarray, "n d"]) -> Float[np
     With e = ū_j − sū_i and q = |e|²/2 the vector m is e + sqū_i, and R = s(q(w̄w̄ᵀ + v̄v̄ᵀ) − eeᵀ)/
     sin t, in which no large terms cancel.
     """
-    here = _at(problem, point)
+    geometry = _student_geometry(problem, point)
     n, dim = point.shape
-    own, sin, apart = here.units[:n], here.sin, here.apart
+    own, sin, apart = geometry.units[:n], geometry.sin, geometry.apart
     inverse = np.where(sin > 0, 1 / np.where(sin > 0, sin, 1), 0)
-    q = here.sign * np.einsum("ijp,ijp->ij", apart, apart) / 2
+    q = geometry.sign * np.einsum("ijp,ijp->ij", apart, apart) / 2
     m = apart + q[:, :, None] * own[:, None]
-    pair = here.weights[:n, None] * here.weights / (2 * np.pi)
+    pair = geometry.weights[:n, None] * geometry.weights / (2 * np.pi)
     crossed = (pair * inverse)[:, :n]
     squares = own[:, :, None] * own[:, None, :]
     blocks = (crossed * q[:, :n])[:, :, None, None] * (squares[:, None] + squares)
-    turned = (crossed * here.sign[:, :n])[:, :, None] * apart[:, :n]
-    blocks -= turned[:, :, :, None] * apart[:, :n, None, :]
-    scale = pair * here.norms / here.norms[:n, None]
+    outer = (crossed * geometry.sign[:, :n])[:, :, None] * apart[:, :n]
+    blocks -= outer[:, :, :, None] * apart[:, :n, None, :]
+    scale = pair * geometry.norms / geometry.norms[:n, None]
     diagonal = np.einsum("ijp,ijq->ipq", (scale * inverse)[:, :, None] * m, m)
     diagonal -= np.sum(scale * sin, axis=1)[:, None, None] * squares
     blocks[np.arange(n), np.arange(n)] = diagonal
-    blocks += _coefficients(here)[:, :n, None, None] * np.eye(dim)
+    blocks += _coefficients(geometry)[:, :n, None, None] * np.eye(dim)
     return blocks.transpose(0, 2, 1, 3).reshape(n * dim, n * dim)

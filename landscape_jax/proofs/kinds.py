@@ -1,4 +1,4 @@
-"""Whether a proven minimum is global, spurious, or neither is known."""
+"""Decide whether a proven minimum is global, spurious, or neither is known."""
 
 import numpy as np
 from flint import arb, arb_mat
@@ -21,7 +21,7 @@ def kind_of(
 ) -> tuple[Kind, float | None]:
     """Decide whether a minimum of value at least `least` is global or spurious.
 
-    **Returns:** the kind, and an upper bound of the witness' value where that makes it spurious.
+    **Returns:** the kind, and an upper bound of the witness' value if that makes it spurious.
     """
     if is_teacher(problem, point, uniqueness):
         return "global", None

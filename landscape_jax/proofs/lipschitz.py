@@ -1,4 +1,4 @@
-"""How fast the Hessian of the population risk changes, and how large it is, on a ball."""
+"""Bounds of the norm and the Lipschitz constant of the population risk's Hessian on a ball."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from landscape_jax.proofs.balls import Vector, largest, smallest, total
 
 @dataclass(frozen=True)
 class Sizes:
-    """Weights and norms of the neurons: all that the bounds of this module depend on.
+    """Weights and norms of the neurons, on which alone the bounds of this module depend.
 
     `students` |aᵢ| and `student_norms` |wᵢ|; `teachers` Σⱼ |bⱼ||vⱼ|.
     """
@@ -41,7 +41,7 @@ def hessian_norm(sizes: Sizes, radius: arb) -> arb:
 
         Λ = ½ Σ aᵢ² + maxᵢ |aᵢ| (Σ_{l≠i} |aₗ||wₗ| + Σⱼ |bⱼ||vⱼ|) / (π|wᵢ|).
 
-    SS18, lemma 2, adds the norms of all blocks instead.  NaN where a neuron may be 0 in the ball.
+    SS18, lemma 2, adds the norms of all blocks instead.  NaN if a neuron may be 0 in the ball.
     """
     own = [
         a * sizes.reach(i, radius) / (arb.pi() * shrunk)
@@ -75,11 +75,11 @@ def hessian_lipschitz(sizes: Sizes, radius: arb) -> arb:
     arguments agree (Banach), so L bounds the rate of ∇²F along every segment that meets only
     finitely many parallel configurations; those are almost all segments (the condition
     |w|²|v|² = (w·v)² is algebraic; for d = 1, where it always holds, F is piecewise quadratic),
-    and ∇²F is continuous (see `pairs.hessian`), so L holds for all.  Nothing but a zero neuron is
-    to be kept out of the ball.
+    and ∇²F is continuous (see `pairs.hessian`), so L holds for all.  Only zero neurons
+    must be excluded from the ball.
 
     SS18's program uses n(√2(n − 1)(w_max + w_min) + k v_max)/(π w_min²), derived in an appendix.
-    NaN where a neuron may be 0 in the ball.
+    NaN if a neuron may be 0 in the ball.
     """
     kappa = 3 * arb(3).sqrt() / (4 * arb.pi())
     squares = total([a * a for a in sizes.students])
@@ -93,6 +93,6 @@ def hessian_lipschitz(sizes: Sizes, radius: arb) -> arb:
 
 
 def _shrunk(sizes: Sizes, radius: arb) -> list[tuple[arb, arb]]:
-    """Pair |aᵢ| with the least norm of neuron i on the ball; NaN where that is not positive."""
+    """Pair |aᵢ| with the least norm of neuron i on the ball; NaN if that is not positive."""
     least = [norm - radius for norm in sizes.student_norms]
     return [(a, x if x > 0 else arb.nan()) for a, x in zip(sizes.students, least, strict=True)]

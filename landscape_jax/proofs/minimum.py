@@ -17,7 +17,7 @@ from landscape_jax.proofs import arguments
 from landscape_jax.proofs.arguments import ARGUMENTS, Argument
 from landscape_jax.proofs.balls import exact, frobenius, lower, upper
 from landscape_jax.proofs.certificate import Certificate, NotProven
-from landscape_jax.proofs.eigenvalue_bound import Curvature, curvature
+from landscape_jax.proofs.eigenvalue_bound import HessianBounds, bound_hessian
 from landscape_jax.proofs.kinds import kind_of
 from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz, hessian_norm
 from landscape_jax.proofs.newton import polish
@@ -40,12 +40,12 @@ class _RefusalError(Exception):
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A point in balanced coordinates, the angles there, and |∇F|."""
+class _Evaluated:
+    """A point in balanced coordinates, its angles, and |∇F|."""
 
     point: Float[np.ndarray, "n d"]
     pairs: Pairs
-    slope: arb
+    gradient_norm: arb
 
     @cached_property
     def risk(self) -> arb:
@@ -57,7 +57,7 @@ class _Place:
 class _Setting:
     """What is asked: the risk, the point, the witness, and the options of `prove_minimum`.
 
-    `units`, the powers of two that balance the second layer; `flat`, the balanced problem.
+    `units`, the powers of two that balance the second layer; `balanced`, the balanced problem.
     """
 
     problem: Problem
@@ -66,7 +66,7 @@ class _Setting:
     max_move: float
     argument: Argument
     units: Float[np.ndarray, " n"]
-    flat: Problem
+    balanced: Problem
 
 
 @one_thread
@@ -84,7 +84,7 @@ def prove_minimum(
     The point is polished, and a strict minimum is proven within the certificate's `radius` of the
     polished point, in ball arithmetic: |∇F| ≤ ε and ∇²F ≥ λ at the point, the Hessian's Lipschitz
     constant L around it, and L ε/λ² < ½ (or SS18, lemma 1).  Nothing that the search or the polish
-    says is trusted; where the polish does not lower the gradient, the given point is used.
+    says is trusted; if the polish does not lower the gradient, the given point is used.
 
     (a, w) → (a/c, cw) does not change the function.  So the proof is in the balanced coordinates
     unitᵢ·wᵢ, with powers of two unitᵢ for which all aᵢ/unitᵢ have about one size; they are 1 where
@@ -128,9 +128,9 @@ def prove_minimum(
         with flint.ctx.workprec(precision), np.errstate(all="ignore"):
             _check_finite(problem, given)
             units = balancing_units(problem.student_weights)
-            flat = problem.balanced(units)
+            balanced = problem.balanced(units)
             outcome = _prove(
-                _Setting(problem, given, better, float(max_move), argument, units, flat)
+                _Setting(problem, given, better, float(max_move), argument, units, balanced)
             )
     except _RefusalError as refused:
         outcome = refused.outcome
@@ -149,7 +149,7 @@ def _check_options(
     argument: str,
     precision: int,
 ) -> None:
-    """Check options: raise `ValueError` where the call makes no sense."""
+    """Raise `ValueError` if an option is out of range."""
     if witness is not None and (witness.shape != given.shape or not np.isfinite(witness).all()):
         raise ValueError(f"the witness must be a finite array of W's shape {given.shape}.")
     if not 0 <= max_move < np.inf:
@@ -176,47 +176,47 @@ def _check_finite(problem: Problem, given: Float[np.ndarray, "n d"]) -> None:
 
 def _prove(setting: _Setting) -> Certificate:
     """Prove a strict minimum near the given point, or raise `_RefusalError`."""
-    flat = setting.flat
-    start = _place(flat, _scaled(setting.given, setting.units))
+    balanced = setting.balanced
+    start = _evaluate(balanced, _scaled(setting.given, setting.units))
     _scaled(setting.problem.student_weights[:, None], 1 / setting.units)
     shortest = lower(sizes(start.pairs).least_norm())
     reach = setting.max_move * shortest
     _check_reach(setting, start, reach + (shortest + reach) / 4)
-    place = _polished(setting, start, reach)
-    known = _known(setting, place, start)
-    bend = curvature(flat, place.point)
-    if isinstance(bend, str):
-        raise _RefusalError(f"{bend}.", **known)
-    size, slope = sizes(place.pairs), known["gradient_norm_upper"]
-    ball = find_ball(setting.argument, slope, bend, size)
+    end = _polished(setting, start, reach)
+    known = _known(setting, end, start)
+    bounds = bound_hessian(balanced, end.point)
+    if isinstance(bounds, str):
+        raise _RefusalError(f"{bounds}.", **known)
+    size, gradient_norm = sizes(end.pairs), known["gradient_norm_upper"]
+    ball = find_ball(setting.argument, gradient_norm, bounds, size)
     if ball is None:
-        raise _refusal(setting, start, reach, bend, size, known)
-    return _certificate(setting, place, bend, known, ball)
+        raise _refusal(setting, start, reach, bounds, size, known)
+    return _certificate(setting, end, bounds, known, ball)
 
 
-def _place(problem: Problem, point: Float[np.ndarray, "n d"]) -> _Place:
+def _evaluate(problem: Problem, point: Float[np.ndarray, "n d"]) -> _Evaluated:
     """Enclose the angles and the gradient's norm at a point."""
     pairs = problem.pairs(point)
-    return _Place(point, pairs, frobenius(gradient(pairs)))
+    return _Evaluated(point, pairs, frobenius(gradient(pairs)))
 
 
 def _scaled(
     rows: Float[np.ndarray, "n columns"], units: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "n columns"]:
-    """Multiply rows by powers of two, or refuse where that is not exact in float64."""
+    """Multiply rows by powers of two, or refuse if that is not exact in float64."""
     scaled = rows * units[:, None]
     if not (np.isfinite(scaled).all() and np.array_equal(scaled / units[:, None], rows)):
         raise _RefusalError("balancing the second layer by powers of two leaves float64's range.")
     return scaled
 
 
-def _excluded(place: _Place, radius: float) -> bool:
-    """Check that no critical point lies within `radius` of a place.
+def _excluded(at: _Evaluated, radius: float) -> bool:
+    """Check that no critical point lies within `radius` of a point.
 
     By the mean value theorem |∇F| ≥ |∇F(W)| − Λρ within ρ of W, with Λ ≥ |∇²F| there.
     """
     reach = arb(radius)
-    return bool(place.slope > hessian_norm(sizes(place.pairs), reach) * reach)
+    return bool(at.gradient_norm > hessian_norm(sizes(at.pairs), reach) * reach)
 
 
 def _rounded(length: float) -> float:
@@ -224,7 +224,7 @@ def _rounded(length: float) -> float:
     return float(f"{1.01 * length:.3g}")
 
 
-def _check_reach(setting: _Setting, start: _Place, furthest: float) -> None:
+def _check_reach(setting: _Setting, start: _Evaluated, furthest: float) -> None:
     """Refuse what can be refused cheaply: no certificate's minimum lies further than `furthest`.
 
     Its radius is less than a quarter of the polished point's shortest neuron.
@@ -233,14 +233,14 @@ def _check_reach(setting: _Setting, start: _Place, furthest: float) -> None:
     if _excluded(start, furthest):
         raise _RefusalError(
             _nothing_within(setting, furthest),
-            gradient_norm_upper=upper(start.slope),
+            gradient_norm_upper=upper(start.gradient_norm),
             value_lower=max(0.0, lower(start.risk)),
             value_upper=upper(start.risk),
         )
 
 
 def _nothing_within(setting: _Setting, length: float) -> str:
-    """Return the reason where `_excluded` has shown it."""
+    """Return the reason for what `_excluded` has shown."""
     where = "" if np.all(setting.units == 1) else " in balanced coordinates"
     return (
         f"no critical point lies within {length} of the given point{where}: "
@@ -248,30 +248,30 @@ def _nothing_within(setting: _Setting, length: float) -> str:
     )
 
 
-def _polished(setting: _Setting, start: _Place, reach: float) -> _Place:
-    """Polish the point, or keep the given one where the polish does not lower the gradient."""
+def _polished(setting: _Setting, start: _Evaluated, reach: float) -> _Evaluated:
+    """Polish the point, or keep the given one if the polish does not lower the gradient."""
     if not reach > 0:
         return start
     # What the certificate holds is the point in the user's coordinates.
     units = setting.units[:, None]
-    point = polish(setting.flat, start.point, reach) / units * units
+    point = polish(setting.balanced, start.point, reach) / units * units
     alive = np.isfinite(point).all() and np.all(np.any(point != 0, axis=1))
     if not (alive and frobenius(exact(point) - exact(start.point)) <= reach):
         return start
-    place = _place(setting.flat, point)
-    return place if place.slope < start.slope else start
+    end = _evaluate(setting.balanced, point)
+    return end if end.gradient_norm < start.gradient_norm else start
 
 
-def _known(setting: _Setting, place: _Place, start: _Place) -> dict[str, Any]:
+def _known(setting: _Setting, end: _Evaluated, start: _Evaluated) -> dict[str, Any]:
     """Return what is known of the point, proven or not."""
     known = {
-        "point": place.point / setting.units[:, None],
-        "moved": upper(frobenius(exact(place.point) - exact(start.point))),
+        "point": end.point / setting.units[:, None],
+        "moved": upper(frobenius(exact(end.point) - exact(start.point))),
         "gradient_norm_upper": max(
-            upper(place.slope * (1 + arb(2) ** -40)), _least_gradient(place.pairs)
+            upper(end.gradient_norm * (1 + arb(2) ** -40)), _least_gradient(end.pairs)
         ),
-        "value_lower": max(0.0, lower(place.risk)),
-        "value_upper": upper(place.risk),
+        "value_lower": max(0.0, lower(end.risk)),
+        "value_upper": upper(end.risk),
     }
     if not all(np.isfinite(bound).all() for bound in known.values()):
         raise _RefusalError("the risk or its gradient is too large for float64 there.")
@@ -291,15 +291,15 @@ def _least_gradient(pairs: Pairs) -> float:
 
 def _refusal(
     setting: _Setting,
-    start: _Place,
+    start: _Evaluated,
     reach: float,
-    bend: Curvature,
+    bounds: HessianBounds,
     size: Sizes,
     known: dict[str, Any],
 ) -> _RefusalError:
     """Return why no argument applies."""
-    descent = _descent(bend, size)
-    slope = known["gradient_norm_upper"]
+    descent = _descent(bounds, size)
+    gradient_norm = known["gradient_norm_upper"]
     if reach > 0 and _excluded(start, _rounded(reach)):
         reason = _nothing_within(setting, _rounded(reach))
     elif descent is not None:
@@ -307,46 +307,49 @@ def _refusal(
             f"the Hessian has an eigenvalue of at most {descent:.3g} there: "
             "the point is no minimum's."
         )
-    elif not bend.inside > 0:
+    elif not bounds.inside > 0:
         reason = "the Hessian is not proven positive definite: it is singular, or nearly."
     else:
         reason = (
-            f"the gradient's norm, at most {slope:.3g}, is too large for the Hessian's smallest "
-            f"eigenvalue, at least {bend.inside:.3g}: no minimum is proven near."
+            f"the gradient's norm, at most {gradient_norm:.3g}, is too large for the Hessian's "
+            f"smallest eigenvalue, at least {bounds.inside:.3g}: no minimum is proven near."
         )
-    eigenvalue = bend.inside if np.isfinite(bend.inside) else None
+    eigenvalue = bounds.inside if np.isfinite(bounds.inside) else None
     return _RefusalError(
         reason, min_eigenvalue_lower=eigenvalue, min_eigenvalue_upper=descent, **known
     )
 
 
-def _descent(bend: Curvature, size: Sizes) -> float | None:
-    """Bound the Hessian's smallest eigenvalue at the point from above, where that is negative."""
-    if bend.descent is None:
+def _descent(bounds: HessianBounds, size: Sizes) -> float | None:
+    """Bound the Hessian's smallest eigenvalue at the point from above; `None` if not negative."""
+    if bounds.descent is None:
         return None
-    rate = hessian_lipschitz(size, arb(bend.offset)) if bend.offset > 0 else arb(0)
-    bound = upper(arb(bend.descent) + rate * bend.offset)
+    rate = hessian_lipschitz(size, arb(bounds.offset)) if bounds.offset > 0 else arb(0)
+    bound = upper(arb(bounds.descent) + rate * bounds.offset)
     return bound if bound < 0 else None
 
 
 def _certificate(
     setting: _Setting,
-    place: _Place,
-    bend: Curvature,
+    end: _Evaluated,
+    bounds: HessianBounds,
     known: dict[str, Any],
     ball: Ball,
 ) -> Certificate:
     """State what is proven."""
     radii, lipschitz, everywhere = ball.radii, ball.lipschitz, ball.everywhere
-    problem, slope = setting.problem, known["gradient_norm_upper"]
-    loss = arb(lipschitz) * (arb(radii.radius) + bend.offset)
+    problem, gradient_norm = setting.problem, known["gradient_norm_upper"]
+    loss = arb(lipschitz) * (arb(radii.radius) + bounds.offset)
     drop = arguments.value_drop(
-        setting.argument, radii.radius, slope, hessian_norm(sizes(place.pairs), arb(radii.radius))
+        setting.argument,
+        radii.radius,
+        gradient_norm,
+        hessian_norm(sizes(end.pairs), arb(radii.radius)),
     )
-    least = max(0.0, lower(place.risk - drop))
+    least = max(0.0, lower(end.risk - drop))
     witness = problem.witness() if setting.witness is None else setting.witness
-    flat_witness = None if witness is None else _scaled(witness, setting.units)
-    kind, bound = kind_of(setting.flat, place.point, flat_witness, least, radii.uniqueness)
+    scaled_witness = None if witness is None else _scaled(witness, setting.units)
+    kind, bound = kind_of(setting.balanced, end.point, scaled_witness, least, radii.uniqueness)
     gram = gram_bounds(problem.teacher)
     if not np.isfinite(gram).all():
         raise _RefusalError("the teacher's Gram matrix is beyond the range of float64.", **known)
@@ -367,9 +370,9 @@ def _certificate(
         value_lower=0.0 if kind == "global" else least,
         value_upper=0.0 if kind == "global" else known["value_upper"],
         witness_value_upper=bound,
-        gradient_norm_upper=slope,
-        min_eigenvalue_lower=lower(arb(bend.inside) - loss),
-        padding_min_eigenvalue_lower=lower(arb(bend.padding) - loss) if everywhere else None,
+        gradient_norm_upper=gradient_norm,
+        min_eigenvalue_lower=lower(arb(bounds.inside) - loss),
+        padding_min_eigenvalue_lower=lower(arb(bounds.padding) - loss) if everywhere else None,
         lipschitz_upper=lipschitz,
         radius=radii.radius,
         uniqueness_radius=radii.uniqueness,

@@ -1,4 +1,4 @@
-"""Newton's method on the population risk: from a candidate to a point of gradient near 1e-15.
+"""Newton's method on the population risk: from a candidate to a point of gradient about 1e-15.
 
 Nothing here is trusted: the proof starts from the point that comes out.
 """
@@ -21,38 +21,38 @@ def polish(
     """Move to a point of smaller gradient, at most `reach` away in Euclidean distance.
 
     Damped Newton steps in float64 while the gradient's norm falls, then steps with the last
-    Hessian and the gradient in ball arithmetic.  Where the teacher spans less than the space the
+    Hessian and the gradient in ball arithmetic.  If the teacher spans less than the space, the
     steps are taken in its span: a critical point with M positive definite lies there (M W = −T V,
     see `pairs.coefficients`), and the span's Hessian is small.
     """
     basis = _basis(problem, len(start))
-    flat = Problem(problem.teacher @ basis, problem.teacher_weights, problem.student_weights)
+    reduced = Problem(problem.teacher @ basis, problem.teacher_weights, problem.student_weights)
     inside = start @ basis
     limit = reach * reach - float(np.sum((start - inside @ basis.T) ** 2))
     if limit <= 0:
         return start
     origin = inside
-    curve = None
+    hessian = None
     for _ in range(STEPS):
-        slope = float_gradient(flat, inside)
-        norm = float(np.linalg.norm(slope))
-        curve = float_hessian(flat, inside)
-        move = _newton(curve, slope)
-        better = _shorten(flat, inside, move, norm, origin, limit)
+        grad = float_gradient(reduced, inside)
+        norm = float(np.linalg.norm(grad))
+        hessian = float_hessian(reduced, inside)
+        move = _newton(hessian, grad)
+        better = _shorten(reduced, inside, move, norm, origin, limit)
         if better is None:
             break
         inside = better
-    return start if curve is None else _refine(problem, start, inside, basis, curve, reach)
+    return start if hessian is None else _refine(problem, start, inside, basis, hessian, reach)
 
 
 def _newton(
-    curve: Float[np.ndarray, "p p"], slope: Float[np.ndarray, "n r"]
+    hessian: Float[np.ndarray, "p p"], grad: Float[np.ndarray, "n r"]
 ) -> Float[np.ndarray, "n r"]:
-    """Solve for Newton's step; none where the Hessian is singular in floats."""
+    """Solve for the Newton step; 0 if the Hessian is singular in floats."""
     try:
-        return np.linalg.solve(curve, slope.ravel()).reshape(slope.shape)
+        return np.linalg.solve(hessian, grad.ravel()).reshape(grad.shape)
     except np.linalg.LinAlgError:
-        return np.zeros_like(slope)
+        return np.zeros_like(grad)
 
 
 def _basis(problem: Problem, neurons: int) -> Float[np.ndarray, "d r"]:
@@ -87,7 +87,7 @@ def _refine(
     start: Float[np.ndarray, "n d"],
     inside: Float[np.ndarray, "n r"],
     basis: Float[np.ndarray, "d r"],
-    curve: Float[np.ndarray, "p p"],
+    hessian: Float[np.ndarray, "p p"],
     reach: float,
 ) -> Float[np.ndarray, "n d"]:
     """Take Newton steps with the gradient from ball arithmetic while its norm falls."""
@@ -97,10 +97,10 @@ def _refine(
         near = float(np.linalg.norm(trial - start)) < reach * (1 - 1e-9)
         if not (near and np.all(np.any(trial, axis=1))):
             break
-        slope = midpoints(gradient(problem.pairs(trial)))
-        norm = float(np.linalg.norm(slope))
+        grad = midpoints(gradient(problem.pairs(trial)))
+        norm = float(np.linalg.norm(grad))
         if not norm < best_norm:
             break
         best, best_norm = trial, norm
-        trial = (best @ basis - _newton(curve, slope @ basis)) @ basis.T
+        trial = (best @ basis - _newton(hessian, grad @ basis)) @ basis.T
     return best

@@ -20,11 +20,11 @@ def _libraries() -> ThreadpoolController:
 
 
 def one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Return the function with the BLAS held to one thread while it runs."""
+    """Return the function with the BLAS limited to one thread while it runs."""
 
     @functools.wraps(function)
-    def held(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    def limited(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         with _libraries().limit(limits=1, user_api="blas"):
             return function(*args, **kwargs)
 
-    return held
+    return limited

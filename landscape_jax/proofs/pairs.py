@@ -127,9 +127,9 @@ def coefficients(pairs: Pairs) -> arb_mat:
     entries: Vector = []
     for i in range(pairs.students):
         others = pairs.others(i)
-        pull = total([c[j] * r[j] * pairs.sin[i][j] for j in others])
+        from_sines = total([c[j] * r[j] * pairs.sin[i][j] for j in others])
         row = [c[i] * c[j] * (pi - pairs.angle[i][j]) / (2 * pi) for j in range(len(c))]
-        row[i] = c[i] ** 2 / 2 + c[i] * pull / (2 * pi * r[i])
+        row[i] = c[i] ** 2 / 2 + c[i] * from_sines / (2 * pi * r[i])
         entries += row
     return arb_mat(pairs.students, len(c), entries)
 
@@ -164,7 +164,7 @@ def hessian(pairs: Pairs) -> arb_mat:
     R being sin t times a reflection of the plane of w and v.  The multiples of I make M ⊗ I, so
     ∇²F = M ⊗ I + D with D the rest.  As sin t → 0 the other terms tend to 0: F is twice
     continuously differentiable wherever no neuron of non-zero weight is 0, parallel neurons
-    included (f − w·v/2 = O(t³) there), though not three times.  Where sin t is not resolved, the
+    included (f − w·v/2 = O(t³) there), though not three times.  If sin t is not resolved, the
     norms above enclose the terms entry by entry.
     """
     n, dim = pairs.students, pairs.neurons.ncols()
@@ -208,7 +208,7 @@ def _own_block(pairs: Pairs, i: int) -> arb_mat:
     """Enclose D's block of student i: Σⱼ cᵢcⱼ|uⱼ|/(2π|wᵢ|) (mⱼmⱼᵀ/sin t − sin t w̄w̄ᵀ), (d, d)."""
     dim, unit = pairs.neurons.ncols(), pairs.units[i]
     left, right = [], []
-    fuzz, along = arb(0), arb(0)
+    unresolved, along = arb(0), arb(0)
     for j in pairs.others(i):
         s, c = pairs.sin[i][j], pairs.cos[i][j]
         scale = (
@@ -219,10 +219,10 @@ def _own_block(pairs: Pairs, i: int) -> arb_mat:
             left += m
             right += [x * (scale / s) for x in m]
         else:
-            fuzz += symmetric(scale * s)
+            unresolved += symmetric(scale * s)
         along += scale * s
     left += unit
     right += [-along * x for x in unit]
     count = len(left) // dim
     block = arb_mat(count, dim, left).transpose() * arb_mat(count, dim, right)
-    return block + arb_mat(dim, dim, [fuzz] * (dim * dim))
+    return block + arb_mat(dim, dim, [unresolved] * (dim * dim))

@@ -1,7 +1,7 @@
-"""Float64 estimates that refuse a false certificate at once, and never confirm one.
+"""Estimates in float64 that refuse a grossly false certificate at once, and never confirm one.
 
 What exceeds its claim by more than float64 rounding can explain is false.  The margins are far
-above that rounding, so that no true claim is refused; smaller lies are for the ball arithmetic.
+above that rounding, so that no true claim is refused; smaller errors are left to ball arithmetic.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 
 from landscape_jax.proofs.certificate import Certificate
-from landscape_jax.proofs.claims import LARGEST_HESSIAN, WHOLE_SPACE
 from landscape_jax.proofs.estimates import (
     float_gradient,
     float_hessian,
@@ -19,6 +18,7 @@ from landscape_jax.proofs.estimates import (
     float_value,
     lengths,
 )
+from landscape_jax.proofs.objections import LARGEST_HESSIAN, WHOLE_SPACE
 from landscape_jax.proofs.problem import Problem
 
 # Relative to the sum of the terms' sizes; float64 is off by some 1e-15 of it.
@@ -34,8 +34,8 @@ def implausible(claim: Certificate) -> Iterator[str]:
     a = np.abs(claim.student_weights)
     terms = a * lengths(claim.point)
     size = float(np.sum(terms) + np.abs(claim.teacher_weights) @ lengths(claim.teacher))
-    slope = np.linalg.norm(float_gradient(problem, claim.point))
-    if slope > claim.gradient_norm_upper + MARGIN * np.linalg.norm(a) * size + TINY:
+    gradient_norm = np.linalg.norm(float_gradient(problem, claim.point))
+    if gradient_norm > claim.gradient_norm_upper + MARGIN * np.linalg.norm(a) * size + TINY:
         yield "the gradient is not proven as small as claimed."
     if claim.kind != "global":
         yield from _values(claim, problem, size)
@@ -106,7 +106,7 @@ def _spectra(
 def _in_span(
     problem: Problem, point: Float[np.ndarray, "n d"]
 ) -> tuple[Problem, Float[np.ndarray, "n r"], float]:
-    """Project a point on the teacher's span where the Hessian is much smaller there.
+    """Project a point on the teacher's span if the Hessian is much smaller there.
 
     **Returns:** the problem and the point in coordinates, and how far the point was moved.
     """
@@ -115,12 +115,12 @@ def _in_span(
         return problem, point, 0.0
     basis = np.linalg.qr(live.T)[0]
     inside = point @ basis
-    flat = Problem(problem.teacher @ basis, problem.teacher_weights, problem.student_weights)
-    return flat, inside, float(np.linalg.norm(point - inside @ basis.T))
+    projected = Problem(problem.teacher @ basis, problem.teacher_weights, problem.student_weights)
+    return projected, inside, float(np.linalg.norm(point - inside @ basis.T))
 
 
 def _below(matrix: Float[np.ndarray, "size size"], bound: float) -> bool:
-    """Check whether a symmetric matrix has an eigenvalue below a bound, as Cholesky sees it."""
+    """Check by Cholesky whether a symmetric matrix has an eigenvalue below a bound, in floats."""
     shifted = matrix - bound * np.eye(len(matrix))
     if not np.isfinite(shifted).all():
         return False

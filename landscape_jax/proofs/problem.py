@@ -1,4 +1,4 @@
-"""What a proof needs to know of a population risk: its teacher and both second layers."""
+"""The arrays of a population risk that a proof reads: its teacher and both second layers."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,7 +29,7 @@ class Problem:
         return float_pairs(point, self.student_weights, self.teacher, self.teacher_weights)
 
     def witness(self) -> Float[np.ndarray, "n d"] | None:
-        """Return student weights with the teacher's function, up to rounding, where signs allow."""
+        """Return student weights with the teacher's function, up to rounding, if signs allow."""
         return realise(self.teacher, self.teacher_weights, self.student_weights)
 
 
@@ -62,7 +62,7 @@ def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
     """Read a ReLU population risk, exactly: float32 and float64 are both float64.
 
     **Arguments:** `risk`, anything with `teacher` (k, d), `teacher_weights` (k,),
-    `student_weights` (n,) or `None` for ones, and `activation` "relu" or what has its `slopes`;
+    `student_weights` (n,) or `None` for ones, and `activation` "relu" or one with its `slopes`;
     `point`, which has to fit.
 
     **Raises:** `TypeError` for anything else; `ValueError` for shapes that do not fit.
@@ -110,7 +110,7 @@ def read_arrays(risk: Any, neurons: int) -> dict[str, Float[np.ndarray, "..."]]:
 def float64(array: Any, rank: int, name: str) -> Float[np.ndarray, "..."]:
     """Copy a floating array to float64.
 
-    **Raises:** `TypeError` where it is not floating; `ValueError` for another number of axes.
+    **Raises:** `TypeError` if it is not floating; `ValueError` for another number of axes.
     """
     raw = np.asarray(array)
     if raw.dtype.kind != "f" and raw.dtype.name != "bfloat16":

@@ -7,7 +7,7 @@ from flint import arb
 from landscape_jax.proofs import arguments
 from landscape_jax.proofs.arguments import Argument, Radii
 from landscape_jax.proofs.balls import lower, upper
-from landscape_jax.proofs.eigenvalue_bound import Curvature
+from landscape_jax.proofs.eigenvalue_bound import HessianBounds
 from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz
 
 
@@ -25,10 +25,12 @@ class Ball:
     everywhere: bool
 
 
-def find_ball(argument: Argument, slope: float, bend: Curvature, size: Sizes) -> Ball | None:
+def find_ball(
+    argument: Argument, gradient_norm: float, bounds: HessianBounds, size: Sizes
+) -> Ball | None:
     """Find a ball on which the argument holds, in every dimension ≥ d if that can be, else in R^d.
 
-    The Hessian at the point is at least that at the near point of `Curvature` minus L times the
+    The Hessian at the point is at least that at the near point of `HessianBounds` minus L times the
     offset.  L falls with the ball, and beyond 2λ/L a larger ball is of no use.
     """
     find = {
@@ -36,15 +38,15 @@ def find_ball(argument: Argument, slope: float, bend: Curvature, size: Sizes) ->
         "safran-shamir": arguments.safran_shamir,
     }[argument]
     for everywhere in (True, False):
-        least = min(bend.inside, bend.padding) if everywhere else bend.inside
+        least = min(bounds.inside, bounds.padding) if everywhere else bounds.inside
         if not least > 0:
             continue
         ball = lower(size.least_norm()) / 4
         widest = upper(hessian_lipschitz(size, arb(ball)))
         ball = min(ball, 2 * least / widest) if widest > 0 else ball
         lipschitz = upper(hessian_lipschitz(size, arb(ball)))
-        here = lower(arb(least) - arb(lipschitz) * bend.offset)
-        radii = find(slope, here, lipschitz, ball)
-        if radii is not None and bend.offset < ball:
+        eigenvalue = lower(arb(least) - arb(lipschitz) * bounds.offset)
+        radii = find(gradient_norm, eigenvalue, lipschitz, ball)
+        if radii is not None and bounds.offset < ball:
             return Ball(radii, ball, lipschitz, everywhere)
     return None

@@ -1,9 +1,9 @@
 """The population risk in ball arithmetic once more, by other formulas than `pairs`.
 
-`verify` uses this module alone, so that a slip in `pairs` or `curvature` cannot confirm itself:
-angles come from differences of unit vectors (Kahan) and not from cosines, derivatives from the
-printed equations pair by pair (SS18, eq. 7–10) and not from inner products, a teacher's span from
-Gram–Schmidt and not from a Cholesky factor, and definiteness from eigenvectors and not from a
+`verify` uses this module alone, so that an error in `pairs` or `eigenvalue_bound` cannot confirm
+itself: angles come from differences of unit vectors (Kahan) and not from cosines, derivatives from
+the printed equations pair by pair (SS18, eq. 7–10) and not from inner products, a teacher's span
+from Gram–Schmidt and not from a Cholesky factor, and definiteness from eigenvectors and not from a
 Cholesky factor.
 """
 
@@ -62,7 +62,7 @@ class Pair:
         bracket = self.sin + self.opening * self.angle.cos()
         return self.w_norm * self.v_norm * bracket / (2 * arb.pi())
 
-    def slopes(self) -> tuple[Vector, Vector]:
+    def gradients(self) -> tuple[Vector, Vector]:
         """Enclose ∂f/∂w = g(w, v) and ∂f/∂v = g(v, w) (SS18, eq. 8)."""
         both = list(zip(self.w_unit, self.v_unit, strict=True))
         half = 1 / (2 * arb.pi())
@@ -83,7 +83,7 @@ class Pair:
         return [x / lengths[0] for x in first], [x / lengths[1] for x in second]
 
 
-class Landscape:
+class RiskAtPoint:
     """A point of the risk: live neurons, their weights (a, then −b), and every pair's angle.
 
     Students that are zero or of weight 0 are left out: they add nothing to the value.
@@ -105,7 +105,7 @@ class Landscape:
         return {(i, j): Pair(self.rays[i], self.rays[j]) for j in size for i in range(j)}
 
     def _pair(self, i: int, j: int) -> Pair:
-        """Return a pair in either order, for what is symmetric in it."""
+        """Return the pair {i, j}, whose order does not matter to the caller."""
         return self.pairs[min(i, j), max(i, j)]
 
     def _partners(self, i: int) -> list[int]:
@@ -126,7 +126,7 @@ class Landscape:
         c = self.weights
         rows = [[c[i] / 2 * x for x in self.neurons[i]] for i in range(self.count)]
         for (i, j), pair in self.pairs.items():
-            first, second = pair.slopes()
+            first, second = pair.gradients()
             if i < self.count:
                 rows[i] = [x + c[j] * y for x, y in zip(rows[i], first, strict=True)]
             if j < self.count:
@@ -153,17 +153,17 @@ class Landscape:
         dim = len(self.neurons[0])
         rows = [[arb(0)] * (self.count * dim) for _ in range(self.count * dim)]
         for i in range(self.count):
-            _place(rows, self._own(i), i, i)
+            _write_block(rows, self._own(i), i, i)
             for j in range(i):
                 block = self._mixed(j, i)
-                _place(rows, block, j, i)
-                _place(rows, block.transpose(), i, j)
+                _write_block(rows, block, j, i)
+                _write_block(rows, block.transpose(), i, j)
         return arb_mat(rows)
 
     def _own(self, i: int) -> arb_mat:
         """Enclose ½cᵢ²I + Σⱼ cᵢcⱼ h₁(uᵢ, uⱼ), h₁ = sin t|v|/(2π|w|)(I − w̄w̄ᵀ + n̄n̄ᵀ)."""
         dim = len(self.neurons[i])
-        diagonal, fuzz = self.weights[i] ** 2 / 2, arb(0)
+        diagonal, unresolved = self.weights[i] ** 2 / 2, arb(0)
         unit = self.rays[i].unit
         weighted, normals = [], []
         along = arb(0)
@@ -173,7 +173,7 @@ class Landscape:
             scale /= 2 * arb.pi() * self.norms[i]
             known = pair.normals()
             if known is None:
-                fuzz += 2 * abs(scale)  # |h₁| = sin t|v|/(π|w|), entry by entry
+                unresolved += 2 * abs(scale)  # |h₁| = sin t|v|/(π|w|), entry by entry
                 continue
             normal = known[0] if i < j else known[1]
             diagonal += scale
@@ -186,7 +186,7 @@ class Landscape:
         block = arb_mat(count, dim, normals).transpose() * arb_mat(count, dim, weighted)
         for p in range(dim):
             block[p, p] += diagonal
-        return block + arb_mat(dim, dim, [_within(fuzz)] * (dim * dim))
+        return block + arb_mat(dim, dim, [_centred(unresolved)] * (dim * dim))
 
     def _mixed(self, i: int, j: int) -> arb_mat:
         """Enclose cᵢcⱼ h₂(uᵢ, uⱼ), h₂ = ((π − t)I + n̄_{w,v}v̄ᵀ + n̄_{v,w}w̄ᵀ)/2π."""
@@ -194,7 +194,7 @@ class Landscape:
         scale = self.weights[i] * self.weights[j] / (2 * arb.pi())
         known = pair.normals()
         if known is None:  # the last two terms are sin t times a reflection
-            block = arb_mat(dim, dim, [_within(scale * pair.sin)] * (dim * dim))
+            block = arb_mat(dim, dim, [_centred(scale * pair.sin)] * (dim * dim))
         else:
             left = arb_mat(2, dim, known[1] + known[0]).transpose()
             block = left * arb_mat(2, dim, pair.v_unit + pair.w_unit) * scale
@@ -218,13 +218,15 @@ def positive_definite(matrix: arb_mat, level: arb) -> bool:
     if not np.isfinite(guess).all():
         return False
     try:
-        spectrum, turn = np.linalg.eigh(guess)
+        spectrum, eigenvectors = np.linalg.eigh(guess)
     except np.linalg.LinAlgError:
         return False
     between = (float(level) + float(spectrum[0])) / 2
     if not (np.isfinite(between) and between < spectrum[0]):
         return False
-    factor = arb_mat(size, size, _on_grid(turn * np.sqrt(spectrum - between)).ravel().tolist())
+    factor = arb_mat(
+        size, size, _on_grid(eigenvectors * np.sqrt(spectrum - between)).ravel().tolist()
+    )
     rest = matrix - factor * factor.transpose()
     for p in range(size):
         rest[p, p] -= between
@@ -294,12 +296,12 @@ def _null(weight: arb, vector: Vector) -> bool:
     return weight.is_zero() or all(x.is_zero() for x in vector)
 
 
-def _within(bound: arb) -> arb:
+def _centred(bound: arb) -> arb:
     """Return a ball around 0 that contains all numbers of absolute value up to `bound`."""
     return (-bound.abs_upper()).union(bound.abs_upper())
 
 
-def _place(rows: list[Vector], block: arb_mat, i: int, j: int) -> None:
+def _write_block(rows: list[Vector], block: arb_mat, i: int, j: int) -> None:
     """Write a block into a matrix of blocks."""
     dim = block.nrows()
     for p, row in enumerate(block.tolist()):

@@ -59,7 +59,7 @@ def orthonormal_rows(teacher: Float[np.ndarray, "k d"]) -> bool:
 def gram_bounds(teacher: Float[np.ndarray, "k d"]) -> tuple[float, float]:
     """Enclose all eigenvalues of V Vᵀ, which are not negative.
 
-    **Returns:** a lower and an upper bound, not finite where V Vᵀ is beyond the range of float64.
+    **Returns:** a lower and an upper bound, not finite if V Vᵀ is beyond the range of float64.
 
     ```python
     >>> low, high = gram_bounds(2 * np.eye(2))
@@ -106,7 +106,7 @@ def rays(
 
 
 def _ratio(x: list[fmpq], y: list[fmpq]) -> fmpq:
-    """Return the t with y = t x for x ≠ 0, or 0 where there is none."""
+    """Return the t with y = t x for x ≠ 0, or 0 if there is none."""
     pivot = next(p for p, entry in enumerate(x) if entry != 0)
     t = y[pivot] / x[pivot]
     return t if all(t * p == q for p, q in zip(x, y, strict=True)) else fmpq(0)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from landscape_jax.cli import cells as command
+from landscape_jax.proofs import Claim, MinimumOnData
 
 from .test_cli import call, refused
 from .test_construct import table as table
@@ -20,7 +21,7 @@ from .test_construct import table as table
 TWO = "a,b,y\n1,0,1\n0,1,{}\n"
 LINE = "x,y\n-2,1.2\n-1.2,-0.4\n-0.3,-0.9\n0.5,0.8\n1.1,0.2\n"
 MINIMA = ("differentiable_minima", "nondifferentiable_minima", "smooth_kinks")
-SADDLE = ["moving", "rests", "descent", "ascent"]
+SADDLE = ["moving", "rests", "descent", "ascent", "certificate"]
 POINT = ["loss", "unique", "weights", "output", "signs", "kinks", "R", "radius", "margin"]
 
 
@@ -98,9 +99,52 @@ def test_the_points_of_a_file_are_proven_by_what_it_says_of_them(table, tmp_path
                     zero = [i for i, row in enumerate(x) if row[0] * own[0] + own[1] == 0]
                     assert on == zero
     for point in found["nondifferentiable_minima"]:
-        assert list(point)[len(POINT) :] == ["differentiable", "sharp", "multipliers"]
+        assert list(point)[len(POINT) :] == [
+            "differentiable",
+            "sharp",
+            "multipliers",
+            "certificate",
+        ]
         for on, multipliers in zip(point["kinks"], point["multipliers"], strict=True):
             assert set(multipliers) <= {str(i) for i in on}
+
+
+def test_every_minimum_has_a_certificate_that_holds(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("cells", table(LINE), "--target", "y", "--width", 2)
+    result = call(*arguments, "--out", "proofs", "--json", "all.json")
+    assert result.exit_code == 0, result.output
+    found = listed(tmp_path / "all.json")
+    points = [point for kind in MINIMA for point in found[kind]]
+    paths = [os.path.join("proofs", f"minimum-{i:04d}.json") for i in range(len(points))]
+    assert [point["certificate"] for point in points] == paths
+    assert {saddle["certificate"] for saddle in found["saddles"]} == {None}
+    last = result.stdout.splitlines()[-1]
+    assert last == f"{len(paths)} certificates: {paths[0]} to {paths[-1]}"
+    for point in points:
+        claim = Claim.load(point["certificate"])
+        assert isinstance(claim, MinimumOnData)
+        assert float(Fraction(str(claim.loss))) == point["loss"]
+        for sign, own, on in zip(point["signs"], claim.kinks, point["kinks"], strict=True):
+            assert not sign or list(own) == on
+    checked = call("verify", *paths)
+    assert checked.exit_code == 0
+    assert checked.stdout.count("holds: proofs") == len(paths)
+    line = refused(*arguments, "--out", "proofs")
+    assert f"{paths[0]} is there already; give another --out" in line
+
+
+def test_the_best_network_alone_has_a_certificate_of_a_local_minimum(table, tmp_path):
+    result = call(
+        "cells", table(LINE), "--target", "y", "--width", 2, "--global-only",
+        "--out", tmp_path / "proofs", "--json", tmp_path / "best.json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    path = json.loads((tmp_path / "best.json").read_text())["certificate"]
+    assert result.stdout.splitlines()[-1] == f"1 certificate: {path}"
+    checked = call("verify", path)
+    assert checked.stdout == f"holds: {path}: {Claim.load(path).statement}\n"
+    assert "global" not in checked.stdout
 
 
 def test_the_ways_of_a_saddle_go_down_and_up(table, tmp_path):
@@ -145,7 +189,7 @@ def test_the_global_minimum_alone_is_that_of_all(table, tmp_path):
     found = json.loads(target.read_text())
     assert list(found) == [
         "columns", "target", "bias", "width", "global_loss", "exact_loss", "rounded_loss", "lower",
-        "proven", "regions", "weights", "output", "signs", "kinks", "R",
+        "proven", "regions", "weights", "output", "signs", "kinks", "R", "certificate",
     ]  # fmt: skip
     assert found["proven"]
     assert found["global_loss"] == found["lower"] == whole["global_loss"]

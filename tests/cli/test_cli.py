@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import landscape_jax as lj
 from landscape_jax.cli import app
-from landscape_jax.studies.ss18 import runs
+from landscape_jax.sweeps import chunks
 
 COMMAND = [sys.executable, "-m", "landscape_jax"]
 
@@ -19,7 +20,7 @@ COMMAND = [sys.executable, "-m", "landscape_jax"]
 def cache_of_the_tests_and_small_chunks(monkeypatch, tmp_path_factory):
     programs = tmp_path_factory.getbasetemp() / "programs"
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(programs))
-    monkeypatch.setattr(runs, "CHUNK", 12)
+    monkeypatch.setattr(chunks, "CHUNK", 12)
 
 
 def call(*arguments):
@@ -57,7 +58,6 @@ def test_every_command_has_a_help_with_an_example(command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Missing command"),
         (["tables"], "No such command 'tables'"),
         (["table", "--restart", "3"], "No such option: --restart"),
         (["table", "--restarts", "0"], "'--restarts'"),
@@ -217,7 +217,7 @@ def test_verify_says_a_line_a_file_and_exits_with_the_worst(tmp_path, saved):
     both = call("verify", forged, good)
     assert both.exit_code == 1
     assert both.stdout.splitlines()[0].startswith(f"does not hold: {forged}: ")
-    assert both.stdout.splitlines()[1] == f"holds: {good}: a global minimum"
+    assert both.stdout.splitlines()[1] == f"holds: {good}: {lj.Certificate.load(good).statement}"
     for path in (text, tmp_path / "missing.json", tmp_path):
         result = call("verify", path, forged)
         assert result.exit_code == 2
@@ -237,7 +237,8 @@ def test_verify_says_whether_a_certificate_is_about_the_given_problem(tmp_path, 
     assert call("prove", saved(1.5 * teacher), *given, "--out", tmp_path / "out").exit_code == 0
     path = tmp_path / "out" / "point-0000.json"
     assert call("verify", path).exit_code == 0
-    assert call("verify", path, *given).stdout == f"holds: {path}: a global minimum\n"
+    said = f"holds: {path}: {lj.Certificate.load(path).statement}\n"
+    assert call("verify", path, *given).stdout == said
     ones = saved(np.ones(2), "ones.npy")
     for name, option, other in (
         ("teacher", "--teacher", saved(teacher.T, "other.npy")),
@@ -373,3 +374,23 @@ def test_the_figure_of_kk20_is_listed_and_drawn(tmp_path):
     result = call("figure", "kk20-1", "--out", tmp_path / "f.png")
     assert result.exit_code == 0, result.output
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_names_of_a_package_stand_on_a_page_each_with_what_it_is_for():
+    page = call("names", "theory.cells").stdout.splitlines()
+    assert page[0].startswith("landscape_jax.theory.cells: ")
+    listed = dict(line.split(maxsplit=1) for line in page[1:] if line)
+    assert set(listed) == set(dir(lj.theory.cells))
+    assert listed["landscape"].startswith("List ")
+    every = call("names").stdout
+    assert all(f"  {name} " in every for name in dir(lj))
+    assert "give" not in refused("names", "nothing")
+    assert "'nothing' is no package; there are landscape_jax, objectives" in refused(
+        "names", "nothing"
+    )
+
+
+def test_the_version_and_the_help_are_printed():
+    assert call("--version").stdout == f"landscape-jax {lj.__version__}\n"
+    assert call().stdout == call("--help").stdout
+    assert "Usage: " in call().stdout

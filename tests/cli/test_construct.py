@@ -1,11 +1,14 @@
 """`landscape-jax construct`: from a CSV file to two networks, or one clear line."""
 
 import json
+import os
 import sys
 from fractions import Fraction
 
 import numpy as np
 import pytest
+
+from landscape_jax.proofs import Claim, SpuriousOnData, rational_claim
 
 from .test_cli import call, refused
 
@@ -49,8 +52,9 @@ def test_the_networks_of_a_file_have_the_risks_that_it_says(table, tmp_path, act
     found = json.loads(target.read_text())
     assert list(found) == [
         "inputs", "target", "samples", "activation", "width", "least_squares_risk",
-        "exact_least_squares_risk", "minimum", "better",
+        "exact_least_squares_risk", "minimum", "better", "certificate",
     ]  # fmt: skip
+    assert found["certificate"] is None
     assert (found["inputs"], found["target"], found["samples"]) == (["a", "b"], "price", 5)
     assert found["width"] == width
     assert list(found["minimum"]) == ["risk", "parameters", "exact"]
@@ -99,6 +103,54 @@ def test_the_exact_networks_of_the_file_have_exactly_its_risks(table, tmp_path):
         risks.append(total)
     assert risks[0] == Fraction(found["exact_least_squares_risk"])
     assert risks[1] < risks[0]
+
+
+def test_the_certificate_holds_and_is_named(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = table(DATA)
+    result = call("construct", path, "--target", "price", "--out", "a/b", "--json", "nets.json")
+    assert result.exit_code == 0, result.output
+    certificate = os.path.join("a", "b", "spurious-minimum.json")
+    assert result.stdout.splitlines()[-1] == f"1 certificate: {certificate}"
+    found = json.loads((tmp_path / "nets.json").read_text())
+    assert found["certificate"] == certificate
+    claim = Claim.load(certificate)
+    assert isinstance(claim, SpuriousOnData)
+    assert str(claim.risk) == found["exact_least_squares_risk"]
+    checked = call("verify", certificate)
+    assert checked.exit_code == 0
+    assert checked.stdout == f"holds: {certificate}: {claim.statement}\n"
+    line = refused("construct", path, "--target", "price", "--out", "a/b")
+    assert f"{certificate} is there already; give another --out" in line
+
+
+def test_data_that_are_too_large_have_no_certificate_and_the_reason(table, tmp_path, monkeypatch):
+    monkeypatch.setattr(rational_claim, "MOST_WORK", 10)
+    result = call("construct", table(DATA), "--target", "price", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    line = "1 without a certificate: the problem is too large to be checked."
+    assert result.stdout.splitlines()[-1] == line
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_forged_certificates_do_not_hold_or_are_unusable(table, tmp_path):
+    call("construct", table(DATA), "--target", "price", "--out", tmp_path)
+    path = tmp_path / "spurious-minimum.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"better_risk": "1/1000"}))
+    result = call("verify", path)
+    assert result.exit_code == 1
+    reason = "the better network's risk is not the claimed one."
+    assert result.stdout == f"does not hold: {path}: {reason}\n"
+    path.write_text(json.dumps(content | {"better_risk": 0.001}))
+    result = call("verify", path)
+    assert result.exit_code == 2
+    assert result.stdout.startswith(f"unusable: {path}: 'better_risk' must hold rational numbers")
+    path.write_text(json.dumps(content))
+    np.save(tmp_path / "T.npy", np.eye(2))
+    result = call("verify", path, "--teacher", tmp_path / "T.npy")
+    assert result.exit_code == 1
+    assert "it is about samples, not about a population risk." in result.stdout
 
 
 def test_repeated_samples_are_taken(table):

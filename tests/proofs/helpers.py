@@ -11,7 +11,7 @@ from landscape_jax.proofs.problem import Problem
 
 
 def make_risk(teacher, teacher_weights=None, student_weights=None, activation="relu"):
-    """Give what a proof reads of a population risk."""
+    """Return the attributes of a population risk that a proof reads."""
     outer = np.ones(len(teacher)) if teacher_weights is None else np.asarray(teacher_weights)
     return SimpleNamespace(
         teacher=np.asarray(teacher, float),
@@ -49,7 +49,7 @@ def unproven(risk, point, **options) -> NotProven:
 
 
 def pattern(size):
-    """Give the shape of SS18's example 1: all but one neuron near a teacher, one left over."""
+    """Return the shape of SS18's example 1: all but one neuron near a teacher, one left over."""
     point = np.full((size, size), -0.05)
     np.fill_diagonal(point, 0.987)
     point[:, -1], point[-1] = 0.308, 0.225
@@ -59,14 +59,14 @@ def pattern(size):
 
 @cache
 def spurious(size=6):
-    """Give the risk of `size` orthonormal teachers and the point that descent ends in."""
+    """Return the risk of `size` orthonormal teachers, its proven point and the certificate."""
     risk = make_risk(np.eye(size))
     point = descend(risk, pattern(size))
     return risk, point, certified(risk, point)
 
 
 def at_every_angle(rng, teachers=3, students=3, dim=4):
-    """Give neurons and weights with pairs from parallel to antiparallel."""
+    """Return neurons and weights with pairs from parallel to antiparallel."""
     neurons = rng.normal(size=(students + teachers, dim))
     neurons[1] = 0.5 * neurons[0] + 10.0 ** -rng.integers(3, 9) * rng.normal(size=dim)
     neurons[-1] = -2 * neurons[0] + 10.0 ** -rng.integers(3, 9) * rng.normal(size=dim)

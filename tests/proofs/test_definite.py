@@ -5,12 +5,12 @@ import pytest
 from flint import arb, arb_mat
 
 from landscape_jax.proofs.balls import exact
-from landscape_jax.proofs.definite import negative_curvature, smallest_eigenvalue
+from landscape_jax.proofs.definite import eigenvalue_upper_bound, smallest_eigenvalue
 from landscape_jax.proofs.recheck import positive_definite
 
 
 def with_spectrum(spectrum, seed=0):
-    """Give a matrix with integer entries up to a scale: H D H for a Hadamard matrix H, exactly."""
+    """Return H D H for a Hadamard matrix H, exactly: integer entries up to a scale."""
     hadamard = np.array([[1.0]])
     while len(hadamard) < len(spectrum):
         hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
@@ -38,7 +38,7 @@ def test_singular_and_indefinite_matrices_are_never_positive(least):
     assert smallest_eigenvalue(exact(matrix)) <= least
     assert not positive_definite(exact(matrix), arb(0))
     if least == -1:
-        assert abs(negative_curvature(exact(matrix)) + 1) < 1e-12
+        assert abs(eigenvalue_upper_bound(exact(matrix)) + 1) < 1e-12
 
 
 def test_bound_holds_for_every_matrix_of_a_wide_enclosure():
@@ -50,7 +50,7 @@ def test_bound_holds_for_every_matrix_of_a_wide_enclosure():
 def test_matrices_that_are_not_finite_have_no_bound():
     broken = arb_mat(1, 1, [arb("nan")])
     assert smallest_eigenvalue(broken) == -np.inf
-    assert negative_curvature(broken) == np.inf
+    assert eigenvalue_upper_bound(broken) == np.inf
     assert not positive_definite(broken, arb(0))
     assert smallest_eigenvalue(arb_mat(0, 0)) == -np.inf
 
@@ -62,5 +62,5 @@ def test_eigenvalues_that_do_not_converge_give_no_bound(monkeypatch):
     monkeypatch.setattr(np.linalg, "eigvalsh", fail)
     monkeypatch.setattr(np.linalg, "eigh", fail)
     assert smallest_eigenvalue(exact(np.eye(2))) == -np.inf
-    assert negative_curvature(exact(np.eye(2))) == np.inf
+    assert eigenvalue_upper_bound(exact(np.eye(2))) == np.inf
     assert not positive_definite(exact(np.eye(2)), arb(0))

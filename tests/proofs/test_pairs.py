@@ -10,7 +10,7 @@ from landscape_jax.proofs import pairs as by_pairs
 from landscape_jax.proofs.balls import midpoints
 from landscape_jax.proofs.estimates import float_gradient, float_hessian
 from landscape_jax.proofs.problem import Problem
-from landscape_jax.proofs.recheck import Landscape, vectors
+from landscape_jax.proofs.recheck import RiskAtPoint, vectors
 from tests.proofs.helpers import at_every_angle
 
 
@@ -31,7 +31,7 @@ def mp_value(students, teachers, a, b):
 
 
 def contains(ball, number, slack):
-    """Say whether an mpmath number lies in a ball widened by `slack`."""
+    """Check whether an mpmath number lies in a ball widened by `slack`."""
     digits = mpmath.nstr(number, 50, min_fixed=0, max_fixed=0)
     return abs(ball - arb(digits)).lower() <= slack
 
@@ -45,7 +45,7 @@ def test_both_enclosures_contain_the_value_computed_with_sixty_digits(seed):
         assert contains(ball, expected, 1e-40)
         assert ball.rad() < 1e-18
     with flint.ctx.workprec(256):
-        exact = Landscape(
+        exact = RiskAtPoint(
             vectors(students), list(map(arb, a)), vectors(teachers), list(map(arb, b))
         )
         assert contains(exact.value(), expected, 1e-40)
@@ -111,7 +111,7 @@ def test_both_hessian_enclosures_overlap_and_floats_lie_near():
         first, m = by_pairs.hessian(here), by_pairs.padding(here)
         slope = midpoints(by_pairs.gradient(here))
     with flint.ctx.workprec(256):
-        other = Landscape(
+        other = RiskAtPoint(
             vectors(students), list(map(arb, a)), vectors(teachers), list(map(arb, b))
         )
         assert first.overlaps(other.hessian())

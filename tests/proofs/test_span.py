@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from landscape_jax.proofs import Certificate, prove_minimum, verify
-from landscape_jax.proofs.eigenvalue_bound import Curvature, curvature
+from landscape_jax.proofs.eigenvalue_bound import HessianBounds, bound_hessian
 from landscape_jax.proofs.problem import Problem
 from tests.proofs.helpers import certified, descend, make_risk, pattern
 
@@ -39,11 +39,11 @@ def test_span_gives_the_bound_of_the_whole_space(monkeypatch):
     teacher, point = gaussian_teacher_and_minimum(10, 12, 0)
     problem = Problem(teacher, np.ones(10), np.ones(10))
     with flint.ctx.workprec(128):
-        whole = curvature(problem, point)
+        whole = bound_hessian(problem, point)
         monkeypatch.setattr("landscape_jax.proofs.eigenvalue_bound.WHOLE_SPACE", 1)
-        span = curvature(problem, point)
-    assert isinstance(whole, Curvature)
-    assert isinstance(span, Curvature)
+        span = bound_hessian(problem, point)
+    assert isinstance(whole, HessianBounds)
+    assert isinstance(span, HessianBounds)
     assert whole.offset == 0
     assert 0 < span.offset < 1e-12
     assert abs(span.inside - min(whole.inside, whole.padding)) < 1e-9

@@ -1,4 +1,4 @@
-"""What can be held against a certificate without ball arithmetic over pairs of neurons."""
+"""Objections to a certificate that need no ball arithmetic over pairs of neurons."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -19,7 +19,7 @@ LARGEST_WORK = 2e7
 
 
 def well_posed(claim: Certificate) -> Iterator[str]:
-    """Object to what no statement can be about."""
+    """Object to problems that are too large and to fields that contradict each other."""
     n, d = claim.point.shape
     k = len(claim.teacher)
     if (n + k) ** 2 * (d + PAIR_WORK) > LARGEST_WORK:
@@ -58,16 +58,16 @@ def used_columns(claim: Certificate) -> np.ndarray:
 
 
 def scaling(claim: Certificate) -> Iterator[str]:
-    """Object to units that are no powers of two, or by which scaling is not exact."""
+    """Object to units that are no powers of two, or that do not scale exactly."""
     units = claim.units
     if not np.all((units > 0) & (np.frexp(units)[0] == 0.5)):
         yield "its units are not positive powers of two."
     rows = [claim.point, claim.given, *([] if claim.witness is None else [claim.witness])]
-    turned = [(x, x * units[:, None], units[:, None]) for x in rows]
-    turned.append((claim.student_weights, claim.student_weights / units, 1 / units))
+    products = [(x, x * units[:, None], units[:, None]) for x in rows]
+    products.append((claim.student_weights, claim.student_weights / units, 1 / units))
     if not all(
         np.isfinite(scaled).all() and np.array_equal(scaled / unit, old)
-        for old, scaled, unit in turned
+        for old, scaled, unit in products
     ):
         yield "scaling its neurons by its units is not exact in float64."
 
@@ -85,7 +85,7 @@ def scaled(claim: Certificate) -> Certificate:
 
 
 def identity(claim: Certificate, arrays: Mapping[str, np.ndarray]) -> Iterator[str]:
-    """Object where the certificate is not about given arrays, or not about what it names."""
+    """Object if the certificate is not about given arrays, or has another problem's digest."""
     for name, array in arrays.items():
         if not np.array_equal(getattr(claim, name), array):
             yield f"its '{name}' is not that of the given risk."
@@ -94,7 +94,7 @@ def identity(claim: Certificate, arrays: Mapping[str, np.ndarray]) -> Iterator[s
 
 
 def inequalities(claim: Certificate) -> Iterator[str]:
-    """Object where the argument's inequalities fail at the claimed radii."""
+    """Object if the argument's inequalities fail at the claimed radii."""
     eps, lip = arb(claim.gradient_norm_upper), arb(claim.lipschitz_upper)
     least = claim.min_eigenvalue_lower
     if claim.padding_min_eigenvalue_lower is not None:
@@ -119,7 +119,7 @@ def level(claim: Certificate, offset: arb, eigenvalue: float) -> arb:
 
 
 def moved(claim: Certificate) -> Iterator[str]:
-    """Object where the point lies further from the given one than claimed."""
+    """Object if the point lies further from the given one than claimed."""
     entries = zip(claim.point.ravel().tolist(), claim.given.ravel().tolist(), strict=True)
     if not norm([arb(p) - arb(q) for p, q in entries]) <= claim.moved:
         yield "the point was moved further than claimed."
@@ -136,7 +136,7 @@ def global_value(claim: Certificate) -> Iterator[str]:
 
 
 def shared_rays(claim: Certificate) -> Iterator[str]:
-    """Object to two students on one ray: F does not change where one takes a share of the other."""
+    """Object to two students on one ray: moving weight from one to the other leaves F as it is."""
     if len(rays(claim.point, np.ones(len(claim.point)))) < len(claim.point):
         yield "two students share a ray, where the risk is flat in how they share it."
 
@@ -144,21 +144,21 @@ def shared_rays(claim: Certificate) -> Iterator[str]:
 def teacher_within(claim: Certificate) -> bool:
     """Check whether a point with exactly the teacher's function lies within the uniqueness radius.
 
-    Each student takes the nearest ray of its sign, u/a for the sum u of the ray's neurons; each is
-    to be taken once.
+    Each student is matched to the nearest ray of its sign, u/a for the sum u of the ray's neurons;
+    every ray must be matched once.
     """
     found = rays(claim.teacher, claim.teacher_weights)
     targets = np.array([[float(arb(x)) for x in u] for _, u in found])
     signs = np.array([sign for sign, _ in found])
-    taken: set[int] = set()
+    matched: set[int] = set()
     gaps: Vector = []
     for a, w in zip(claim.student_weights.tolist(), claim.point, strict=True):
         allowed = np.flatnonzero(signs == np.sign(a))
         if not len(allowed):
             return False
         j = int(allowed[np.argmin(np.linalg.norm(w - targets[allowed] / a, axis=1))])
-        taken.add(j)
+        matched.add(j)
         gaps += [arb(x) - arb(y) / arb(a) for x, y in zip(w.tolist(), found[j][1], strict=True)]
-    return len(taken) == len(found) == len(claim.point) and bool(
+    return len(matched) == len(found) == len(claim.point) and bool(
         norm(gaps) < claim.uniqueness_radius
     )

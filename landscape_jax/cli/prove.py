@@ -1,0 +1,89 @@
+"""The command that proves minima near given points."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from landscape_jax.cli import inputs
+from landscape_jax.cli.options import Json
+from landscape_jax.cli.setting import prepare_jax
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+# What `prove --json` says of each point, before the certificate's path.
+_PROOF = "proven kind reason moved value_lower value_upper min_eigenvalue_lower radius "
+_PROOF += "gradient_norm_upper seconds"
+
+
+def prove(
+    points: Annotated[Path, typer.Argument(metavar="POINTS.npy", help="(n, d) or (m, n, d).")],
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="T.npy", help="(k, d); the identity where left out.")
+    ] = None,
+    teacher_weights: Annotated[
+        Path | None, typer.Option(metavar="B.npy", help="(k,); ones where left out.")
+    ] = None,
+    student_weights: Annotated[
+        Path | None, typer.Option(metavar="A.npy", help="(n,); ones where left out.")
+    ] = None,
+    max_move: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="How far the proof may polish a point, relative to the length of its shortest "
+            "neuron; 0 certifies the point as it is.",
+        ),
+    ] = 1e-3,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write certificates: point-0000.json, ...")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Prove that the population risk has a strict local minimum near each point, or print why not.
+
+    A row is a neuron.  Points that are not proven are no error: the exit code is 0.
+
+    Example: landscape-jax prove points.npy --teacher teacher.npy --out certificates
+    """
+    if not math.isfinite(max_move):
+        inputs.refuse(f"--max-move is {max_move}; give a finite number")
+    weights = {"teacher_weights": teacher_weights, "student_weights": student_weights}
+    stack, problem = inputs.read_problem(points, teacher, weights)
+    inputs.check_target(json)
+    inputs.check_certificates(out)
+    entries = _prove_all(stack, problem, max_move, out)
+    if json is not None:
+        from landscape_jax.files import write_json
+
+        write_json(json, entries)
+
+
+def _prove_all(
+    points: "np.ndarray", problem: "dict[str, np.ndarray]", max_move: float, out: Path | None
+) -> list[dict[str, Any]]:
+    """Prove each point, print a line for each, and save the certificates."""
+    prepare_jax()
+    from landscape_jax.objectives import PopulationRisk
+    from landscape_jax.proofs import NotProven, prove_minimum
+
+    risk = PopulationRisk(problem.pop("teacher"), **cast(Any, problem))
+    entries = []
+    for i, point in enumerate(points):
+        proof = prove_minimum(risk, point, max_move=max_move)
+        entry = {name: getattr(proof, name) for name in _PROOF.split()} | {"certificate": None}
+        if isinstance(proof, NotProven):
+            line = f"not proven: {proof.reason}"
+        else:
+            line = (
+                f"{proof.kind} minimum within {proof.radius:.3g}, value {proof.value_upper:.6g}, "
+                f"eigenvalues at least {proof.min_eigenvalue_lower:.3g}"
+            )
+            if out is not None:
+                entry["certificate"] = str(proof.save(out / f"point-{i:04d}.json"))
+        entries.append(entry)
+        typer.echo(f"point {i}: {line}")
+    return entries

@@ -1,0 +1,53 @@
+"""The command that checks certificates from their files alone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from landscape_jax.cli import inputs
+
+if TYPE_CHECKING:
+    pass
+
+
+def verify(
+    certificates: Annotated[list[Path], typer.Argument(metavar="CERTIFICATE.json")],
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="T.npy", help="(k, d); what they are to be about.")
+    ] = None,
+    teacher_weights: Annotated[
+        Path | None, typer.Option(metavar="B.npy", help="(k,); ones where left out.")
+    ] = None,
+    student_weights: Annotated[
+        Path | None, typer.Option(metavar="A.npy", help="(n,); ones where left out.")
+    ] = None,
+) -> None:
+    """Check certificates of any kind from their files alone, believing no number in them.
+
+    With --teacher, certificates of another teacher or other second layers do not hold.  The exit
+    code is 0 if all hold, 1 if one does not, 2 if a file is no certificate.
+
+    Example: landscape-jax verify certificates/*.json --teacher teacher.npy
+    """
+    weights = {"teacher_weights": teacher_weights, "student_weights": student_weights}
+    risk = inputs.read_risk(teacher, weights)
+    from landscape_jax.proofs import CertificateError, Claim
+    from landscape_jax.proofs import verify as check
+
+    worst = 0
+    for path in certificates:
+        try:
+            claim = Claim.load(path)
+            result = check(path, risk)
+        except CertificateError as error:
+            code, line = 2, f"unusable: {error}"
+        except OSError as error:
+            code, line = 2, f"unusable: {path}: {error.strerror}"
+        else:
+            code = 0 if result.holds else 1
+            line = f"holds: {path}: {claim.statement}" if result.holds else ""
+            line = line or f"does not hold: {path}: {result.reason}"
+        typer.echo(line)
+        worst = max(worst, code)
+    raise typer.Exit(worst)

@@ -1,0 +1,69 @@
+"""Read the file of any claim: its format and kind decide which class of claim it holds."""
+
+import json
+import os
+from pathlib import Path
+
+from landscape_jax.proofs import certificate_file, rational_file
+from landscape_jax.proofs.certificate import Certificate
+from landscape_jax.proofs.certificate_file import CertificateError, read_object
+from landscape_jax.proofs.claim import Claim
+from landscape_jax.proofs.minimum_on_data import MinimumOnData
+from landscape_jax.proofs.rational_claim import RationalClaim
+from landscape_jax.proofs.region_bound import RegionBound
+from landscape_jax.proofs.spurious_on_data import SpuriousOnData
+
+LARGEST_FILE = 64 * 2**20
+RATIONAL: dict[str, type[RationalClaim]] = {
+    kind.KIND: kind for kind in (SpuriousOnData, MinimumOnData, RegionBound)
+}
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Claim, str]:
+    """Read a claim and the sentence that stands in its file.
+
+    **Raises:** `CertificateError` if the file holds no claim; `OSError` if it cannot be opened.
+    """
+    if os.path.getsize(path) > LARGEST_FILE:
+        raise CertificateError(f"{path}: larger than any certificate ({LARGEST_FILE} bytes).")
+    try:
+        return parse(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise CertificateError(f"{path}: not a certificate: {error}.") from None
+    except CertificateError as error:
+        raise CertificateError(f"{path}: {error}") from None
+
+
+def reread(claim: Claim) -> Claim:
+    """Return a claim in memory as its file would hold it, so that there is one reader.
+
+    **Raises:** `CertificateError` if it cannot be written, or not read.
+    """
+    try:
+        text = json.dumps(claim.written(""), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise CertificateError(f"{error}") from None
+    return parse(text)[0]
+
+
+def parse(source: str) -> tuple[Claim, str]:
+    """Read a claim and its sentence from JSON text, checking the type and shape of every field.
+
+    **Raises:** `CertificateError` if the text holds no claim.
+    """
+    found = read_object(source)
+    match found.get("format"):
+        case certificate_file.FORMAT:
+            entries, statement = certificate_file.read_entries(found)
+            return Certificate(**entries), statement
+        case rational_file.FORMAT:
+            kind = found.get("kind")
+            if not isinstance(kind, str) or kind not in RATIONAL:
+                known = "', '".join(RATIONAL)
+                raise CertificateError(f"'kind' must be one of '{known}'.")
+            entries, statement = rational_file.read_entries(found, RATIONAL[kind].SHAPES)
+            return RATIONAL[kind](**entries), statement
+    raise CertificateError(
+        f"not a certificate: its format is not '{certificate_file.FORMAT}' or "
+        f"'{rational_file.FORMAT}'."
+    )
