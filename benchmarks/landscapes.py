@@ -18,7 +18,6 @@ import numpy as np
 from report import write
 
 import landscape_jax as lj
-from landscape_jax import theory
 from landscape_jax.theory.cells import Landscape, descend_exactly, landscape
 
 SIZES = ("7:3:1:20", "7:2:2:20", "6:2:3:20", "4:2:3:20", "5:3:2:10")

@@ -18,7 +18,7 @@ import numpy as np
 from report import write
 
 import landscape_jax as lj
-from landscape_jax.studies.ss18.runs import BELOW_VALUE, GRADIENT_TOLERANCE, key
+from landscape_jax.studies.ss18.protocol import BELOW_VALUE, GRADIENT_TOLERANCE, key
 
 SIZES = {(8, 8): 1500, (10, 10): 1000, (15, 16): 500, (17, 18): 500, (19, 20): 500, (20, 20): 1000}
 MAX_STEPS = 5_000_000

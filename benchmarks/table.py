@@ -26,8 +26,8 @@ from report import write
 
 import landscape_jax as lj
 from landscape_jax.files import read_json
+from landscape_jax.studies.ss18.protocol import BELOW_VALUE, GRADIENT_TOLERANCE, key
 from landscape_jax.studies.ss18.published import PUBLISHED
-from landscape_jax.studies.ss18.runs import BELOW_VALUE, GRADIENT_TOLERANCE, key
 
 
 def ours() -> dict:

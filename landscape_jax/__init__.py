@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from landscape_jax.objectives import gradient as gradient
     from landscape_jax.objectives import hessian as hessian
     from landscape_jax.proofs import Certificate as Certificate
+    from landscape_jax.proofs import Claim as Claim
     from landscape_jax.proofs import NotProven as NotProven
     from landscape_jax.proofs import prove_minima as prove_minima
     from landscape_jax.proofs import prove_minimum as prove_minimum
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from landscape_jax.search import restart as restart
     from landscape_jax.search import starts as starts
     from landscape_jax.search import trajectories as trajectories
+    from landscape_jax.sweeps import sweep as sweep
 
 __version__ = version("landscape-jax")
 __getattr__, __dir__ = lazy(__name__)

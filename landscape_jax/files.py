@@ -81,6 +81,22 @@ def write_arrays(path: Path, arrays: "xr.Dataset") -> None:
     """Write labelled arrays as a zarr v3 directory, whole or not at all."""
     with appearing(path) as place:
         arrays.to_zarr(place, mode="w", zarr_format=3, consolidated=False)
+        _consolidate(place)
+
+
+def _consolidate(store: Path) -> None:
+    """Put the metadata of all arrays beside those of the group, where xarray looks for them first.
+
+    Zarr's own function warns each time that its specification does not hold this yet.
+    """
+    group = json.loads((store / "zarr.json").read_text(encoding="utf-8"))
+    arrays = {
+        path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(store.glob("*/zarr.json"))
+    }
+    inline = {"kind": "inline", "must_understand": False, "metadata": arrays}
+    content = json.dumps(group | {"consolidated_metadata": inline})
+    (store / "zarr.json").write_text(content, encoding="utf-8")
 
 
 def read_arrays(path: Path) -> "xr.Dataset":

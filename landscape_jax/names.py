@@ -9,6 +9,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -34,6 +35,17 @@ def exported(package: str) -> dict[str, str]:
 def listing(package: str) -> Callable[[], list[str]]:
     """Return the `__dir__` of a package: its public names alone."""
     return lambda: sorted(exported(package))
+
+
+def defined(module: str) -> Callable[[], list[str]]:
+    """Return the `__dir__` of a module: the public names that it defines itself."""
+
+    def names() -> list[str]:
+        found = vars(sys.modules[module]).items()
+        public = {n: v for n, v in found if not (n.startswith("_") or isinstance(v, ModuleType))}
+        return sorted(n for n, v in public.items() if getattr(v, "__module__", module) == module)
+
+    return names
 
 
 def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

@@ -1,21 +1,22 @@
-"""What kind of critical point a value and a spectrum belong to, and on what evidence."""
+"""The kind of a critical point by its value and spectrum, on evidence alone."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from landscape_jax.objectives.base import Attained, Known
+from landscape_jax.objectives.base import Known
+from landscape_jax.objectives.protocols import Attained
 
 Kind = Literal["global", "spurious", "minimum", "saddle", "undecided"]
 
-# A point that attains the infimum is close within so many √(‖∇F‖), in units: F grows at least like
-# the cube of the distance, also where the Hessian is singular.
+# A point that attains the infimum is close within this many √(‖∇F‖), in units: F grows at least
+# like the cube of the distance, also where the Hessian is singular.
 _CLOSE = 10.0
-# Values decide where their rounding is below so much of the least detail.
+# Values are evidence where their rounding is below this share of the least detail.
 _RESOLVED = 1e-6
-# A sum of terms is rounded by at most about so many eps of the sum of their sizes.
+# The rounding of a sum of terms is at most about this many eps of the sum of their sizes.
 _ROUNDING = 4.0
 
 
@@ -25,25 +26,30 @@ def eigenvalue_tolerance(
     """Return the magnitude below which the sign of an eigenvalue is not significant.
 
     It is P·eps·‖H‖ + √(2‖H‖‖∇F‖/ℓ).  The first term is the rounding of a Hessian of P parameters.
-    The second says that the point is not critical itself: by Newton–Kantorovich there is one
-    near, with the same sign, when L‖∇F‖/λ² ≤ ½, and the Lipschitz constant L of the Hessian is
-    taken to be ‖H‖/ℓ.  It is a rule, not a proof; proofs are in `proofs/`.
+    The second accounts for the point not being critical itself: by Newton–Kantorovich there is a
+    critical point nearby, with the same sign, if L‖∇F‖/λ² ≤ ½, where the Lipschitz constant L of
+    the Hessian is estimated by ‖H‖/ℓ.  It is a rule, not a proof; proofs are in `proofs/`.
 
     **Arguments:** all eigenvalues; `slope`, the Euclidean norm of ∇F; `length`, ℓ, the length on
-    which the Hessian changes by its own size; where it is 0 there is none, and no sign is
+    which the Hessian changes by its own size; where it is 0 there is no Hessian, and no sign is
     significant.
     """
     if not length > 0:
         return math.inf
     norm = float(np.abs(eigenvalues).max(initial=0))
-    rounding = len(eigenvalues) * float(np.finfo(eigenvalues.dtype).eps)
-    return rounding * norm + math.sqrt(2 * norm * slope / length)
+    eps = float(np.finfo(eigenvalues.dtype).eps)
+    return insignificant(norm, len(eigenvalues), eps, slope, length)
+
+
+def insignificant(norm: Any, parameters: int, eps: float, slope: Any, length: Any) -> Any:
+    """Return P·eps·‖H‖ + √(2‖H‖‖∇F‖/ℓ), of numbers or of JAX's scalars; see the rule above."""
+    return parameters * eps * norm + (2 * norm * slope / length) ** 0.5
 
 
 def value_rounding(known: Known, attained: Attained | None, size: int, eps: float) -> float:
-    """Return the error of F by rounding: eps times the sizes of its terms where they are known.
+    """Estimate the rounding error of F: 4 eps times the sizes of its terms where they are known.
 
-    Where they are not, it is P·eps times the larger of the infimum and the unit of value.
+    Otherwise it is P·eps times the larger of the infimum and the unit of value.
     """
     if attained is not None:
         return _ROUNDING * eps * attained.terms
@@ -60,7 +66,7 @@ def classify(
     attained: Attained | None = None,
     tolerance: float | None = None,
 ) -> Kind:
-    """Decide of which kind a critical point is, on evidence alone.
+    """Determine the kind of a critical point, on evidence alone.
 
     In this order, λ being the smallest eigenvalue and τ the tolerance, ‖∇F‖ in units:
 
@@ -68,14 +74,14 @@ def classify(
     - "global": the infimum is attained at `attained.point`, which is closer than its `reach` and
       than 10 √‖∇F‖; or the value is the infimum up to rounding, and rounding is below 1e-6 of the
       least detail;
-    - "spurious": λ > τ, and the infimum is attained and lower than F at the critical point near by,
+    - "spurious": λ > τ, and the infimum is attained and lower than F at the nearby critical point,
       which is at least F − 2‖∇F‖²/λ, by more than rounding;
     - "minimum": λ > τ, and no lower value is known;
     - "undecided": all else, as where λ is within the tolerance or not a number.
 
     **Arguments:** `known`, what theory knows; value, eigenvalues in increasing order (NaN where
     there is no Hessian) and Euclidean norm of the gradient at the point; `length`, see
-    `eigenvalue_tolerance`; `attained`, a point near by at which the infimum is attained;
+    `eigenvalue_tolerance`; `attained`, a nearby point at which the infimum is attained;
     `tolerance`, of eigenvalues, default: `eigenvalue_tolerance`.
 
     ```python
@@ -111,7 +117,7 @@ def classify(
 
 
 def _is_close(known: Known, attained: Attained, slope: float, eps: float) -> bool:
-    """Return whether the exhibited point is so near that a descent there would end in it."""
+    """Check whether the exhibited point is so near that descent would end in it."""
     relative = slope / float(known.units.gradient)
     near = _CLOSE * math.sqrt(relative) + 64 * eps
     return attained.distance <= min(attained.reach, near * float(known.units.length))

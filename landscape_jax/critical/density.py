@@ -11,15 +11,15 @@ from jaxtyping import Array, Float, Key, PyTree, Scalar
 from landscape_jax.critical.lanczos import flat_product, lanczos
 from landscape_jax.objectives.base import AbstractObjective
 
-# The default width is the spectrum's range over so many; the default grid reaches so many widths
-# beyond its ends, where a normal distribution has lost 6e-7 of its mass.
+# The default width is this fraction of the spectrum's range; the default grid extends this many
+# widths beyond its ends, outside of which a normal distribution has 6e-7 of its mass.
 _WIDTHS, _BEYOND = 50, 5
 
 
 class Density(NamedTuple):
     """The density of eigenvalues, a function of unit integral, each smoothed to a normal one.
 
-    - `grid`: where it is given.
+    - `grid`: the points at which it is evaluated.
     - `density`: the estimate there.
     - `standard_error`: of the estimate, from the scatter of the probes.
     - `width`: the standard deviation σ of the smoothing.
@@ -45,7 +45,7 @@ def spectral_density(
     probes: int = 16,
     key: Key[Array, ""],
 ) -> Density:
-    """Estimate the density of the P eigenvalues λ of ∇²F at `params`, from products alone.
+    """Estimate the density of the P eigenvalues λ of ∇²F at `params` by Hessian-vector products.
 
     ρ(t) = (1/P) Σᵢ N(t − λᵢ; σ²) = E[vᵀ N(t − ∇²F; σ²) v], the mean over unit vectors v.  Each of
     the `probes` random v gives one estimate: m Lanczos steps from it give nodes θₖ and weights τₖ²
@@ -57,7 +57,7 @@ def spectral_density(
     **Arguments:**
 
     - `params`, P numbers in any pytree.
-    - `grid`: where to give the density; `points` of them over the whole spectrum where left out.
+    - `grid`: where to evaluate it; `points` of them over the whole spectrum where left out.
     - `width`: σ; a fiftieth of the spectrum's range where left out.
     - `steps`: m, at most P are taken.  It holds m vectors of P numbers.
     - `probes`: how many v; the standard error falls as 1/√probes.
@@ -65,7 +65,8 @@ def spectral_density(
 
     **Returns:** a `Density`; all NaN where the Hessian is not finite.
 
-    **Raises:** `ValueError` on `points`, `width`, `steps` or `probes` that are too small.
+    **Raises:** `ValueError` if `points`, `width`, `steps` or `probes` are too small, or `grid` is
+    not one-dimensional.
 
     Source: Golub and Meurant, Matrices, Moments and Quadrature, sections 6 and 11; for Hessians of
     networks Ghorbani, Krishnan, Xiao (2019).  The bound: Trefethen, Approximation Theory and
@@ -125,13 +126,13 @@ def _density(
 
     estimates = jax.lax.map(lambda pair: estimate(*pair), (nodes, weights))
     scatter = jnp.std(estimates, axis=0, ddof=1) / math.sqrt(probes)
-    # P steps see the whole spectrum.
+    # P steps find the whole spectrum, so nothing is missed.
     missed = 0 * width if steps == flat.size else _quadrature_error((high - low) / 2, width, steps)
     return Density(grid, estimates.mean(axis=0), scatter, width, missed)
 
 
 def _quadrature_error(half: Scalar, width: Scalar, steps: int) -> Scalar:
-    """Bound the error of Gauss's quadrature of a normal density on an interval 2 · half long."""
+    """Bound the error of Gauss quadrature of a normal density on an interval of length 2 · half."""
     r = 1 + jnp.logspace(-4, 1, 200, dtype=width.dtype)
     # At height y above the real line |N| is exp(y²/2σ²)/(σ√(2π)) at most.
     height = half * (r - 1 / r) / 2

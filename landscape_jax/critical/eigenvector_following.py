@@ -1,7 +1,7 @@
 """Critical points of any index: descent finds minima only, following eigenvectors finds all."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,11 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Scalar
+from jaxtyping import Array, Float, Int, Key, PyTree, Scalar
 
+from landscape_jax.critical.classify import insignificant
 from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
+from landscape_jax.objectives.protocols import smooth_radius
+from landscape_jax.precision import times
 from landscape_jax.search.initial_points import checked_tolerance, restart_indices, starting_points
-from landscape_jax.search.lanes import select, work
+from landscape_jax.search.lanes import advance_all, select
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
@@ -32,48 +35,27 @@ _HELD, _MOST_LANES = 2**22, 128
 class CriticalPoints(eqx.Module):
     """Where the search for critical points ended, one a leading entry of every field.
 
-    - `params`: the points, a pytree with a leading axis.
-    - `value`: F there.
-    - `gradient_norm`: the largest norm of a neuron's gradient there, as in `Runs`.
+    - `runs`: the ends, as `Runs`; their statuses are converged, max_steps, diverged or nonfinite.
+      What these have (`params`, `value`, `status`, …) is reached from here too.
     - `eigenvalues`: the whole spectrum of ∇²F there, in increasing order; NaN where F has no
       Hessian.
     - `index`: how many eigenvalues are negative; −1 where the search did not converge, and where F
       has no Hessian.
     - `nullity`: how many are zero to within rounding; −1 likewise.
-    - `steps`: taken.
-    - `status`: a `Status` each: converged, max_steps, diverged or nonfinite.
-    - `restart_index`: which start each is from.
     """
 
-    params: PyTree
-    value: Float[Array, " restarts"]
-    gradient_norm: Float[Array, " restarts"]
+    runs: Runs
     eigenvalues: Float[Array, "restarts parameters"]
     index: Int[Array, " restarts"]
     nullity: Int[Array, " restarts"]
-    steps: Int[Array, " restarts"]
-    status: Status
-    restart_index: Int[Array, " restarts"]
 
     def __len__(self) -> int:
-        return self.value.shape[0]
+        return len(self.runs)
 
-    @property
-    def runs(self) -> Runs:
-        """The same as `Runs`, for `families` and `summary`."""
-        return Runs(
-            self.params,
-            self.value,
-            self.gradient_norm,
-            self.steps,
-            self.status,
-            self.restart_index,
-        )
-
-    @property
-    def is_converged(self) -> Bool[np.ndarray, " restarts"]:
-        """Whether the gradient fell to the tolerance."""
-        return self.runs.is_converged
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in dir(Runs):
+            raise AttributeError(f"CriticalPoints has no attribute {name!r}")
+        return getattr(self.runs, name)
 
     def counts(self) -> dict[int, int]:
         """Count the critical points of each index; starts that did not converge are left out."""
@@ -172,7 +154,10 @@ def critical_points(
         jnp.asarray(max_steps, jnp.int32),
         bound=seek is not None,
     )
-    return _search(rule, starts, _sought(seek, len(index), size), index, min(lanes, len(index)))
+    sought = _sought(seek, len(index), size)
+    found = _search(rule, starts, sought, index, min(lanes, len(index)))
+    runs = eqx.tree_at(lambda runs: runs.key, found.runs, key, is_leaf=lambda leaf: leaf is None)
+    return eqx.tree_at(lambda points: points.runs, found, runs)
 
 
 def _sought(
@@ -224,16 +209,16 @@ class _Rule(eqx.Module):
         limit, none = self.norm_limit * size, jnp.zeros((), jnp.int32)
         return self._look(params, self.norm(params), limit, sought, none)
 
-    def go(self, state: _State) -> _State:
+    def advance(self, state: _State) -> _State:
         """Take one step: Newton's where it brings ‖∇F‖ down, else along the eigenvectors."""
         x, unravel = ravel_pytree(state.params)
         eigenvalues, U = self.eigh(state.params)
-        along = _times(self.slope(state.params), U)
+        along = times(self.slope(state.params), U)
         largest = jnp.abs(eigenvalues).max()
         scale = jnp.where(largest > 0, largest, 1)
         damping = scale * jnp.asarray(_DAMPINGS, x.dtype)[:, None]
         newton = -along * eigenvalues / (eigenvalues**2 + damping**2)
-        newton = x + _times(newton, U.T)
+        newton = x + times(newton, U.T)
         norms = jax.vmap(lambda x: self.norm(unravel(x)))(newton)
         near = jnp.linalg.norm(newton - x, axis=1) <= self.radius
         norms = jnp.where(near & jnp.isfinite(norms), norms, jnp.inf)
@@ -243,7 +228,7 @@ class _Rule(eqx.Module):
             unsure = _UNSURE * scale
             near &= (eigenvalues < -unsure).sum() <= state.sought
             near &= (eigenvalues <= unsure).sum() >= state.sought
-        followed = x + _times(self._follow(eigenvalues, along, scale, state.sought), U.T)
+        followed = x + times(self._follow(eigenvalues, along, scale, state.sought), U.T)
         end = jnp.where(near, newton[best], followed)
         end = unravel(end)
         return self._look(end, self.norm(end), state.limit, state.sought, state.steps + 1)
@@ -295,22 +280,21 @@ def _search(
     total = len(index)
     states = jax.lax.map(lambda pair: rule.init(*pair), (starts, sought), batch_size=lanes)
 
-    def go(state: _State, _: PyTree, index: Array) -> tuple[_State, PyTree, Array]:
+    def advance(state: _State, _: PyTree, index: Array) -> tuple[_State, PyTree, Array]:
         # Some have nothing to do from their start.
-        moved = select(state.status == Status.running, jax.vmap(rule.go)(state), state)
+        moved = select(state.status == Status.running, jax.vmap(rule.advance)(state), state)
         return moved, (), moved.status != Status.running
 
-    ends = work(go, states, jnp.full(total, True), lanes=lanes)
+    ends = advance_all(advance, states, jnp.full(total, True), lanes=lanes)
 
     def describe(state: _State) -> tuple[Array, Array, Array, Array, Status, Array]:
         eigenvalues, _ = rule.eigh(state.params)
         norm = jnp.abs(eigenvalues).max()
-        rounding = len(eigenvalues) * jnp.finfo(eigenvalues.dtype).eps
+        eps = float(jnp.finfo(eigenvalues.dtype).eps)
         slope = jnp.linalg.norm(rule.slope(state.params))
-        radius = jnp.asarray(rule.objective.smooth_radius(state.params))
+        radius = jnp.asarray(smooth_radius(rule.objective, state.params))
         smooth, length = radius > 0, jnp.minimum(radius, rule.length)
-        # The rule of `critical.classify.eigenvalue_tolerance`.
-        bound = rounding * norm + jnp.sqrt(2 * norm * slope / length)
+        bound = insignificant(norm, len(eigenvalues), eps, slope, length)
         negative, zero = eigenvalues < -bound, jnp.abs(eigenvalues) <= bound
         value = rule.objective(state.params)
         finite = jnp.isfinite(value) & (jnp.isfinite(eigenvalues).all() | ~smooth)
@@ -322,18 +306,15 @@ def _search(
         describe, ends, batch_size=lanes
     )
     sure = (status == Status.converged) & smooth
-    return CriticalPoints(
+    runs = Runs(
         params=ends.params,
         value=value,
         gradient_norm=ends.norm,
-        eigenvalues=eigenvalues,
-        index=jnp.where(sure, negative, -1),
-        nullity=jnp.where(sure, zero, -1),
         steps=ends.steps,
         status=status,
         restart_index=index,
+        lanes=lanes,
     )
-
-
-def _times(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+    return CriticalPoints(
+        runs, eigenvalues, jnp.where(sure, negative, -1), jnp.where(sure, zero, -1)
+    )

@@ -1,4 +1,4 @@
-"""Where descents ended: runs of a search or given points, in one form."""
+"""The ends of descents: runs of a search or given points, in one form."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ from landscape_jax.search.status import Status
 
 
 @dataclass(frozen=True, eq=False)
-class Ends:
-    """The ends that families are made of, as numpy arrays, one entry each.
+class RunEnds:
+    """The ends that are grouped into families, as NumPy arrays, one entry each.
 
     `position`: an end's place among the given ones; `below`: whether its value is below the
     threshold, so that it may be no critical point; `unconverged`: the runs that are left out.
@@ -37,21 +37,21 @@ class Ends:
         return jax.tree.map(lambda leaf: jnp.asarray(leaf[end]), self.params)
 
 
-def read(objective: AbstractObjective, given: Runs | PyTree, below_value: float | None) -> Ends:
-    """Read the runs that converged or fell below the value, or points, all of them.
+def read(objective: AbstractObjective, given: Runs | PyTree, below_value: float | None) -> RunEnds:
+    """Select the runs that converged or fell below the value; of points, select all.
 
-    **Raises:** `ValueError` where there is no leading axis, no point, or (among points) one that
-    is not finite.
+    **Raises:** `ValueError` if there is no leading axis, no point, or a point given as an array is
+    not finite.
     """
     runs = given if isinstance(given, Runs) else _at_points(objective, given)
     _check_axis(runs.params)
-    runs = jax.tree.map(np.asarray, runs)  # Selections of NumPy's arrays compile nothing.
+    runs = runs.map(np.asarray)  # Selections of NumPy's arrays compile nothing.
     below = runs.is_below_value
     if below_value is not None:
         below = below | (np.asarray(runs.value) < below_value)
     kept = runs.is_finite & (runs.is_converged | below)
     chosen = runs[kept]
-    return Ends(
+    return RunEnds(
         params=chosen.params,
         value=np.asarray(chosen.value),
         gradient_norm=np.asarray(chosen.gradient_norm),
@@ -71,7 +71,7 @@ def _at_points(objective: AbstractObjective, points: PyTree) -> Runs:
     if not finite.all():
         raise ValueError(
             f"runs_or_points has an entry that is not finite in point {np.argmin(finite)}; leave "
-            "such points out, or give the runs, whose status tells them."
+            "such points out, or give the runs, whose status marks them."
         )
     value, norm = _evaluate(objective, points)
     count = jnp.arange(len(finite))
@@ -96,7 +96,7 @@ def _evaluate(objective: AbstractObjective, points: PyTree) -> tuple[jax.Array, 
     """Compute value and gradient norm at each point."""
 
     def one(params: PyTree) -> tuple[jax.Array, jax.Array]:
-        value, slope = jax.value_and_grad(lambda p: objective(p))(params)
-        return value, gradient_norm(slope)
+        value, gradient = jax.value_and_grad(lambda p: objective(p))(params)
+        return value, gradient_norm(gradient)
 
     return jax.lax.map(one, points, batch_size=256)

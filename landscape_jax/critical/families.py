@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Float, Int, PyTree
 
 from landscape_jax.critical.classify import Kind
-from landscape_jax.critical.ends import Ends, read
+from landscape_jax.critical.ends import RunEnds, read
 from landscape_jax.critical.invariants import distance_bounds, within
 from landscape_jax.critical.judgement import Judgement, falls_to_global, judge
 from landscape_jax.critical.orbits import Orbits, orbits
 from landscape_jax.critical.relabelling import Relabelling
 from landscape_jax.critical.symmetry import Alignment, default_tolerance
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.protocols import nearest_minimizer
 from landscape_jax.search.runs import Runs
 
 # How each member of a family is carried onto the representative; a bare residual where no
@@ -35,14 +36,14 @@ class Family:
     - `kind`: "global", "spurious", "minimum", "saddle" or "undecided", see `classify`;
     - `members`: positions among the given runs or points, the representative's first;
     - `restart_index`: the members' restart indices (for points: their positions);
-    - `residuals`: how far each member is from the representative once it is carried onto it;
-      NaN for the ends below the threshold, which are not one orbit;
+    - `residuals`: each member's distance to the representative after it is carried onto it; NaN
+      for the ends below the threshold, which are not one orbit;
     - `alignments`: for each member the element that carries it onto the representative, an
       `Alignment`, or a `Relabelling` of hidden layers; empty where no symmetry is known, and for
       the ends below the threshold;
-    - `separation`: no element brings another family's representative closer than this.  A lower
-      bound from invariants, infinite for an only family; it is 0 where the exact search alone
-      tells two families apart.
+    - `separation`: a lower bound, from invariants, of the distance to other families'
+      representatives modulo the group; infinite for a single family, 0 where only the exact search
+      separates two families.
     """
 
     representative: PyTree
@@ -81,14 +82,14 @@ class Family:
 class Families(tuple[Family, ...]):
     """The families among runs or points, a tuple, lowest value first.
 
-    `unconverged`: the runs that are in none, as they neither converged nor fell below the value
-    threshold (they ran out of steps, diverged, escaped, or are not finite); none, for points.
+    `unconverged`: the runs in no family, which neither converged nor fell below the value threshold
+    (they ran out of steps, diverged, escaped, or are not finite); empty for points.
     """
 
     unconverged: Runs
 
     def __new__(cls, found: list[Family], unconverged: Runs) -> "Families":
-        """Keep the families in the order of their values."""
+        """Sort the families by value."""
         self = super().__new__(cls, sorted(found, key=lambda family: family.value))
         self.unconverged = unconverged
         return self
@@ -121,16 +122,16 @@ def families(
 
     - `objective`: what the points are critical points of.
     - `runs_or_points`: the `Runs` of a search, or params with a leading axis, e.g. (m, n, d).
-    - `below_value`: a threshold of yours: ends of lower value are taken as stopped by it.
+    - `below_value`: a value threshold; ends of lower value are treated as stopped by it.
     - `tolerance`: relative distance up to which points are the same; default eps^(3/8) of the
       params' dtype, 1.3e-6 in float64 and 2.5e-3 in float32.
-    - `eigenvalue_tolerance`: the size up to which the smallest eigenvalue has no sign; default:
-      from its rounding and the gradient norm, see `classify`.
+    - `eigenvalue_tolerance`: the magnitude below which the sign of the smallest eigenvalue is not
+      significant; default: from its rounding and the gradient norm, see `classify`.
 
     **Returns:** `Families`, a tuple of `Family`, lowest value first.
 
-    **Raises:** `ValueError` where there is no point, no leading axis, a point that is not finite
-    or does not fit the objective, or a tolerance that is not positive.
+    **Raises:** `ValueError` if there is no point or no leading axis, a point is not finite or does
+    not fit the objective, or a tolerance is not positive.
 
     Source: SS18, section 3, footnote 2 (there for orthonormal teachers).
 
@@ -168,11 +169,11 @@ def families(
     return Families(built, ends.unconverged)
 
 
-def _partition(ends: Ends, group: Orbits, tolerance: float) -> dict[int, Members]:
-    """Part the critical ends into families {head: members}, each head the first of its members.
+def _partition(ends: RunEnds, group: Orbits, tolerance: float) -> dict[int, Members]:
+    """Partition the critical ends into families {head: members}, the head being the first member.
 
-    Ends are taken by gradient norm, so the first of a family is its representative.  The exact test
-    is left to the heads that the invariants do not exclude.
+    Ends are processed in the order of their gradient norms, so the first of a family is its
+    representative.  Only heads that the invariants do not exclude take the exact test.
     """
     order = np.argsort(ends.gradient_norm, kind="stable")
     found: dict[int, Members] = {}
@@ -187,14 +188,14 @@ def _partition(ends: Ends, group: Orbits, tolerance: float) -> dict[int, Members
     return found
 
 
-def _below(objective: AbstractObjective, ends: Ends) -> list[tuple[Members, Judgement]]:
-    """Part the ends below the threshold in those from which F falls to its infimum, and others."""
+def _below(objective: AbstractObjective, ends: RunEnds) -> list[tuple[Members, Judgement]]:
+    """Split the ends below the threshold by whether F falls to its infimum on a straight line."""
     places = np.flatnonzero(ends.below)
     places = places[np.argsort(ends.gradient_norm[places], kind="stable")]
     if not len(places):
         return []
     params = jax.tree.map(lambda leaf: leaf[places], ends.params)
-    near = [objective.nearest_minimizer(ends.at(place)) for place in places.tolist()]
+    near = [nearest_minimizer(objective, ends.at(place)) for place in places.tolist()]
     falls = falls_to_global(objective, params, near)
     none = np.full(sum(leaf[0].size for leaf in jax.tree.leaves(params)), np.nan)
     parts: list[tuple[np.ndarray, Kind]] = [
@@ -208,7 +209,7 @@ def _below(objective: AbstractObjective, ends: Ends) -> list[tuple[Members, Judg
     ]
 
 
-def _family(ends: Ends, members: Members, judgement: Judgement, separation: float) -> Family:
+def _family(ends: RunEnds, members: Members, judgement: Judgement, separation: float) -> Family:
     """Describe one family; the first member is its representative."""
     places = np.array(list(members))
     head = int(places[0])

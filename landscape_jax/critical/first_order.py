@@ -1,4 +1,4 @@
-"""Neurons of length 0, where F has no Hessian: does growing one lower the risk?"""
+"""First-order test of neurons of length 0, where F has no Hessian: can growing one lower F?"""
 
 import equinox as eqx
 import jax
@@ -15,7 +15,7 @@ _RANDOM, _ITERATIONS = 64, 400
 def without(
     risk: PopulationRisk, W: Float[Array, "neurons dim"], dropped: Bool[Array, " neurons"]
 ) -> tuple[PopulationRisk, Float[Array, "rest dim"]]:
-    """Return the risk and the point without some of the students."""
+    """Remove some of the students from the risk and the point."""
     kept = ~np.asarray(dropped)
     a = np.ones(len(kept)) if risk.student_weights is None else np.asarray(risk.student_weights)
     weights = jnp.asarray(a[kept], risk.teacher.dtype)
@@ -26,18 +26,18 @@ def without(
 def least_growth(
     risk: PopulationRisk, W: Float[Array, "neurons dim"], zero: Bool[Array, " neurons"]
 ) -> float:
-    """Find the least rate at which F changes when a neuron of length 0 grows.
+    """Compute the least rate of change of F when a neuron of length 0 grows.
 
     For a φ with φ(ct) = cφ(t), a unit vector u, t ≥ 0 and wᵢ = 0,
 
         F(W + t eᵢuᵀ) = F(W) + t aᵢ ψ(u) + O(t²),   ψ(u) = Σₗ aₗ f(u, wₗ) − Σⱼ bⱼ f(u, vⱼ),
 
     so aᵢψ < 0 somewhere on the sphere is a direction of descent, and aᵢψ > 0 everywhere makes W a
-    strict minimum in wᵢ.  (Where other neurons are critical, ψ = 0 along each of them: a share of
-    it may go to neuron i.  So the second case needs that all neurons are zero.)  The least value on
-    the sphere is searched from the directions of all neurons, their opposites and random ones by
-    u ← (κu − aᵢ∇ψ)/|·|, which never increases aᵢψ when κ bounds its curvature, at most Σ|c||u|.
-    What it finds is exhibited; that nothing is lower is as sure as the search.
+    strict minimum in wᵢ.  (Where other neurons are critical, ψ = 0 along each of them, as a share
+    of it can move to neuron i.  So the second case requires that all neurons are zero.)  The least
+    value on the sphere is searched from the directions of all neurons, their opposites and random
+    ones by u ← (κu − aᵢ∇ψ)/|·|, which never increases aᵢψ when κ bounds its curvature, at most
+    Σ|c||u|.  A negative value is exhibited; that none is lower is as certain as the search.
 
     **Arguments:** `risk`, with a piecewise linear activation; `W`; `zero`, which neurons are of
     length 0, at least one.
@@ -72,11 +72,11 @@ def _least(
     starts = unit(jnp.concatenate([neurons, -neurons, random]))
 
     def search(weight: Array) -> Array:
-        slope = jax.grad(lambda u: jnp.sum(rates(u, weight)))
+        gradient = jax.grad(lambda u: jnp.sum(rates(u, weight)))
         shift = jnp.abs(weight) * curvature
 
         def step(_: Array, u: Array) -> Array:
-            return unit(shift * u - slope(u))
+            return unit(shift * u - gradient(u))
 
         return rates(jax.lax.fori_loop(0, _ITERATIONS, step, starts), weight).min()
 

@@ -1,10 +1,10 @@
 """The exact search for an element of the groups of several hidden layers at once.
 
-Layer by layer, the neurons' incoming weights tell which of them can take which places: wherever one
-can, the order of the next layer's weights is known too, and so on.  What they leave open (neurons
-of equal incoming weights) is decided by colour refinement with backtracking on a graph: neurons,
-those of a layer with flips twice (as they are and flipped), are its vertices, weights between two
-hidden layers its edges.
+Layer by layer, the neurons' incoming weights determine which of them can be matched: where a match
+is unique, the order of the next layer's weights is known too, and so on.  What they leave open
+(neurons of equal incoming weights) is decided by colour refinement with backtracking on a graph:
+its vertices are the neurons (twice in a layer with flips, as they are and flipped), its edges the
+weights between two hidden layers.
 """
 
 import itertools
@@ -12,8 +12,6 @@ from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt64
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial.distance import cdist
 
 from landscape_jax.critical.normal_form import NormalForm, along, axis_of
 from landscape_jax.critical.refinement import Sides, clusters, scramble, search
@@ -26,9 +24,9 @@ _ANTIPODES = np.uint64(0xD1B54A32D192ED03)
 
 
 def match(form: NormalForm, head: int, end: int, tolerance: float) -> Relabelling | None:
-    """Find an element that brings one point within `tolerance` times the larger norm of another.
+    """Find an element that carries the point `end` to `head` up to a relative `tolerance`.
 
-    The search is complete: where it returns `None`, there is no such element.
+    The search is complete: if it returns `None`, there is no such element.
     """
     points = np.array([head, end])
     reach = tolerance * float(max(form.lengths[points]))
@@ -49,7 +47,7 @@ def _directed(form: NormalForm, layer: int, values: np.ndarray, flip: int, axis:
 
 
 def _first(form: NormalForm) -> list[int]:
-    """Number the vertices layer by layer: the first of each layer, then how many there are."""
+    """Return the number of the first vertex of each layer, then the number of all vertices."""
     counts = [len(_signs(form, k)) * scale.shape[1] for k, scale in enumerate(form.scales)]
     return [0, *np.cumsum(counts).tolist()]
 
@@ -61,6 +59,8 @@ def _colours(
 
     Two that take each other's place in an element within reach have one colour.
     """
+    from scipy.sparse.csgraph import connected_components
+
     elements: list[Element] = [None] * len(form.layers)
     colours, used = [], 0
     for layer in range(len(form.layers)):
@@ -85,8 +85,10 @@ def _near(
 ) -> Bool[np.ndarray, "vertices vertices"]:
     """Find which neurons of `end` are within reach of which of `head`, by the leaves known so far.
 
-    These are the leaves that the layer shares with none but layers whose elements are known.
+    These are the leaves that the layer shares only with layers whose elements are known.
     """
+    from scipy.spatial.distance import cdist
+
     count = len(_signs(form, layer)) * form.scales[layer].shape[1]
     rows = [np.zeros((2, count, 1))]
     for leaf, places in zip(form.leaves, form.places, strict=True):
@@ -106,7 +108,7 @@ def _near(
 
 
 def _element(form: NormalForm, layer: int, image: Int[np.ndarray, " vertices"]) -> Element:
-    """Read the neurons' order and signs off the images of a layer's vertices."""
+    """Return the neurons' order and signs that the images of a layer's vertices imply."""
     count = form.scales[layer].shape[1]
     return image[:count] % count, np.where(image[:count] >= count, -1, 1)
 
@@ -168,7 +170,7 @@ def _accept(
     sides: Sides,
     colours: Int[np.ndarray, "2 vertices"],
 ) -> Relabelling | None:
-    """Match vertices of one colour in their order; `None` where that is no element within reach."""
+    """Match vertices of one colour in their order; `None` if that gives no element within reach."""
     target, source = points[list(sides)].tolist()
     image = np.empty(colours.shape[1], np.int64)
     image[np.argsort(colours[0], kind="stable")] = np.argsort(colours[1], kind="stable")

@@ -1,4 +1,4 @@
-"""The index of a critical point: how many eigenvalues of its Hessian are negative."""
+"""The index of a critical point: the number of negative eigenvalues of its Hessian."""
 
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from landscape_jax.critical.classify import eigenvalue_tolerance
 from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
+from landscape_jax.objectives.protocols import smooth_radius
 
-# Numbers in the Hessians that are held at a time.
+# Entries of the Hessians that are held in memory at a time.
 _HELD = 2**22
 
 
@@ -20,7 +21,7 @@ class Index(NamedTuple):
     """The signs of the eigenvalues of ∇²F, counted; for many points, arrays with an entry each.
 
     - `negative`, the index; `zero`, the nullity, those within `tolerance`; `positive`.  All are 0
-      where F has no Hessian, or it is not finite.
+      where F has no Hessian or it is not finite.
     - `tolerance`: the magnitude below which the sign of an eigenvalue is not significant.
     - `eigenvalues`: all of them, in increasing order; NaN where there is no Hessian.
     - `gradient_norm`: the largest of a neuron, as in `Runs`.
@@ -37,13 +38,13 @@ class Index(NamedTuple):
 def index(objective: AbstractObjective, params: PyTree, *, tolerance: float | None = None) -> Index:
     """Count the negative, zero and positive eigenvalues of ∇²F at `params`.
 
-    **Arguments:** `params`, P numbers in any pytree; `tolerance`, the size up to which an
+    **Arguments:** `params`, P numbers in any pytree; `tolerance`, the magnitude up to which an
     eigenvalue counts as zero; where left out, `eigenvalue_tolerance`, from its rounding and the
     gradient norm.
 
     **Returns:** an `Index` of arrays without axes.
 
-    **Raises:** `ValueError` on a tolerance that is negative.
+    **Raises:** `ValueError` if the tolerance is negative.
 
     ```python
     >>> import jax.numpy as jnp
@@ -67,7 +68,7 @@ def indices(
 
     **Returns:** an `Index` of arrays.
 
-    **Raises:** `ValueError` on a tolerance that is negative.
+    **Raises:** `ValueError` if the tolerance is negative.
 
     ```python
     >>> import jax.numpy as jnp
@@ -80,8 +81,8 @@ def indices(
     """
     if tolerance is not None and not tolerance >= 0:
         raise ValueError(f"tolerance is {tolerance}; it must be at least 0")
-    eigenvalues, norms, slopes, lengths = map(np.asarray, _spectra(objective, points))
-    rows = zip(eigenvalues, slopes.tolist(), lengths.tolist(), strict=True)
+    eigenvalues, norms, gradients, lengths = map(np.asarray, _spectra(objective, points))
+    rows = zip(eigenvalues, gradients.tolist(), lengths.tolist(), strict=True)
     bounds = np.array(
         [eigenvalue_tolerance(*row) if tolerance is None else tolerance for row in rows]
     )
@@ -93,23 +94,23 @@ def indices(
 
 @eqx.filter_jit
 def _spectra(objective: AbstractObjective, points: PyTree) -> tuple[Array, Array, Array, Array]:
-    """Compute the eigenvalues of the Hessian, NaN where there is none, at each point.
+    """Compute the eigenvalues of the Hessian at each point, NaN where it has none.
 
-    Beside them: the gradient norm, the gradient's Euclidean norm, and the length on which the
-    Hessian may change by its own size.
+    Returned with them: the gradient norm, the gradient's Euclidean norm, and the length on which
+    the Hessian may change by its own size.
     """
     unit = objective.known(jax.tree.map(lambda leaf: leaf[0], points)).units.length
 
     def one(params: PyTree) -> tuple[Array, Array, Array, Array]:
         H = hessian(objective, params)
-        radius = jnp.asarray(objective.smooth_radius(params))
+        radius = jnp.asarray(smooth_radius(objective, params))
         finite = jnp.isfinite(H).all() & (radius > 0)
         eigenvalues = jnp.linalg.eigvalsh(jnp.where(finite, H, 0))
-        slope = jax.grad(lambda p: objective(p))(params)
+        gradient = jax.grad(lambda p: objective(p))(params)
         return (
             jnp.where(finite, eigenvalues, jnp.nan),
-            gradient_norm(slope),
-            jnp.linalg.norm(ravel_pytree(slope)[0]),
+            gradient_norm(gradient),
+            jnp.linalg.norm(ravel_pytree(gradient)[0]),
             jnp.where(radius > 0, jnp.minimum(radius, unit), unit),
         )
 

@@ -1,4 +1,4 @@
-"""Numbers that a symmetry group leaves alone, and the distance between orbits they imply."""
+"""Invariants of a symmetry group, and the bounds of distances between orbits that they imply."""
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +10,7 @@ Invariants = tuple[Float[np.ndarray, "points _"], ...]
 
 
 def invariants(group: Group, points: Float[np.ndarray, "points neurons dim"]) -> Invariants:
-    """Return vectors that the group leaves unchanged and that move no faster than the point.
+    """Compute vectors that the group leaves unchanged, 1-Lipschitz functions of the point.
 
     They are the sorted norms of the neurons, and of their parts outside the lines' span, label by
     label; the singular values; and the sorted |wᵢ·eₗ|, over the frame's spectral norm.  Each map
@@ -33,12 +33,12 @@ def invariants(group: Group, points: Float[np.ndarray, "points neurons dim"]) ->
 
 
 def network_invariants(form: NormalForm) -> Invariants:
-    """Return vectors that the groups of hidden layers leave unchanged, each 1-Lipschitz.
+    """Compute vectors that the groups of hidden layers leave unchanged, each 1-Lipschitz.
 
-    They are, layer by layer, the neurons' norms, sorted among those that may change places; the
+    They are, layer by layer, the neurons' norms, sorted among those that may be permuted; the
     leaves' entries, sorted column by column (those that two layers share altogether), by absolute
-    value where there are flips; and the leaves' singular values.  What belongs to no neuron goes
-    with each of them.
+    value where there are flips; and the leaves' singular values.  Parameters that belong to no
+    neuron are appended to each of them.
 
     **Returns:** a tuple of arrays with one row a point, cheapest to compare first.
     """
@@ -62,7 +62,7 @@ def network_invariants(form: NormalForm) -> Invariants:
 
 
 def _sorted_by_label(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Sort along axis 1 among equal labels; further axes are sorted each by itself."""
+    """Sort along axis 1 among equal labels, for each index of the further axes separately."""
     classes = [values[:, labels == label] for label in range(labels.max(initial=-1) + 1)]
     return np.concatenate([np.sort(part, axis=1) for part in classes], axis=1)
 
@@ -70,12 +70,12 @@ def _sorted_by_label(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
 def distance_bounds(
     vectors: Invariants, point: int, others: np.ndarray
 ) -> Float[np.ndarray, " others"]:
-    """Bound from below the distances of one point to the orbits of others."""
+    """Compute lower bounds of the distances from one point to the orbits of others."""
     return np.max([np.linalg.norm(v[others] - v[point], axis=1) for v in vectors], axis=0)
 
 
 def within(vectors: Invariants, point: int, others: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """Return those of `others` whose bound does not exclude that they lie within their `reach`."""
+    """Select those of `others` whose distance bound does not exceed their `reach`."""
     for v in vectors:
         near = np.linalg.norm(v[others] - v[point], axis=1) <= reach
         others, reach = others[near], reach[near]

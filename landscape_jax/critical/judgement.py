@@ -1,4 +1,4 @@
-"""The kind of one end: its spectrum, what attains the infimum near by, what its zero neurons do."""
+"""The kind of one end by its spectrum, a nearby point of the infimum, and its zero neurons."""
 
 from typing import NamedTuple
 
@@ -13,15 +13,16 @@ from landscape_jax.critical.classify import Kind, classify
 from landscape_jax.critical.first_order import least_growth, without
 from landscape_jax.critical.rescaling import balance
 from landscape_jax.critical.spectra import dense_hessian, is_relu_risk, reduced, spectrum
-from landscape_jax.objectives.base import AbstractObjective, Attained, Known
+from landscape_jax.objectives.base import AbstractObjective, Known
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.objectives.protocols import Attained, balanced, nearest_minimizer, smooth_radius
 from landscape_jax.proofs.estimates import float_gradient
 
-# On the way to a global minimum the value is looked at so often: half of the points close to the
-# start, where the well of a minimum would be.
-_LOOKS, _NEAREST = 64, 1e-4
-# Sizes of directional derivatives below so many eps are rounding.
+# F is evaluated at this many points of the line to a global minimum, half of them close to its
+# beginning, where the basin of a minimum would be.
+_POINTS, _NEAREST = 64, 1e-4
+# Directional derivatives below this many eps are rounding.
 _FIRST_ORDER = 1e4
 
 
@@ -35,30 +36,31 @@ class Judgement(NamedTuple):
 def judge(
     objective: AbstractObjective, params: PyTree, value: float, tolerance: float | None
 ) -> Judgement:
-    """Decide the kind of a critical point, see `classify`, in balanced coordinates.
+    """Determine the kind of a critical point, see `classify`, in balanced coordinates.
 
-    Where hidden neurons can be rescaled, F is constant in these directions, and only the others
-    decide.  Where neurons of a population risk are zero, there is no Hessian: the kind is that of
-    the point without them, unless growing one lowers the risk, see `least_growth`; then it is
-    "saddle".
+    Where hidden neurons can be rescaled, F is constant in these directions, and the kind is that on
+    their complement.  Where neurons of a population risk are zero, there is no Hessian: the kind is
+    that of the point without them, unless growing one lowers the risk, see `least_growth`; then it
+    is "saddle".
 
     **Arguments:** the objective; the point and F there; `tolerance` of eigenvalues, or `None`.
     """
     shown = spectrum(objective, params)
-    even, point = objective.balanced(params)
+    even, point = balanced(objective, params)
     if isinstance(even, PopulationRisk) and np.asarray(even.kinks(point)).any():
         return Judgement(_kind_at_kink(even, point, value, tolerance), shown)
-    known, attained, length = even.known(point), even.nearest_minimizer(point), _length(even, point)
+    known, attained = even.known(point), nearest_minimizer(even, point)
+    length = _length(even, point)
     layers = _layers(known)
     if layers and np.isfinite(shown).all():
-        balanced = balance(layers, point)
-        inner = np.linalg.eigvalsh(balanced.hessian(np.asarray(dense_hessian(even, point))))
-        slope = float(np.linalg.norm(_gradient(even, point) / balanced.scale))
+        layout = balance(layers, point)
+        inner = np.linalg.eigvalsh(layout.hessian(np.asarray(dense_hessian(even, point))))
+        norm = float(np.linalg.norm(_gradient(even, point) / layout.scale))
     else:
         inner = shown if even is objective else spectrum(even, point)
-        slope = float(np.linalg.norm(_gradient(even, point)))
+        norm = float(np.linalg.norm(_gradient(even, point)))
     kind = classify(
-        known, value, inner, slope, length=length, attained=attained, tolerance=tolerance
+        known, value, inner, norm, length=length, attained=attained, tolerance=tolerance
     )
     return Judgement(kind, shown)
 
@@ -66,37 +68,38 @@ def judge(
 def _kind_at_kink(
     risk: PopulationRisk, W: jax.Array, value: float, tolerance: float | None
 ) -> Kind:
-    """Decide the kind of a point with zero neurons by a first-order test of these."""
+    """Determine the kind of a point with zero neurons by a first-order test of these."""
     zero = jnp.asarray(risk.kinks(W))
-    known, attained = risk.known(W), risk.nearest_minimizer(W)
+    known, attained = risk.known(W), nearest_minimizer(risk, W)
     eps = float(jnp.finfo(W.dtype).eps)
     rest, others = without(risk, W, zero)
-    inner, slope, length = np.full(1, np.inf, np.asarray(W).dtype), 0.0, 1.0
+    inner, norm, length = np.full(1, np.inf, np.asarray(W).dtype), 0.0, 1.0
     if len(others):
-        inner, slope = spectrum(rest, others), float(np.linalg.norm(_gradient(rest, others)))
+        inner, norm = spectrum(rest, others), float(np.linalg.norm(_gradient(rest, others)))
         length = _length(rest, others)
     else:
         tolerance = 0.0  # There is no eigenvalue that could be negative.
     kind = classify(
-        known, value, inner, slope, length=length, attained=attained, tolerance=tolerance
+        known, value, inner, norm, length=length, attained=attained, tolerance=tolerance
     )
     if kind in ("saddle", "global", "undecided"):
         return kind
     growth = least_growth(risk, W, zero)
     scale = float(known.units.value) ** 0.5
-    noise = _FIRST_ORDER * eps * scale + len(W) * slope / float(inner[0])
+    # Beside rounding: the critical point nearby is up to ‖∇F‖/λ away, and ψ moves with the neurons.
+    noise = _FIRST_ORDER * eps * scale + len(W) * norm / float(inner[0])
     return kind if growth > noise else "saddle" if growth < -noise else "undecided"
 
 
 def falls_to_global(
     objective: AbstractObjective, params: PyTree, attained: list[Attained | None]
 ) -> np.ndarray:
-    """Check of many points that F never rises on the straight line to one of least value.
+    """Check for many points whether F never rises on the straight line to one of least value.
 
-    F is computed at 64 points of each line, half of them close to its start; a rise within rounding
-    is none.
+    F is computed at 64 points of each line, half of them close to its beginning; a rise within
+    rounding does not count.
 
-    **Arguments:** `params`, with a leading axis; `attained`, what is exhibited near each.
+    **Arguments:** `params`, with a leading axis; `attained`, the point exhibited near each.
     """
     shown = {place: near for place, near in enumerate(attained) if near is not None}
     falls = np.zeros(len(attained), bool)
@@ -115,15 +118,15 @@ def falls_to_global(
 @eqx.filter_jit
 def _along(objective: AbstractObjective, starts: PyTree, ends: PyTree) -> jax.Array:
     """Compute F at the points of each line."""
-    half = _LOOKS // 2
+    half = _POINTS // 2
     near = np.geomspace(_NEAREST, 1 / half, half - 1, endpoint=False)
-    steps = jnp.asarray(np.concatenate([[0.0], near, np.linspace(1 / half, 1, _LOOKS - half)]))
+    steps = jnp.asarray(np.concatenate([[0.0], near, np.linspace(1 / half, 1, _POINTS - half)]))
 
     def line(pair: tuple[PyTree, PyTree]) -> jax.Array:
         def at(t: jax.Array) -> jax.Array:
             return objective(jax.tree.map(lambda x, y: (x + t * (y - x)).astype(x.dtype), *pair))
 
-        return jax.lax.map(at, steps, batch_size=_LOOKS)
+        return jax.lax.map(at, steps, batch_size=_POINTS)
 
     return jax.lax.map(line, (starts, ends), batch_size=16)
 
@@ -150,4 +153,4 @@ def _layers(known: Known) -> tuple[HiddenNeurons, ...]:
 def _length(objective: AbstractObjective, params: PyTree) -> float:
     """Return the length on which the Hessian may change by its own size."""
     known: Known = objective.known(params)
-    return min(float(known.units.length), float(objective.smooth_radius(params)))
+    return min(float(known.units.length), float(smooth_radius(objective, params)))

@@ -1,4 +1,4 @@
-"""Extreme eigenvalues of a Hessian from its products with vectors: Lanczos, fully orthogonal."""
+"""Extreme eigenvalues of a Hessian by Lanczos' method with full reorthogonalization."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,16 +10,18 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.protocols import hessian_products, smooth_radius
+from landscape_jax.precision import times
 
 Product = Callable[[Array], Array]
 _STEPS = 64
 
 
 class Eigenvalues(NamedTuple):
-    """Eigenvalues of ∇²F, in increasing order, each with the distance it may be wrong by.
+    """Estimates of eigenvalues of ∇²F, in increasing order, each with an error bound.
 
     - `values`: the estimates θ.
-    - `error_bounds`: within it of θ there is an eigenvalue; see `extreme_eigenvalues`.
+    - `error_bounds`: there is an eigenvalue within this distance of θ; see `extreme_eigenvalues`.
     - `vectors`: estimates of unit eigenvectors, params with a leading axis, e.g. for `slices`.
     """
 
@@ -31,7 +33,7 @@ class Eigenvalues(NamedTuple):
 class Tridiagonal(NamedTuple):
     """T = Q H Qᵀ on the orthonormal rows of Q; T is symmetric with one off-diagonal.
 
-    `off[j]` couples rows j and j + 1, the last one row `steps` − 1 with what lies outside.
+    `off[j]` couples rows j and j + 1, the last entry row `steps` − 1 with the complement of Q.
     """
 
     diagonal: Float[Array, " steps"]
@@ -39,7 +41,8 @@ class Tridiagonal(NamedTuple):
     basis: Float[Array, "steps parameters"]
 
     def eigh(self) -> tuple[Float[Array, " steps"], Float[Array, "steps steps"]]:
-        """Give T's eigenvalues in increasing order and its eigenvectors as columns; NaN for NaN."""
+        """Compute T's eigenvalues in increasing order, and eigenvectors as columns; NaN for NaN."""
+        # Masked before `eigh`, which need not return NaN for NaN.
         inner = self.off[:-1]
         T = jnp.diag(self.diagonal) + jnp.diag(inner, 1) + jnp.diag(inner, -1)
         finite = jnp.isfinite(T).all()
@@ -56,33 +59,33 @@ def extreme_eigenvalues(
     steps: int | None = None,
     key: Key[Array, ""],
 ) -> Eigenvalues:
-    """Give the extreme eigenvalues of ∇²F at `params` with error bounds, from products alone.
+    """Estimate the extreme eigenvalues of ∇²F at `params`, with error bounds.
 
-    Lanczos' method from a random start, every new direction made orthogonal to all before it: one
-    loop on the device that holds `steps` vectors of P numbers, and no matrix.
+    Lanczos' method from a random vector, every new direction made orthogonal to all before it: one
+    loop on the device that needs Hessian-vector products and `steps` vectors of P numbers alone.
 
-    What the bound says: |λ − θ| ≤ ‖∇²F y − θy‖ for some eigenvalue λ of ∇²F, y being the unit
-    vector that belongs to θ.  That residual is |β_m s_m| of Lanczos' recurrence; here it is
-    computed from y itself, and √P · eps · ‖∇²F‖ is added for the rounding of the products.
-    What it does not say: that θ belongs to the i-th eigenvalue.  An eigenvalue to which the start
-    is orthogonal is missed (probability zero); a multiple one is seen once, unless the directions
-    found before span an invariant subspace: then the method goes on from a new random direction.
-    So P steps give the whole spectrum.  Where the bounds are too large for you, raise `steps`.
+    The bound is |λ − θ| ≤ ‖∇²F y − θy‖ for some eigenvalue λ of ∇²F, y being the unit vector that
+    belongs to θ.  That residual is |β_m s_m| of Lanczos' recurrence; here it is computed from y
+    itself, and √P · eps · ‖∇²F‖ is added for the rounding of the products.  The bound does not
+    state that θ approximates the i-th eigenvalue.  An eigenvalue whose eigenvectors are orthogonal
+    to the random vector is missed (probability zero); a multiple one is found once, unless the
+    directions found before span an invariant subspace: then the method continues from a new random
+    direction.  So P steps return the whole spectrum.  To tighten the bounds, raise `steps`.
 
     It works under `jit`, and under `vmap` over params for many points at once.
 
     **Arguments:**
 
     - `params`, P numbers in any pytree.
-    - `count`: how many at each end asked for.
+    - `count`: the number of eigenvalues at each end that is asked for.
     - `which`: "largest", "smallest" (the most negative), or "both": the smallest, then the largest.
-    - `steps`: products to take, at most P are; 64, or four times the count, where left out.
-    - `key`: of the random start.
+    - `steps`: the number of products, at most P; 64, or four times the count, where left out.
+    - `key`: of the random vector.
 
     **Returns:** `Eigenvalues`, `count` of them (twice as many for "both"); all NaN where the
     Hessian is not finite.
 
-    **Raises:** `ValueError` on a `count`, `which` or `steps` that is not so.
+    **Raises:** `ValueError` if `count`, `which` or `steps` is out of range; the message names it.
 
     Source: Parlett, The Symmetric Eigenvalue Problem, sections 4.5 (the bound) and 13.
 
@@ -102,7 +105,7 @@ def extreme_eigenvalues(
     wanted = 2 * count if which == "both" else count
     if not count >= 1 or wanted > size:
         raise ValueError(
-            f"count is {count}; ask for at least 1, in all for no more than the {size} there are"
+            f"count is {count}; give at least 1, and ask for at most {size} eigenvalues in all"
         )
     steps = max(_STEPS, 4 * wanted) if steps is None else steps
     if steps < wanted:
@@ -126,7 +129,7 @@ def _extremes(
     high = jnp.arange(steps - (0 if which == "smallest" else count), steps)
     chosen = jnp.concatenate([low, high])
     values = ritz[chosen]
-    vectors = _times(combinations[:, chosen].T, fitted.basis)
+    vectors = times(combinations[:, chosen].T, fitted.basis)
     vectors = vectors / jnp.linalg.norm(vectors, axis=1, keepdims=True)
 
     def residual(pair: tuple[Array, Array]) -> Array:
@@ -142,29 +145,29 @@ def _extremes(
 def flat_product(
     objective: AbstractObjective, params: PyTree
 ) -> tuple[Product, Float[Array, " parameters"], Callable[[Array], PyTree]]:
-    """Return v ↦ ∇²F v over the raveled parameters, these, and what undoes the raveling.
+    """Return v ↦ ∇²F v over the raveled parameters, these, and the inverse of the raveling.
 
     The products are NaN where F has no Hessian.
     """
     flat, unravel = ravel_pytree(params)
-    *_, image = objective.curvature(params)
-    there = jnp.where(jnp.asarray(objective.smooth_radius(params)) > 0, 1, jnp.nan)
-    there = there.astype(flat.dtype)
-    return lambda v: there * ravel_pytree(image(unravel(v)))[0], flat, unravel
+    *_, product = hessian_products(objective, params)
+    factor = jnp.where(jnp.asarray(smooth_radius(objective, params)) > 0, 1, jnp.nan)
+    factor = factor.astype(flat.dtype)
+    return lambda v: factor * ravel_pytree(product(unravel(v)))[0], flat, unravel
 
 
 def rounding(flat: Float[Array, " parameters"], norm: Scalar) -> Scalar:
-    """Give √P · eps · norm, the size of the rounding of a product with a matrix of that norm."""
+    """Estimate the rounding of a product with a matrix of this norm, √P · eps · norm."""
     return flat.size**0.5 * jnp.finfo(flat.dtype).eps * norm
 
 
 def lanczos(
     product: Product, start: Float[Array, " parameters"], steps: int, *, key: Key[Array, ""]
 ) -> Tridiagonal:
-    """Take Lanczos steps from `start`, which need not be a unit vector.
+    """Run Lanczos' recurrence from `start`, which need not be a unit vector.
 
     Where the directions found so far span an invariant subspace (β = 0 up to rounding), the next
-    one is random: T falls into blocks, and the eigenvalues of each are H's.
+    one is random: T decomposes into blocks, and the eigenvalues of each are H's.
     """
     begin = (
         jnp.zeros((steps, start.size), start.dtype),
@@ -176,9 +179,11 @@ def lanczos(
     def step(j: Array, state: tuple) -> tuple:
         basis, diagonal, off, v = state
         basis = basis.at[j].set(v)
-        image = product(v)
-        diagonal = diagonal.at[j].set(_times(v, image))
-        rest = _orthogonal(image, basis)
+        Hv = product(v)
+        diagonal = diagonal.at[j].set(times(v, Hv))
+        # Against the whole basis, not only the last two: rounding would bring converged directions
+        # back, and with them copies of their eigenvalues.
+        rest = _orthogonal(Hv, basis)
         beta = jnp.linalg.norm(rest)
         norm = jnp.maximum(jnp.abs(diagonal).max(), off.max())
         ended = beta <= rounding(start, norm)
@@ -189,7 +194,7 @@ def lanczos(
 
         v = jax.lax.cond(ended, fresh, lambda: rest)
         length = jnp.linalg.norm(v)
-        # Nothing is left where the basis is complete.
+        # A complete basis leaves the vector 0.
         v = v / jnp.where(length > 0, length, 1)
         return basis, diagonal, off.at[j].set(jnp.where(ended, 0, beta)), v
 
@@ -198,11 +203,7 @@ def lanczos(
 
 
 def _orthogonal(vector: Array, basis: Array) -> Array:
-    """Take from a vector its part in the basis, twice: once leaves rounding errors of that part."""
+    """Orthogonalize a vector against the basis, twice: once leaves rounding errors in its span."""
     for _ in range(2):
-        vector = vector - _times(_times(basis, vector), basis)
+        vector = vector - times(times(basis, vector), basis)
     return vector
-
-
-def _times(a: Array, b: Array) -> Array:
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)

@@ -1,4 +1,4 @@
-"""Networks in a normal form: what the rescaling of hidden neurons leaves undetermined is fixed."""
+"""Normal form of networks, which fixes the rescaling of hidden neurons."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ Scale = Float[np.ndarray, "_ _"]
 
 
 class Part(NamedTuple):
-    """What a leaf holds of a layer's neurons, with its flip and power.
+    """A leaf's entries that belong to a layer's neurons, with its flip and power.
 
     `shared`: whether the leaf holds neurons of another layer too.
     """
@@ -33,11 +33,11 @@ class Part(NamedTuple):
 class NormalForm:
     """Points as float64 leaves with a leading axis, rescaled layer by layer; make it with `of`.
 
-    What goes into a neuron, (w, b), is brought to length 1 by (w, b, v) → (cw, cb, c^−p v).  Where
-    it is 0, what goes out is brought to the mean length of the other neurons'.  Where one of both
-    is fixed (see `HiddenNeurons.freeze`), that one is brought to length 1.  Trained leaves of
+    Incoming weights and bias (w, b) are brought to length 1 by (w, b, v) → (cw, cb, c^−p v).  Where
+    they are 0, outgoing weights are brought to the mean length of the other neurons'.  Where one of
+    both is fixed (see `HiddenNeurons.freeze`), that one is brought to length 1.  Trained leaves of
     length 1 are then multiplied by one number for each point, so that their norm is that of the
-    other leaves: what is near does not depend on units.
+    other leaves and distances do not depend on units.
 
     - `leaves`; `places`: for each leaf, for each layer, its axis of neurons or `None`, its flip
       and power.
@@ -55,7 +55,7 @@ class NormalForm:
     def of(cls, layers: tuple[HiddenNeurons, ...], params: PyTree) -> "NormalForm":
         """Rescale points, given as params with a leading axis.
 
-        **Raises:** `ValueError` where the params do not fit the axes of `layers`.
+        **Raises:** `ValueError` if the params do not fit the axes of `layers`.
         """
         leaves, places = _read(layers, params)
         form = cls(layers, leaves, places, [], [])
@@ -83,7 +83,7 @@ class NormalForm:
         return np.sqrt(sum(np.sum(_flat(leaf) ** 2, axis=1) for leaf in self.leaves))
 
     def parts(self, layer: int) -> list[Part]:
-        """List a layer's shares of the leaves."""
+        """List a layer's parts of the leaves."""
         return [
             Part(_rows(leaf, axis), flip, power, sum(a is not None for a, *_ in of_leaf) > 1)
             for leaf, of_leaf in zip(self.leaves, self.places, strict=True)
@@ -109,9 +109,9 @@ class NormalForm:
         ]
 
     def alike(self, layer: int) -> Bool[np.ndarray, "signs neurons neurons"]:
-        """Find which neurons may take which places: as they are and, if there are flips, flipped.
+        """Find which neurons may replace which, as they are and, if there are flips, flipped.
 
-        Their fixed parts are equal then, up to rounding.
+        They may where their fixed parts are equal up to rounding.
         """
         signs = (1,) if self.layers[layer].flips is None else (1, -1)
         count = self.scales[layer].shape[1]
@@ -124,14 +124,14 @@ class NormalForm:
         return alike
 
     def gaps(self, layer: int) -> list[float]:
-        """Return, for each fixed part of a layer, up to which difference its numbers are equal."""
+        """Return, for each fixed part of a layer, the difference up to which numbers are equal."""
         eps = [float(np.finfo(part.values.dtype).eps) for part in self.layers[layer].fixed]
         largest = [float(np.abs(part.values).max(initial=0)) for part in self.fixed[layer]]
         return [UNITS_IN_THE_LAST_PLACE * e * x for e, x in zip(eps, largest, strict=True)]
 
 
 def axis_of(axis: int, leaf: Leaf) -> int:
-    """Return the place of a leaf's axis behind the axis of points."""
+    """Return the index of a leaf's axis, counting the leading axis of points."""
     return axis % (leaf.ndim - 1) + 1
 
 
@@ -146,7 +146,7 @@ def along(values: Float[np.ndarray, "_ neurons"], axis: int, ndim: int) -> Leaf:
 def _read(
     layers: tuple[HiddenNeurons, ...], params: PyTree
 ) -> tuple[list[Leaf], list[list[tuple[int | None, int, int | float]]]]:
-    """List the leaves that are there, and their places in each layer."""
+    """List the leaves other than `None`, and their places in each layer."""
     everything = jax.tree.leaves(params, is_leaf=lambda leaf: leaf is None)
     by_layer = [layer.parts(params) for layer in layers]
     present = [i for i, leaf in enumerate(everything) if leaf is not None]
@@ -155,7 +155,9 @@ def _read(
         for parts in by_layer:
             axis = parts[i][0]
             if axis is not None and not -leaf.ndim < axis + (axis >= 0) < leaf.ndim:
-                raise ValueError(f"axes has {axis} for a leaf of shape {leaf.shape[1:]}")
+                raise ValueError(
+                    f"axes has {axis} for a leaf of shape {leaf.shape[1:]}; give one of its axes"
+                )
     for i in present:
         if sum(parts[i][0] is not None for parts in by_layer) > 2:
             raise ValueError(
@@ -196,6 +198,7 @@ def _scale(moving: list[Part], fixed: list[Part]) -> tuple[Scale, int]:
     scale = np.where(length > 0, length, 1) ** (-1 / unit[0].power)
     if held:
         return scale, 0
+    # Neurons of length 0 cannot be normalized by it: their outgoing weights get a typical length.
     if other:
         out = _norms(other)
         live = length > 0

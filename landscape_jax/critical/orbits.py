@@ -21,10 +21,10 @@ from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 class Orbits:
     """Points with their symmetry group; make it with `orbits`.
 
-    - `vectors`: invariants of each point; their distance bounds that of the orbits from below.
+    - `vectors`: invariants of each point; their distance is a lower bound of that of the orbits.
     - `lengths`: the points' norms, which relative tolerances are multiplied by.
     - `carry`: the exact test of two points (head, end): the element that carries `end` onto
-      `head`, `None` where there is none; without a symmetry, their distance.
+      `head`, `None` if there is none; without a symmetry, their distance.
     """
 
     vectors: Invariants
@@ -43,7 +43,7 @@ def orbits(
     axis, the number of points; `tolerance`, the distance up to which points are the same, relative
     to the larger norm of both.
 
-    **Raises:** `ValueError` where the params do not fit the symmetry.
+    **Raises:** `ValueError` if the params do not fit the symmetry.
 
     ```python
     >>> import numpy as np
@@ -56,7 +56,7 @@ def orbits(
     ```
     """
     if symmetry is None:
-        # Without a symmetry the invariants are the points themselves, and decide.
+        # Without a symmetry the points are their own invariants, and their distance is exact.
         rows = np.concatenate(
             [leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(params)], axis=1
         ).astype(np.float64)

@@ -15,11 +15,11 @@ _GOLDEN = 0.6180339887498949
 
 
 class Nearby(NamedTuple):
-    """The lowest of many points near one.
+    """The lowest of many points near a given one.
 
-    - `value`: the objective at the point itself; `lowest`: at the lowest of the others.
-    - `point`: that lowest one, like the given params.
-    - `tried`: how many there were; `radius`: within which distance.
+    - `value`: the objective at the given point; `lowest`: at the lowest of the others.
+    - `point`: that lowest one, of the structure of the given params.
+    - `tried`: how many were tried; `radius`: within this distance.
     """
 
     value: float
@@ -37,21 +37,21 @@ def lowest_nearby(
     count: int = 10_000,
     key: Key[Array, ""],
 ) -> Nearby:
-    """Look for a lower point than a local minimum, within a distance.
+    """Search for points lower than a local minimum within a distance, by perturbations of it.
 
     Of five perturbations one is random, one is along one of the lowest quarter of the Hessian's
-    eigenvectors, one is in their span, and two go half their length at random or in the span, and
-    then the other half against the gradient that is met there.  Lengths are from radius/1000 to the
-    radius, evenly in their logarithm.
+    eigenvectors, one is in their span, and two run half their length at random or in the span, and
+    then the other half against the gradient there.  Lengths are from radius/1000 to the radius,
+    evenly in their logarithm.
 
-    That none is lower proves nothing; that one is, by more than rounding, refutes a minimum.
+    If none is lower, nothing is proven; one that is lower by more than rounding refutes a minimum.
 
-    **Arguments:** `objective`; `params`, the point; `radius` > 0; `count`, how many, and
-    at most a batch of 500 more; `key`.
+    **Arguments:** `objective`; `params`, the point; `radius` > 0; `count`, how many, rounded up to
+    whole batches of at most 500; `key`.
 
     **Returns:** a `Nearby`.
 
-    **Raises:** `ValueError` where radius or count is not positive.
+    **Raises:** `ValueError` if radius or count is not positive.
 
     ```python
     >>> import jax, jax.numpy as jnp
@@ -70,12 +70,13 @@ def lowest_nearby(
         raise ValueError(f"count is {count}; it must be at least 1")
     batch = min(count, _BATCH)
     batches = -(-count // batch)
-    value, lowest, point = _look(objective, params, jnp.asarray(float(radius)), key, batch, batches)
+    distance = jnp.asarray(float(radius))
+    value, lowest, point = _lowest(objective, params, distance, key, batch, batches)
     return Nearby(float(value), float(lowest), point, batch * batches, float(radius))
 
 
 @eqx.filter_jit
-def _look(
+def _lowest(
     objective: AbstractObjective,
     params: PyTree,
     radius: Array,
@@ -88,20 +89,22 @@ def _look(
     def value(v: Array) -> Array:
         return objective(unravel(v))
 
+    # A lower point is most likely where the Hessian is flattest or negative.
     flat = jnp.linalg.eigh(jax.hessian(value)(z))[1][:, : (len(z) + 3) // 4]
 
     def step(i: Array, normal: Array) -> Float[Array, " parameters"]:
-        # The lengths follow the golden ratio: evenly spread, without a second draw.
+        # The lengths follow the golden ratio: evenly distributed, without a second random draw.
         size = radius.astype(z.dtype) * 10 ** (-3 * (i * _GOLDEN % 1))
         inside = flat.T @ normal
         along = (i // 5) % len(inside)
-        ways = normal, jnp.sign(inside[along]) * flat[:, along], flat @ inside
+        directions = normal, jnp.sign(inside[along]) * flat[:, along], flat @ inside
         kind = i % 5
-        first = size * _unit(jnp.stack(ways)[jnp.where(kind < 3, kind, 2 * (kind - 3))])
+        # Kinds 3 and 4 begin like kinds 0 and 2, and then turn against the gradient.
+        first = size * _unit(jnp.stack(directions)[jnp.where(kind < 3, kind, 2 * (kind - 3))])
         down = -size * _unit(jax.grad(value)(z + first / 2))
         return jnp.where(kind < 3, first, (first + down) / 2)
 
-    def look(best: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
+    def try_batch(best: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
         normal = jax.random.normal(jax.random.fold_in(key, i), (batch, len(z)), z.dtype)
         points = z + jax.vmap(step)(i * batch + jnp.arange(batch), normal)
         values = jax.vmap(value)(points)
@@ -113,7 +116,7 @@ def _look(
         ), None
 
     start = jnp.full((), jnp.inf, z.dtype), z
-    (lowest, point), _ = jax.lax.scan(look, start, jnp.arange(batches))
+    (lowest, point), _ = jax.lax.scan(try_batch, start, jnp.arange(batches))
     return value(z), lowest, unravel(point)
 
 

@@ -1,10 +1,10 @@
-"""Colour refinement with backtracking: every way to carry one coloured graph onto another.
+"""Colour refinement with backtracking: all maps of one coloured graph onto another.
 
 A graph is a square array of edge colours; vertices carry colours too.  Refinement
 (Weisfeiler–Leman) splits the vertices by the multiset of (edge, neighbour) colours they see, in
-both graphs at once; what it cannot tell apart is decided by trying (individualisation).  Colours
-that are too coarse, by a tolerance or by a collision of hashes, cost time and never an answer:
-what it leaves is handed to `accept`, which decides alone.
+both graphs at once; vertices it cannot distinguish are decided by trying (individualisation).
+Colours that are too coarse, by a tolerance or by a collision of hashes, cost time but never change
+the answer: every candidate is passed to `accept`, which alone decides.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def clusters(values: Float[np.ndarray, "*shape"], gap: float) -> Int[np.ndarray,
     """Number the clusters of `values`, those between which the sorted values leave a `gap`.
 
     Two values that differ by at most `gap` are in one cluster, whatever lies between them, so no
-    rounding boundary can part them.
+    rounding boundary can separate them.
     """
     flat = values.ravel()
     order = np.argsort(flat)
@@ -42,7 +42,7 @@ def scramble(numbers: Int[np.ndarray, "*shape"], salt: int = 0) -> UInt64[np.nda
 def refine(
     edges: UInt64[np.ndarray, "2 vertices vertices"], colours: Int[np.ndarray, "2 vertices"]
 ) -> Int[np.ndarray, "2 vertices"] | None:
-    """Split the colours until both graphs are equitable; `None` where their histograms differ.
+    """Split the colours until both graphs are equitable; `None` if their histograms differ.
 
     A vertex i sees the multiset of pairs (E_ij, c_j); with random words R and r its hash is
     Σⱼ R(E_ij) r(c_j) mod 2⁶⁴, one matrix-vector product.
@@ -74,9 +74,9 @@ def search(
     or differs from a refused one by an automorphism of the second graph.
 
     **Arguments:** `edges`, the colours of both graphs' edges; `colours`, of their vertices;
-    `accept(sides, colours)`, what to make of refined colours of the graphs sides[0] and sides[1]:
-    it may guess a map between their equal colours, and is asked again with finer ones where it
-    gives `None`; `sides`, the two graphs, (1, 1) for automorphisms of the second.
+    `accept(sides, colours)`, called with refined colours of the graphs sides[0] and sides[1]: it
+    may guess a map between their equal colours, and is called again with finer ones where it
+    returns `None`; `sides`, the two graphs, (1, 1) for automorphisms of the second.
 
     **Returns:** the first answer of `accept` that is not `None`, else `None`.
     """
@@ -87,10 +87,12 @@ def search(
     sizes = np.bincount(refined[0])
     if found is not None or sizes.max(initial=1) == 1:
         return found
+    # The smallest class that is not decided yet has the fewest candidates to try.
     cell = np.argmin(np.where(sizes > 1, sizes, sizes.max() + 1))
     pivot = int(np.argmax(refined[0] == cell))
     refused: list[int] = []
     for image in np.flatnonzero(refined[1] == cell).tolist():
+        # If an automorphism carries a refused candidate to this one, this one fails likewise.
         if _has_automorphism(edges, refined[1], accept, sides[1], refused, image):
             continue
         found = search(edges, _individualise(refined, pivot, image), accept, sides)
@@ -108,7 +110,7 @@ def _has_automorphism(
     sources: list[int],
     image: int,
 ) -> bool:
-    """Return whether an automorphism of one graph carries one of `sources` to `image`."""
+    """Check whether an automorphism of one graph carries one of `sources` to `image`."""
     both = np.stack([colours, colours])
     return any(
         search(edges, _individualise(both, source, image), accept, (side, side)) is not None

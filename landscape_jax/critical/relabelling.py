@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, PyTree
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
 from landscape_jax.critical.normal_form import NormalForm, along
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons
@@ -14,11 +12,11 @@ from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 
 @dataclass(frozen=True, eq=False)
 class Relabelling:
-    """A group element that carries a member's params onto its representative's; call it with them.
+    """A group element that carries a member's params onto its representative's; call it with those.
 
     For each hidden layer: neuron i of the representative is neuron `permutations[i]` of the member,
     flipped where `signs[i]` is −1, and multiplied by `scales[i]` to the power of each leaf.
-    `residual`: how far the member is from the representative then, both in normal form.
+    `residual`: the member's distance to the representative after that, both in normal form.
     """
 
     layers: tuple[HiddenNeurons, ...]
@@ -51,8 +49,8 @@ class Assignment:
     The order of the neurons is a linear assignment, of cost min over the flips of
     ‖row_i − row'_j‖², infinite where the fixed parts of both differ.
 
-    `rows`: a neuron's parts of all leaves; `flips`: by what a flip multiplies each entry; `rest`:
-    what belongs to no neuron; `alike`: see `NormalForm.alike`.
+    `rows`: a neuron's parts of all leaves; `flips`: the factor of each entry under a flip; `rest`:
+    the entries that belong to no neuron; `alike`: see `NormalForm.alike`.
     """
 
     form: NormalForm
@@ -79,9 +77,12 @@ class Assignment:
     def find(self, head: int, end: int, tolerance: float) -> Relabelling | None:
         """Find the element that brings `end` closest to `head`.
 
-        **Returns:** the element, or `None` where the distance left is above `tolerance` times the
+        **Returns:** the element, or `None` if the remaining distance is above `tolerance` times the
         larger norm of both.
         """
+        from scipy.optimize import linear_sum_assignment
+        from scipy.spatial.distance import cdist
+
         moved = (self.rows[end], self.rows[end] * self.flips)
         costs = np.stack(
             [
@@ -107,7 +108,7 @@ def relabelling(
     signs: list[Int[np.ndarray, " _"]],
     residual: float,
 ) -> Relabelling:
-    """Complete an element by the scales that carry `end` as it is given onto `head` as given."""
+    """Add to an element the scales that carry `end` onto `head`, both as given."""
     scales = [
         scale[end % len(scale)][order] / scale[head % len(scale)]
         for scale, order in zip(form.scales, orders, strict=True)

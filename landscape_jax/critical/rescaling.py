@@ -1,4 +1,4 @@
-"""Coordinates in which a network's layers are of balanced size, and the directions left flat."""
+"""Coordinates in which a network's layers are of balanced size, and the flat directions there."""
 
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ _SWEEPS = 30
 
 
 class Balance(NamedTuple):
-    """Balanced coordinates u = D x of raveled params x, and what rescaling leaves flat there.
+    """Balanced coordinates u = D x of raveled params x, and the flat directions of rescaling there.
 
     - `scale`: the diagonal of D.
-    - `flat`: a column for each neuron that can be rescaled, the direction of its rescaling at u.
+    - `flat`: a column for each neuron that can be rescaled, the tangent of its rescaling at u.
     """
 
     scale: Float[np.ndarray, " parameters"]
@@ -27,7 +27,7 @@ class Balance(NamedTuple):
     ) -> Float[np.ndarray, "rest rest"]:
         """Return D⁻¹HD⁻¹ on the complement of the flat directions.
 
-        F is constant along them, so a minimum in all others is one (not a strict one).
+        F is constant along them, so a minimum on the complement is one (though not a strict one).
         """
         inner = H / self.scale / self.scale[:, None]
         if not self.flat.shape[1]:
@@ -37,10 +37,11 @@ class Balance(NamedTuple):
 
 
 def balance(layers: tuple[HiddenNeurons, ...], params: PyTree) -> Balance:
-    """Find the rescaling of hidden neurons that makes the sum of all squares least.
+    """Compute the rescaling of hidden neurons that minimises the sum of squares of the parameters.
 
     For each neuron that (cᵖ in, c^−q out) leaves unchanged this is p‖in‖² = q‖out‖².  Where one of
-    both is fixed, the other is measured in units of it.  Neurons with a part of length 0 stay.
+    both is fixed, the other is measured in units of it.  Neurons with a part of length 0 are not
+    rescaled.
 
     **Arguments:** `layers`, the hidden layers; `params`, one point.
     """
@@ -71,7 +72,7 @@ Place = list[tuple[int | None, int, int | float]]
 
 
 def _factor(layer: HiddenNeurons, leaves: list[np.ndarray], place: Place) -> np.ndarray:
-    """Return the c of each neuron of a layer."""
+    """Compute the factor c of each neuron of a layer."""
     held = [(np.sum(part.values**2, axis=1), part.power) for part in layer.fixed if part.power]
     moving = [
         (_squares(leaf, axis), power)
@@ -93,7 +94,7 @@ def _factor(layer: HiddenNeurons, leaves: list[np.ndarray], place: Place) -> np.
 
 
 def _directions(leaves: list[np.ndarray], place: Place) -> list[np.ndarray]:
-    """Return d/dc of each neuron's rescaling at c = 1, of neurons that it moves both ways."""
+    """Compute d/dc at c = 1 of the rescaling of each neuron with incoming and outgoing weights."""
     columns = []
     counts = [
         leaf.shape[axis]

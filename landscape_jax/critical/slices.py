@@ -6,9 +6,13 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
+from landscape_jax.names import defined
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.precision import times
 
-# Numbers in the points that are held at a time.
+__dir__ = defined(__name__)
+
+# Entries of the points that are held in memory at a time.
 _HELD = 2**22
 
 
@@ -31,14 +35,14 @@ def line(
     points: int = 101,
     reach: tuple[float, float] = (0.0, 1.0),
 ) -> Slice:
-    """Give the values on the line through two points, F(start + t (end − start)).
+    """Compute the values on the line through two points, F(start + t (end − start)).
 
     **Arguments:** `start` and `end`, params; `points`, how many t; `reach`, the first and last t:
     0 is `start`, 1 is `end`.
 
     **Returns:** a `Slice` with one axis.
 
-    **Raises:** `ValueError` on fewer than 2 points, or params that are not alike.
+    **Raises:** `ValueError` if there are fewer than 2 points, or params differ in shape.
 
     ```python
     >>> import jax.numpy as jnp
@@ -61,7 +65,7 @@ def plane(
     points: int | tuple[int, int] = 51,
     reach: tuple[float, float] = (0.0, 1.0),
 ) -> Slice:
-    """Give the values on the plane through three points.
+    """Compute the values on the plane through three points.
 
     F(origin + s (first − origin) + t (second − origin))
 
@@ -69,7 +73,7 @@ def plane(
 
     **Returns:** a `Slice` with two axes, s and t.
 
-    **Raises:** `ValueError` on fewer than 2 points, or params that are not alike.
+    **Raises:** `ValueError` if there are fewer than 2 points, or params differ in shape.
 
     ```python
     >>> import jax.numpy as jnp
@@ -92,7 +96,7 @@ def along(
     points: int = 51,
     reach: tuple[float, float] = (-1.0, 1.0),
 ) -> Slice:
-    """Give the values along one direction or two, F(origin + Σᵢ tᵢ directionᵢ).
+    """Compute the values along one direction or two, F(origin + Σᵢ tᵢ directionᵢ).
 
     **Arguments:** `origin`, params; one or two `directions` like it, e.g. eigenvectors of the
     Hessian (`extreme_eigenvalues(…).vectors`); `points`, how many t along each; `reach`, the first
@@ -100,8 +104,8 @@ def along(
 
     **Returns:** a `Slice` with an axis for each direction.
 
-    **Raises:** `ValueError` on fewer than 2 points, on params that are not alike, or on no
-    direction or more than two.
+    **Raises:** `ValueError` if there are fewer than 2 points, params differ in shape, or there are
+    not one or two directions.
 
     ```python
     >>> import jax.numpy as jnp
@@ -126,12 +130,12 @@ def _difference(name: str, end: PyTree, start: PyTree) -> PyTree:
 
 
 def _same(name: str, one: PyTree, other: PyTree) -> None:
-    """Refuse params that are not of the same structure and shapes."""
+    """Check that params are of the same structure and shapes."""
     shapes = [jax.tree.map(jnp.shape, tree) for tree in (one, other)]
     if jax.tree.structure(one) != jax.tree.structure(other) or shapes[0] != shapes[1]:
         raise ValueError(
-            f"{name} is not like the point it is cut from: shapes "
-            f"{jax.tree.leaves(jax.tree.map(jnp.shape, one), is_leaf=_is_shape)} and "
+            f"{name} must have the structure and shapes of the point it starts from: it has "
+            f"{jax.tree.leaves(jax.tree.map(jnp.shape, one), is_leaf=_is_shape)}, the point "
             f"{jax.tree.leaves(jax.tree.map(jnp.shape, other), is_leaf=_is_shape)}"
         )
 
@@ -148,7 +152,7 @@ def _values(
     axes = jnp.stack([ravel_pytree(direction)[0] for direction in directions])
 
     def value(t: Array) -> Array:
-        return objective(unravel(flat + jnp.matmul(t, axes, precision=jax.lax.Precision.HIGHEST)))
+        return objective(unravel(flat + times(t, axes)))
 
     return jax.lax.map(value, t, batch_size=max(1, min(256, _HELD // flat.size)))
 

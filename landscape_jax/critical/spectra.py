@@ -1,4 +1,4 @@
-"""Spectra of Hessians, and what zero padding adds to them."""
+"""Spectra of Hessians, and the eigenvalues that zero padding adds."""
 
 from typing import NamedTuple, TypeGuard
 
@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PyTree
 
 from landscape_jax.objectives.base import AbstractObjective, hessian
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.objectives.protocols import smooth_radius
 from landscape_jax.proofs.estimates import float_hessian
 from landscape_jax.proofs.problem import Problem, read_problem
 
@@ -19,7 +20,7 @@ dense_hessian = eqx.filter_jit(hessian)
 def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, " parameters"]:
     """Compute the eigenvalues of ∇²F at `params`, in increasing order.
 
-    The eigenvalues come from LAPACK, which is exact to eps · ‖∇²F‖ also where they repeat.  The
+    The eigenvalues are computed by LAPACK, accurate to eps · ‖∇²F‖ also where they repeat.  The
     Hessian of a relu `PopulationRisk` is taken in the span of students and teacher, n + k
     dimensions at most; each further dimension adds the eigenvalues of `padding_matrix` (SS18,
     lemma 3).  Any other one is dense, and compiled once per shape.
@@ -40,7 +41,7 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
     params = jax.tree.map(jnp.asarray, params)
     leaves = jax.tree.leaves(params)
     dtype, size = jnp.result_type(*leaves), sum(leaf.size for leaf in leaves)
-    if not (is_finite(params) and objective.smooth_radius(params) > 0):
+    if not (is_finite(params) and smooth_radius(objective, params) > 0):
         return np.full(size, np.nan, dtype)
     if is_relu_risk(objective):
         return _in_span(objective, np.asarray(params)).astype(dtype)
@@ -48,7 +49,7 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
 
 
 def is_relu_risk(objective: AbstractObjective) -> TypeGuard[PopulationRisk]:
-    """Return whether it is a population risk whose derivatives are known in closed form."""
+    """Check for a population risk whose derivatives are known in closed form."""
     return isinstance(objective, PopulationRisk) and objective.activation.slopes == (1.0, 0.0)
 
 
@@ -60,8 +61,8 @@ def eigenvalues(H: Float[np.ndarray, "size size"]) -> Float[np.ndarray, " size"]
 class Reduced(NamedTuple):
     """A relu population risk at W in coordinates of the span of all neurons, in float64.
 
-    `problem` and `point` in these coordinates; `left_out`: the dimensions of the space that the
-    span does not have, in each of which the Hessian is `padding_matrix`.
+    `problem` and `point` in these coordinates; `left_out`: the number of dimensions outside the
+    span, in each of which the Hessian is `padding_matrix`.
     """
 
     problem: Problem
@@ -72,7 +73,7 @@ class Reduced(NamedTuple):
 def reduced(risk: PopulationRisk, W: Float[np.ndarray, "neurons dim"]) -> Reduced:
     """Write the risk at W in an orthonormal basis of the span of students and teacher.
 
-    F depends on inner products alone, so it is the same there.
+    F depends on inner products alone, so its value does not change.
 
     Source: SS18, lemma 3 and corollary 1.
     """
@@ -88,7 +89,7 @@ def reduced(risk: PopulationRisk, W: Float[np.ndarray, "neurons dim"]) -> Reduce
 
 
 def _in_span(risk: PopulationRisk, W: np.ndarray) -> np.ndarray:
-    """Compute the spectrum of a relu population risk in the span, and what the rest adds to it."""
+    """Compute the spectrum of a relu population risk, inside and outside of the neurons' span."""
     problem, point, left_out = reduced(risk, W)
     inside = eigenvalues(float_hessian(problem, point))
     if not left_out:
@@ -98,14 +99,14 @@ def _in_span(risk: PopulationRisk, W: np.ndarray) -> np.ndarray:
 
 
 def is_finite(params: PyTree) -> bool:
-    """Return whether all entries of the parameters are finite."""
+    """Check whether all entries of the parameters are finite."""
     return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(params))
 
 
 def padding_matrix(
     risk: PopulationRisk, W: Float[Array, "neurons dim"]
 ) -> Float[Array, "neurons neurons"]:
-    """Give Lemma 3's M: each coordinate in which all neurons are zero adds its spectrum to ∇²F.
+    """Compute Lemma 3's M, whose eigenvalues each coordinate with all neurons zero adds to ∇²F.
 
     With t the angle between two neurons,
     M_ij = aᵢaⱼ(π − t_ij)/2π for i ≠ j, and
@@ -115,7 +116,7 @@ def padding_matrix(
 
     **Returns:** the (n, n) matrix; NaN in the row of a zero neuron.
 
-    **Raises:** `ValueError` for an activation other than relu.
+    **Raises:** `ValueError` if the activation is not relu.
 
     Source: SS18, Lemma 3, there for second-layer weights 1.
 
@@ -149,13 +150,13 @@ _padding_matrix = eqx.filter_jit(padding_matrix)
 def padding_spectrum(
     risk: PopulationRisk, W: Float[Array, "neurons dim"]
 ) -> Float[np.ndarray, " neurons"]:
-    """Give the n eigenvalues that each further zero coordinate adds to the spectrum at W.
+    """Compute the n eigenvalues that each further zero coordinate adds to the spectrum at W.
 
     **Arguments:** `risk`, a `PopulationRisk`; `W`, (n, d), without zero neurons.
 
     **Returns:** the eigenvalues of `padding_matrix`, in increasing order.
 
-    **Raises:** `ValueError` for an activation other than relu.
+    **Raises:** `ValueError` if the activation is not relu.
 
     Source: SS18, Lemma 3.
 
@@ -173,7 +174,7 @@ def padding_spectrum(
 def _angles(
     U: Float[Array, "first dim"], V: Float[Array, "second dim"]
 ) -> tuple[Float[Array, "first second"], Float[Array, "first second"]]:
-    """Give sin t and π − t for all pairs, accurate at all angles (sine and cosine of half of t).
+    """Compute sin t and π − t for all pairs, accurate at all angles (from sine and cosine of t/2).
 
     A zero row of V counts as at angle π/2, which its norm 0 makes irrelevant.
     """

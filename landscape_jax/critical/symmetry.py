@@ -1,13 +1,10 @@
-"""Are two points the same up to an objective's symmetry group?  An exact search for the element."""
+"""Exact search for an element of a symmetry group that carries one point onto another."""
 
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt64
-from scipy.linalg import orthogonal_procrustes
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
 from landscape_jax.critical.refinement import Sides, clusters, scramble, search
 from landscape_jax.objectives.base import Symmetry
@@ -47,12 +44,12 @@ def default_tolerance(dtype: np.dtype) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """A `Symmetry`, with all that its alignments share computed once; make it with `of`.
+    """A `Symmetry` with everything that its alignments share, computed once; make it with `of`.
 
     `labels`: classes of neurons; `flips`: whether each neuron may change its sign; `frame`: the
     lines' unit vectors, then the unit vector of the mean (0 where it vanishes); `span`: an
-    orthonormal basis of what the frame spans, its longest axes first; `inverse`: what makes `span`
-    of the frame; `complement`: an orthonormal basis of the rest; `line_colours`, `line_edges`: the
+    orthonormal basis of the frame's span, longest axes first; `inverse`: the matrix from the frame
+    to `span`; `complement`: an orthonormal basis of the rest; `line_colours`, `line_edges`: the
     graph of the directed lines +e₁, …, +e_L, −e₁, …, −e_L, which Q permutes.
     """
 
@@ -113,7 +110,7 @@ class Group:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Colour both points' graphs: vertices are the neurons and the directed lines.
 
-        Where neurons have flips, each is there twice, as it is and flipped.
+        Where neurons have flips, each is a vertex twice, as it is and flipped.
         Where a group element brings the points within `reach` of each other, the numbers of
         corresponding vertices and edges differ by at most the gaps used here, so their colours
         agree.
@@ -139,25 +136,31 @@ class Group:
     def _fit(
         self, points: np.ndarray, reach: float, sides: Sides, colours: np.ndarray
     ) -> Alignment | None:
-        """Build an element that preserves the colours, `None` where its residual is too large.
+        """Build an element that preserves the colours; `None` if its residual is too large.
 
-        Lines of one colour are matched in their order.  On the frame's span Q is then what maps
-        them: it maps `span` to `inverse` F_matched, made orthonormal row by row (QR), so that the
-        short axes, which nearly parallel lines leave uncertain, follow the long ones.  Neurons of
+        Lines of one colour are matched in their order, which determines Q on the frame's span: it
+        maps `span` to `inverse` F_matched, made orthonormal row by row (QR), so that the short
+        axes, which nearly parallel lines leave uncertain, follow the long ones.  Neurons of
         one colour are matched where that brings them closest (linear assignment); on the complement
         Q is the best isometry (Procrustes).
         """
+        from scipy.linalg import orthogonal_procrustes
+        from scipy.optimize import linear_sum_assignment
+
         target, source = points[sides[0]], points[sides[1]]
         neurons, lines = np.split(colours, [colours.shape[1] - len(self.line_colours)], axis=1)
         match = np.empty(lines.shape[1], np.int64)
         match[np.argsort(lines[0], kind="stable")] = np.argsort(lines[1], kind="stable")
+        # Equal colours alone do not preserve angles between lines; the caller then refines further.
         if not np.array_equal(self.line_edges[np.ix_(match, match)], self.line_edges):
             return None
         directed = np.vstack([self.frame[:-1], -self.frame[:-1]])
         matched = np.vstack([directed[match[: len(match) // 2]], self.frame[-1]])
         axes, lengths = np.linalg.qr((self.inverse @ matched).T)
+        # QR leaves the signs of its columns open: those that keep the axes' directions are chosen.
         isometry = self.span.T @ (axes * np.where(np.diag(lengths) < 0, -1, 1)).T
         gain = target @ isometry @ source.T
+        # ‖W − S P W' Qᵀ‖² falls as the summed gain grows, so the best match is an assignment.
         signs, allowed = _signs(neurons, gain)
         forbidden = 1 + 2 * len(gain) * np.abs(gain).max(initial=0)
         rows, permutation = linear_sum_assignment(
@@ -176,9 +179,9 @@ class Group:
 def _signs(
     colours: Int[np.ndarray, "2 vertices"], gain: Float[np.ndarray, "neurons neurons"]
 ) -> tuple[Int[np.ndarray, "neurons neurons"], Bool[np.ndarray, "neurons neurons"]]:
-    """Return the sign with which each neuron best takes each place, and whether it may at all.
+    """Return the better sign with which each neuron replaces each other, and whether it may.
 
-    `colours`: of the neurons and, behind them, of the flipped ones where there are flips.
+    `colours`: of the neurons and, after them, of the flipped ones where there are flips.
     """
     count = len(gain)
     as_it_is = colours[0, :count, None] == colours[1, :count]
@@ -193,9 +196,11 @@ def _line_graph(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colour the directed lines by mass and distance to the mean, their pairs by their distance.
 
-    Distances of unit vectors and not cosines, which do not tell small angles apart.  That of a line
-    and itself is taken as −1, of antipodes as 3: no pair of nearly equal lines looks like them.
+    Distances of unit vectors, not cosines, which do not resolve small angles.  That of a line and
+    itself is set to −1, of antipodes to 3, so that no pair of nearly equal lines has their colour.
     """
+    from scipy.spatial.distance import cdist
+
     directed = np.concatenate([lines, -lines])
     distances = cdist(directed, directed)
     itself = np.arange(len(directed))
@@ -216,16 +221,16 @@ def align(
 ) -> Alignment | None:
     """Find a group element that carries `member` onto `representative`: W ≈ P W' Qᵀ.
 
-    The search is exact: P and Q's action on the lines run through all that the points' inner
+    The search is exact: P and Q's action on the lines range over all that the points' inner
     products allow (colour refinement with backtracking, not the n! permutations), and an element
-    counts only when ‖W − P W' Qᵀ‖_F ≤ tolerance · max(‖W‖_F, ‖W'‖_F).
+    counts only if ‖W − P W' Qᵀ‖_F ≤ tolerance · max(‖W‖_F, ‖W'‖_F).
 
     **Arguments:** `symmetry`, the group (`objective.known(W).symmetry`); two points, (n, d);
     `tolerance`, relative; default: eps^(3/8) of the points' dtype (1.3e-6 in float64).
 
-    **Returns:** an `Alignment`, or `None` where the points are not in one orbit.
+    **Returns:** an `Alignment`, or `None` if the points are not in one orbit.
 
-    **Raises:** `ValueError` for points that are not finite or not of the symmetry's shape.
+    **Raises:** `ValueError` if a point is not finite or not of the symmetry's shape.
 
     Source: SS18, section 3, footnote 2 (there for orthonormal teachers).
 

@@ -1,11 +1,11 @@
-"""Where compiled programs and kernels are kept."""
+"""The cache directory of compiled programs and kernels."""
 
 import os
 from pathlib import Path
 
 
 def cache_directory() -> Path | None:
-    """Give the user's cache directory of this package, made where it is missing; or none."""
+    """Return this package's cache directory, created if missing; `None` if it is not writable."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     cache = Path(home, "landscape-jax")
     try:

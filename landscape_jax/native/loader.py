@@ -1,9 +1,9 @@
-"""Kernels for CPUs in C++, compiled by the machine's own compiler at their first use.
+"""C++ kernels for CPUs, compiled by the machine's own compiler at their first use.
 
 XLA's code for batches of small matrices leaves most of a CPU idle; loops whose every register holds
-the same number of several problems do not.  A library is made once for its source, this processor
-and jaxlib, and kept in the user's cache directory.  Where there is no compiler, or
-`LANDSCAPE_JAX_NATIVE=0` is set, XLA's code is used.
+the same entry of several problems do not.  A library is compiled once for its source, this
+processor and jaxlib, and kept in the user's cache directory.  Without a compiler, or with
+`LANDSCAPE_JAX_NATIVE=0`, XLA's code is used.
 """
 
 import ctypes
@@ -28,19 +28,19 @@ from jaxtyping import Array
 from landscape_jax.files import appearing
 from landscape_jax.native.cache import cache_directory
 
-# What all kernels share: registers, threads, the types of operands.
 SOURCES = Path(__file__).parent
+# What all kernels share: registers, threads, the types of operands.
 _HEADER = SOURCES / "native.h"
-# The first set that the compiler knows is taken.
+# Tuning options, of which the first set that the compiler accepts is used.
 _TUNED = (["-march=native"], ["-mcpu=native"], [])
 _OPTIONS = ["-std=c++17", "-O2", "-fno-math-errno", "-fPIC", "-shared"]
 _lock = threading.Lock()
-# Why kernels whose compilation was tried are not in use, by the source's name.
+# Why kernels are not in use, by the source's name, where their compilation failed.
 _failed: dict[str, str] = {}
 
 
 def load(source: Path, names: tuple[str, ...], dtype, *defined: str) -> str | None:
-    """Give the prefix of a source's kernels, compiled and registered; `None` to use XLA's code.
+    """Return the prefix of a source's kernels, compiled and registered; `None` to use XLA's code.
 
     **Arguments:** `source`, a C++ file that defines the handlers `names`; `dtype`, of their `Real`;
     `defined`, macros as `NAME=value`.
@@ -57,17 +57,17 @@ def call(
 ):
     """Call a kernel.
 
-    Under `vmap` it gets the batch as leading axes, of length 1 where shared; kernels that have a
-    batch of their own are called once for each with `vmap_method="sequential"`.
+    Under `vmap` it receives the batch as leading axes, of length 1 where shared; kernels that have
+    a batch of their own are called once for each entry with `vmap_method="sequential"`.
     """
     kernel = jax.ffi.ffi_call(f"{prefix}_{name}", types, vmap_method=vmap_method)
     return kernel(*operands, **attributes)
 
 
 def result(shape: tuple[int, ...], dtype, *operands: Array) -> jax.ShapeDtypeStruct:
-    """Give the type of a result.
+    """Return the type of a result.
 
-    Inside `shard_map` it varies over every axis over which an operand does; this says so.
+    Inside `shard_map` the type includes every axis over which an operand varies.
     """
 
     def like(*operands: Array) -> Array:
@@ -107,11 +107,12 @@ def _registered(source: Path, names: tuple[str, ...], defined: tuple[str, ...]) 
         path = _library(compiler, source, defined)
         library = ctypes.CDLL(str(path))
     except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
+        output = getattr(error, "stderr", None) or str(error)
         _failed[source.name] = f"not in use: {shlex.join(compiler)} could not compile it"
         warnings.warn(
-            f"the CPU kernel {source.name} could not be made with {shlex.join(compiler)}; XLA's "
-            f"slower code is used (LANDSCAPE_JAX_NATIVE=0 silences this): {said.strip()[:500]}",
+            f"the CPU kernel {source.name} could not be compiled with {shlex.join(compiler)}; "
+            "XLA's slower code is used (LANDSCAPE_JAX_NATIVE=0 silences this): "
+            f"{output.strip()[:500]}",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -143,9 +144,9 @@ def _compiler() -> list[str] | None:
 
 
 def _library(compiler: list[str], source: Path, defined: tuple[str, ...]) -> Path:
-    """Give the compiled library, from the cache or made now."""
-    told = *compiler, *_OPTIONS, *defined, version("jaxlib"), _cpu()
-    parts = [source.read_bytes(), _HEADER.read_bytes(), *map(str.encode, told)]
+    """Return the compiled library's path, compiling it unless it is in the cache."""
+    build = *compiler, *_OPTIONS, *defined, version("jaxlib"), _cpu()
+    parts = [source.read_bytes(), _HEADER.read_bytes(), *map(str.encode, build)]
     digest = hashlib.sha256(bytes([0]).join(parts)).hexdigest()[:24]
     folder = cache_directory() or Path(tempfile.mkdtemp(prefix="landscape-jax-"))
     path = folder / f"{source.stem}-{digest}.so"
@@ -169,7 +170,7 @@ def _compile(command: list[str], source: Path, to: Path) -> None:
 
 
 def _cpu() -> str:
-    """Tell processors apart: a cache directory may be shared by machines."""
+    """Return what identifies this processor, as machines may share a cache directory."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             return next((line for line in lines if line.startswith(("flags", "Features"))), "")
@@ -178,7 +179,7 @@ def _cpu() -> str:
 
 
 def _instruction_set() -> str:
-    """Name the widest vector instructions of this processor, as far as the system tells."""
+    """Return the widest vector instruction set of this processor, as far as the system shows it."""
     flags = _cpu().split()
     known = ("avx512f", "avx2", "avx", "sse4_2", "sve", "asimd")
     return next((name for name in known if name in flags), platform.machine() or "this processor")

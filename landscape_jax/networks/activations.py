@@ -1,4 +1,4 @@
-"""Activations: elementwise functions, and what theory asks of them."""
+"""Activations: elementwise functions, and the properties that theory uses."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
@@ -7,6 +7,10 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from landscape_jax.names import defined
+
+__dir__ = defined(__name__)
 
 Function = Callable[[Array], Array]
 Parity = Literal["odd", "even"]
@@ -37,7 +41,7 @@ class Monomial:
 
 @dataclass(frozen=True)
 class Activation:
-    """An elementwise function and what is known of it; static, equal where its parts are.
+    """An elementwise function and its known properties; static, equal where its parts are.
 
     - `function`: of an array, elementwise.
     - `degree`: p where φ(ct) = c^p φ(t) for all c > 0, else `None`.
@@ -130,7 +134,7 @@ _KNOWN = {
     )
 }
 NAMES = tuple(_KNOWN)
-# By the function: users pass JAX's where they mean one of these.
+# Known activations by function, for users who pass JAX's own.
 _FUNCTIONS = {known.function: known for known in _KNOWN.values()} | {
     jax.nn.relu: _KNOWN["relu"],
     jax.nn.leaky_relu: _KNOWN["leaky"],
@@ -141,7 +145,7 @@ _FUNCTIONS = {known.function: known for known in _KNOWN.values()} | {
 def named(activation: str | Function | Activation) -> Activation:
     """Return the activation of a name, or a user's function as an activation.
 
-    **Raises:** `ValueError` on a name that is not known, `TypeError` on what is no function.
+    **Raises:** `ValueError` if a name is not known, `TypeError` if it is not a name or function.
     """
     if isinstance(activation, Activation):
         return activation

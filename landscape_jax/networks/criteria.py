@@ -10,6 +10,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Scalar
 
+from landscape_jax.names import defined
+
+__dir__ = defined(__name__)
+
 Loss = Callable[[Array, Array], Array]
 
 
@@ -20,13 +24,13 @@ class Hinge:
     power: float
 
     def __call__(self, q: Float[Array, " outputs"], y: Float[Array, " outputs"]) -> Scalar:
-        """Give the loss of one prediction."""
+        """Return the loss of one prediction."""
         return jnp.sum(jnp.maximum(0, 1 - y * q) ** self.power)
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """The loss of one prediction and what is known of it; static, equal where its parts are.
+    """The loss of one prediction and its known properties; static, equal where its parts are.
 
     - `loss`: a function of a prediction q, shape (outputs,), and its label y, to a scalar.
     - `labels`: what labels must be: "real" (outputs,), "sign" (outputs,) of ±1, "class" (an integer
@@ -38,13 +42,13 @@ class Criterion:
     labels: str = "any"
 
     def __call__(self, q: Float[Array, " outputs"], y: Any) -> Scalar:
-        """Give the loss of one prediction."""
+        """Return the loss of one prediction."""
         return self.loss(q, y)
 
     def checked(self, y: Any, samples: int, dtype) -> Array:
-        """Give the labels of all samples in the shape that the loss expects.
+        """Return the labels of all samples in the shape that the loss expects.
 
-        **Raises:** `ValueError` and `TypeError` on labels that are not so.
+        **Raises:** `ValueError` if the labels have another shape or other values than `labels`.
         """
         given = jnp.asarray(y)
         if given.ndim == 0 or given.shape[0] != samples:
@@ -66,7 +70,7 @@ class Criterion:
 
     def _check_values(self, y: np.ndarray) -> None:
         if not np.isfinite(y).all():
-            raise ValueError("y has entries that are not finite")
+            raise ValueError("y has entries that are not finite; give finite labels")
         if self.labels == "sign" and not (np.abs(y) == 1).all():
             raise ValueError(f"y must be −1 or 1 for the criterion {self.name}")
         if self.labels == "class" and ((y < 0).any() or np.abs(y.sum(axis=1) - 1).max() > 1e-6):
@@ -74,9 +78,9 @@ class Criterion:
 
 
 def hinge(power: float | int = 2) -> Criterion:
-    """Give Σₖ max(0, 1 − yₖqₖ)^p for labels ±1: the smoothed hinge loss of KK20.
+    """Return the criterion Σₖ max(0, 1 − yₖqₖ)^p for labels ±1, the smoothed hinge loss of KK20.
 
-    **Raises:** `ValueError` where p < 2: the loss is not continuously differentiable then.
+    **Raises:** `ValueError` if p < 2, as the loss is not continuously differentiable then.
     """
     if not power >= 2:
         raise ValueError(f"power is {power}; it must be at least 2, for a differentiable loss")
@@ -110,9 +114,9 @@ NAMES = tuple(_KNOWN)
 
 
 def named(criterion: str | Loss | Criterion) -> Criterion:
-    """Give the criterion of a name, or a user's function of q and y as a criterion.
+    """Return the criterion of a name, or a user's function of q and y as a criterion.
 
-    **Raises:** `ValueError` on a name that is not known, `TypeError` on what is no function.
+    **Raises:** `ValueError` if a name is not known, `TypeError` if it is not a name or function.
 
     ```python
     >>> import jax.numpy as jnp

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from landscape_jax.networks.activations import Activation, Function, named
+from landscape_jax.precision import times
 
 Weights: TypeAlias = Float[Array, "outputs inputs"]
 Bias: TypeAlias = Float[Array, " outputs"] | None
@@ -22,7 +23,7 @@ class TwoLayer(eqx.Module):
     **Arguments:** `W1`, (width, inputs), one neuron a row; `W2`, (outputs, width); `b1`, (width,),
     and `b2`, (outputs,), no bias where left out; `activation`, a name or a function.
 
-    **Raises:** `ValueError` on shapes that do not fit.
+    **Raises:** `ValueError` if shapes do not fit.
 
     ```python
     >>> import jax.numpy as jnp
@@ -47,7 +48,7 @@ class TwoLayer(eqx.Module):
         self.activation = named(activation)
 
     def __call__(self, x: Float[Array, "*samples inputs"]) -> Float[Array, "*samples outputs"]:
-        """Give the predictions of samples, one a row."""
+        """Return the predictions of samples, one a row."""
         return _affine(self.W2, self.b2, self.activation(_affine(self.W1, self.b1, x)))
 
 
@@ -71,7 +72,7 @@ class DeepLinear(eqx.Module):
         self.weights = _layers(weights, [None] * len(weights))[0]
 
     def __call__(self, x: Float[Array, "*samples inputs"]) -> Float[Array, "*samples outputs"]:
-        """Give the predictions of samples, one a row."""
+        """Return the predictions of samples, one a row."""
         for weight in self.weights:
             x = _affine(weight, None, x)
         return x
@@ -108,7 +109,7 @@ class Mlp(eqx.Module):
         self.activation = named(activation)
 
     def __call__(self, x: Float[Array, "*samples inputs"]) -> Float[Array, "*samples outputs"]:
-        """Give the predictions of samples, one a row."""
+        """Return the predictions of samples, one a row."""
         *hidden, last = zip(self.weights, self.biases, strict=True)
         for weight, bias in hidden:
             x = self.activation(_affine(weight, bias, x))
@@ -148,12 +149,12 @@ def random_network(
 
 
 def _affine(weight: Array, bias: Array | None, x: Array) -> Array:
-    product = jnp.matmul(x, weight.T, precision=jax.lax.Precision.HIGHEST)
+    product = times(x, weight.T)
     return product if bias is None else product + bias
 
 
 def _layers(weights: Sequence, biases: Sequence) -> tuple[tuple, tuple]:
-    """Give the layers as arrays, checked to fit."""
+    """Return the layers as arrays, checked to fit."""
     if not len(weights):
         raise ValueError("weights is empty; a network has at least one layer")
     if len(biases) != len(weights):

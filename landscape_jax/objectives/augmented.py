@@ -9,20 +9,22 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
 from landscape_jax.networks.criteria import Hinge, named
-from landscape_jax.objectives.base import AbstractObjective, Ground, Known
+from landscape_jax.objectives.base import AbstractObjective, Known
 from landscape_jax.objectives.empirical import EmpiricalRisk
 from landscape_jax.objectives.least import LeastLoss, least_loss
+from landscape_jax.objectives.protocols import Ground
 from landscape_jax.objectives.teacher import is_traced
+from landscape_jax.precision import times
 
-# Slopes below this, in units, are those of a minimum.
+# Loss gradients below this, in units, confirm a minimum.
 _FINE = 1e-12
-# Beside the root of the precision, so many roundings of the predictions are below the resolution.
+# The resolution: the root of the precision, and this many roundings of the predictions.
 _ROUNDINGS = 100
-# That a network can interpolate is looked at up to so many predictions, and Jacobian entries.
+# Interpolation is tested for at most this many predictions and Jacobian entries.
 _MOST_PREDICTIONS, _MOST_ENTRIES = 512, 2**22
-# ... and it can where a step of at most this share of its size does.
+# A network can interpolate where a step of at most this share of its size suffices.
 _NEAR = 1e-3
-# A direction in which the loss of a sample has this share of the largest curvature has none.
+# A sample's loss counts as flat in a direction with at most this share of the largest curvature.
 _FLAT = 1e-6
 
 
@@ -42,15 +44,15 @@ class Augmented(eqx.Module):
     def __call__(self, x: Float[Array, "samples inputs"]) -> Float[Array, "samples outputs"]:
         """Return the predictions of samples, one a row.
 
-        **Raises:** `ValueError` where the added neurons are not one for each output.
+        **Raises:** `ValueError` if the added neurons are not one for each output.
         """
         q = self.network(x)
         self._check(q.shape[-1], x.shape[-1])
         return q + self.added(x)
 
     def added(self, x: Float[Array, "samples inputs"]) -> Float[Array, "samples outputs"]:
-        """Return what the added neurons add: aₖ exp(wₖ·x + bₖ)."""
-        product = jnp.matmul(x, self.w.T, precision=jax.lax.Precision.HIGHEST)
+        """Return the outputs of the added neurons, aₖ exp(wₖ·x + bₖ)."""
+        product = times(x, self.w.T)
         return self.a * jnp.exp(product + self.b)
 
     def _check(self, outputs: int, inputs: int) -> None:
@@ -72,31 +74,33 @@ class NeuronAugmented(AbstractObjective):
 
     At every local minimum of it a = 0, L̃ = L and θ is a global minimum of L (theorem 1).  Where L
     has a suboptimal θ at which descent would stop, ‖(a, b, w)‖ grows without bound instead
-    (theorem 4), with a gradient that tends to 0: `is_admissible` tells such points from minima.
+    (theorem 4), with a gradient that tends to 0: `is_admissible` distinguishes such points from
+    minima.
 
-    More is true than theorem 1 says: f(·; θ) has the least loss of *all* functions.  With a = 0 the
+    More than theorem 1 is true: f(·; θ) has the least loss of *all* functions.  With a = 0 the
     value does not change with b and w, so that ∂L̃/∂aₖ = (1/N) Σᵢ ∂ₖℓ(f(xᵢ), yᵢ) exp(wₖ·xᵢ + bₖ)
     vanishes on an open set of (bₖ, wₖ); as exponentials of distinct inputs are independent, the
-    slopes ∂ₖℓ of the samples at each distinct input add up to 0.  Where no prediction does that
-    (cross-entropy on classes, with no conflicting repeats) L̃ has no local minimum at all.
+    derivatives ∂ₖℓ of the samples at each distinct input add up to 0.  Where no prediction achieves
+    that (cross-entropy on classes, with no conflicting repeats) L̃ has no local minimum at all.
 
-    What can be said of a point has a resolution.  Predictions are measured in the square root of
-    the labels' variance for "squared", in 1 for other criteria; slopes alike.
+    Statements about a point have a resolution.  Predictions are measured in the square root of the
+    labels' variance for "squared", in 1 for other criteria; loss gradients (the mean of ∇ℓ over the
+    samples with one input) likewise.
 
-    - A minimum is confirmed where no slope is above 1e-12, or where those above are within the
-      resolution and a step of at most 1e-3 of θ makes all of them 0, to first order: in float32 no
-      other network is told from one that misses its labels by their rounding.
-    - Slopes within the resolution, the root of the precision (1.5e-8 in float64, 3.5e-4 in float32)
-      and a hundred roundings of the predictions, are no evidence against a minimum.
+    - A minimum is confirmed where no loss gradient is above 1e-12, or where those above are within
+      the resolution and a step of at most 1e-3 of θ makes all of them 0, to first order: in float32
+      a network that interpolates cannot be distinguished from one that misses by rounding.
+    - Loss gradients within the resolution, the root of the precision (1.5e-8 in float64, 3.5e-4 in
+      float32) and a hundred roundings of the predictions, are no evidence against a minimum.
 
     **Arguments:** `risk`, the `EmpiricalRisk` of the network alone; `penalty`, λ > 0; `attained`,
-    whether at each distinct input some prediction has the least loss.  It is known of the named
-    criteria, and found of others that are strictly convex near it, with real labels; where it is
-    not, no minimum is confirmed, and `restart` says `undecided`.
+    whether at each distinct input some prediction has the least loss.  It is known for the named
+    criteria, and computed for others that are strictly convex near it, with real labels; where it
+    is not known, no minimum is confirmed, and `restart` returns `undecided`.
 
     Call it with an `Augmented`.
 
-    **Raises:** `ValueError` where λ is not positive.
+    **Raises:** `ValueError` if λ is not positive.
 
     Source: KK20, eq. 2 and section 3.
 
@@ -117,7 +121,7 @@ class NeuronAugmented(AbstractObjective):
     inputs: Int[Array, " samples"]
     least: Float[Array, ""]
     attained: bool | None = eqx.field(static=True)
-    # How many distinct inputs there are, at most.
+    # The number of distinct inputs, or a bound of it.
     count: int = eqx.field(static=True)
 
     def __init__(self, risk: EmpiricalRisk, *, penalty=1.0, attained: bool | None = None):
@@ -159,19 +163,19 @@ class NeuronAugmented(AbstractObjective):
         return Ground(self.risk(params.network), least, place, self._attained(params.network))
 
     def is_admissible(self, params: Augmented) -> Bool[Array, ""]:
-        """Check whether the point passes what every local minimum passes, beside its gradient.
+        """Check the conditions, other than a small gradient, that hold at every local minimum.
 
         - The added neurons add nothing.  From a ∂L̃/∂a − ∂L̃/∂b = 2λa² a small gradient alone gives
-          a small a, but not a small a exp(wx + b): on the way to infinity b grows as a vanishes.
-        - The slopes of the losses add up to 0 at each distinct input, and predictions exist where
-          they do (see the class).  A small gradient alone does not say so where exp(wx + b) is
-          small, as it is for b far below 0.
+          a small a, but not a small a exp(wx + b): towards infinity b grows as a vanishes.
+        - The loss gradients vanish at each distinct input, and predictions exist where they do (see
+          the class).  A small gradient of L̃ alone does not imply it where exp(wx + b) is small, as
+          for b far below 0.
         """
         within = self._adds_nothing(params) & self._is_within(params.network)
         return within & (self._attained(params.network) is not False)
 
     def is_confirmed(self, params: Augmented, *, fixed: bool = False) -> Bool[Array, ""]:
-        """Check whether an admissible point of vanishing gradient is a minimum's beyond rounding.
+        """Check whether an admissible point of vanishing gradient is a minimum beyond rounding.
 
         **Arguments:** `params`, the point; `fixed`, whether parameters of the network are fixed.
         """
@@ -186,8 +190,8 @@ class NeuronAugmented(AbstractObjective):
 
     def slopes(self, network: PyTree) -> Float[Array, " samples"]:
         """Return ‖mean of ∇ℓ(f(xᵢ), yᵢ) over the samples with one input‖, 0 past the last input."""
-        slope = jax.vmap(jax.grad(self.risk.criterion.loss))(network(self.risk.x), self.risk.y)
-        return jnp.linalg.norm(self._means(slope), axis=1)
+        gradients = jax.vmap(jax.grad(self.risk.criterion.loss))(network(self.risk.x), self.risk.y)
+        return jnp.linalg.norm(self._means(gradients), axis=1)
 
     def _means(self, rows: Float[Array, "samples ..."]) -> Float[Array, "inputs ..."]:
         """Return the means over the samples with one input."""
@@ -211,32 +215,33 @@ class NeuronAugmented(AbstractObjective):
         return self.risk.criterion.labels != "any" or self.risk.y.ndim == 2 or outputs == 1
 
     def _units(self, network: PyTree) -> tuple[Scalar, Scalar]:
-        """Return the units of predictions and of slopes."""
+        """Return the units of predictions and of loss gradients."""
         units = self.risk.known(network).units
         prediction = jnp.asarray(units.length, self.risk.x.dtype) ** 2
         return prediction, units.value / prediction
 
     def _adds_nothing(self, params: Augmented) -> Bool[Array, ""]:
-        """Check whether what the added neurons add is below the resolution."""
+        """Check whether the outputs of the added neurons are below the resolution."""
         q = params.network(self.risk.x)
         size = self._units(params.network)[0] + jnp.abs(q).max()
         return jnp.abs(params.added(self.risk.x)).max() <= jnp.finfo(q.dtype).eps ** 0.5 * size
 
     def _is_within(self, network: PyTree) -> Bool[Array, ""]:
-        """Check whether the slopes are below the resolution."""
+        """Check whether the loss gradients are below the resolution."""
         q = network(self.risk.x)
-        slope = jax.vmap(jax.grad(self.risk.criterion.loss))
-        turn = jax.jvp(lambda q: slope(q, self.risk.y), (q,), (q,))[1]
+        gradient = jax.vmap(jax.grad(self.risk.criterion.loss))
+        # Rounding of a prediction q by eps·q changes the gradient by eps times H q.
+        change = jax.jvp(lambda q: gradient(q, self.risk.y), (q,), (q,))[1]
         eps = jnp.finfo(q.dtype).eps
-        rounding = _ROUNDINGS * eps * jnp.linalg.norm(turn, axis=1).max()
+        rounding = _ROUNDINGS * eps * jnp.linalg.norm(change, axis=1).max()
         return self.slopes(network).max() <= eps**0.5 * self._units(network)[1] + rounding
 
     def _can_interpolate(self, network: PyTree) -> Bool[Array, ""]:
-        """Check whether a short step in θ makes all slopes 0, to first order.
+        """Check whether a short step in θ makes all loss gradients 0, to first order.
 
-        With the Jacobian J of the predictions at the distinct inputs and the blocks H of curvature,
-        the slopes s + HJδ are 0 for a δ if HJ has the rank of H: if (HJ)(HJ)ᵀ is regular on the
-        range of H.
+        With the Jacobian J of the predictions at the distinct inputs and the blocks H of the loss's
+        Hessian, the gradients g + HJδ are 0 for a δ if HJ has the rank of H: if (HJ)(HJ)ᵀ is
+        regular on the range of H.
         """
         free, rest = eqx.partition(network, eqx.is_inexact_array)
         theta, unravel = ravel_pytree(free)
@@ -254,20 +259,21 @@ class NeuronAugmented(AbstractObjective):
 
         jacobian = jax.jacrev(predictions)(theta)
         loss = self.risk.criterion.loss
-        bend = self._means(jax.vmap(jax.hessian(loss))(q, self.risk.y))
-        slope = self._means(jax.vmap(jax.grad(loss))(q, self.risk.y)).reshape(-1)
-        low, axes = jnp.linalg.eigh(bend)
+        blocks = self._means(jax.vmap(jax.hessian(loss))(q, self.risk.y))
+        gradient = self._means(jax.vmap(jax.grad(loss))(q, self.risk.y)).reshape(-1)
+        low, axes = jnp.linalg.eigh(blocks)
         flat = jnp.where(low <= _FLAT * jnp.abs(low).max(), 1.0, 0.0)
         null = jnp.einsum("jkm,jm,jlm->jkl", axes, flat, axes)
-        turned = jnp.einsum("jkl,jlp->jkp", bend, jacobian).reshape(size, -1)
-        gram = turned @ turned.T
+        product = jnp.einsum("jkl,jlp->jkp", blocks, jacobian).reshape(size, -1)
+        gram = product @ product.T
+        # H's null space is filled up: only its range decides whether the Gram matrix is regular.
         scale = jnp.trace(gram) / size
         every = jnp.arange(self.count)
-        blocks = gram.reshape(self.count, outputs, self.count, outputs)
-        whole = blocks.at[every, :, every, :].add(scale * null).reshape(size, size)
+        table = gram.reshape(self.count, outputs, self.count, outputs)
+        whole = table.at[every, :, every, :].add(scale * null).reshape(size, size)
         eigenvalues, vectors = jnp.linalg.eigh(whole)
         regular = eigenvalues[0] > _ROUNDINGS * jnp.finfo(q.dtype).eps * eigenvalues[-1]
-        step = turned.T @ (vectors @ ((vectors.T @ slope) / eigenvalues))
+        step = product.T @ (vectors @ ((vectors.T @ gradient) / eigenvalues))
         length = self.risk.known(network).units.length + jnp.linalg.norm(theta)
         return regular & (jnp.linalg.norm(step) <= _NEAR * length)
 

@@ -13,6 +13,7 @@ from landscape_jax.networks.models import TwoLayer
 from landscape_jax.objectives.base import AbstractObjective, Known, Units
 from landscape_jax.objectives.hidden_neurons import network_symmetry
 from landscape_jax.objectives.teacher import checked, is_traced
+from landscape_jax.precision import times
 
 
 class EmpiricalRisk(AbstractObjective):
@@ -20,7 +21,7 @@ class EmpiricalRisk(AbstractObjective):
 
     L(f) = (1/N) Σᵢ ℓ(f(xᵢ), yᵢ)
 
-    It goes through the samples a chunk at a time, under `grad` too, so that memory does not grow
+    Samples are processed a chunk at a time, also under `grad`, so that memory does not grow
     with their number beyond the data's own.
 
     **Arguments:**
@@ -34,7 +35,8 @@ class EmpiricalRisk(AbstractObjective):
 
     Call it with a network: any pytree that is a function of samples, (N, inputs) to (N, outputs).
 
-    **Raises:** `TypeError` and `ValueError` on data that are not floating or finite, or do not fit.
+    **Raises:** `TypeError` if data are not floating; `ValueError` if they are not finite or do not
+    fit.
 
     ```python
     >>> import jax, jax.numpy as jnp
@@ -80,7 +82,7 @@ class EmpiricalRisk(AbstractObjective):
             return jnp.mean(self._losses(network, self.x, self.y))
         return self._in_chunks(network, chunks, rest)
 
-    # Jitted, for a loop compiles anew in every call that is not.
+    # Jitted, as a loop outside of `jit` is compiled again in every call.
     @eqx.filter_jit
     def _in_chunks(self, network: PyTree, chunks: int, rest: int) -> Scalar:
         def part(start: Array | int, size: int) -> Array:
@@ -95,9 +97,9 @@ class EmpiricalRisk(AbstractObjective):
     def known(self, params: PyTree) -> Known:
         """Return the symmetry of a `TwoLayer` or an `Mlp`, see `network_symmetry`, and the units.
 
-        For "squared", whose values have units, that of values is the variance of the labels, and
-        that of parameters its fourth root, what a network of two layers of equal size has.  Other
-        criteria have none, and both are 1.  Inputs are taken to be of order one.
+        For "squared" the unit of values is the variance of the labels, and that of parameters its
+        fourth root, the size of parameters in a network of two layers of equal size.  For other
+        criteria both are 1.  Inputs are assumed to be of order one.
         """
         units = Units(*_units(self.y)) if self.criterion.name == "squared" else Units()
         return Known(symmetry=network_symmetry(params), units=units)
@@ -105,12 +107,12 @@ class EmpiricalRisk(AbstractObjective):
     def smooth_radius(self, params: PyTree) -> Scalar | float:
         """Return 0 where a sample lies exactly on a kink of a hidden neuron, else ∞, as if smooth.
 
-        It is known of a `TwoLayer`: there the risk has no Hessian, if a change of the neuron moves
-        the kink and the outputs see it.
+        Only a `TwoLayer` is tested: its risk has no Hessian where a change of the neuron moves the
+        kink and changes the outputs.
         """
         if not isinstance(params, TwoLayer) or not params.activation.kinks:
             return jnp.inf
-        h = jnp.matmul(self.x, params.W1.T, precision=jax.lax.Precision.HIGHEST)
+        h = times(self.x, params.W1.T)
         h = h if params.b1 is None else h + params.b1
         moves = jnp.full(len(self.x), True) if params.b1 is not None else self.x.any(axis=1)
         seen = moves[:, None] & params.W2.any(axis=0)
@@ -158,7 +160,7 @@ def _units(y: Array) -> tuple[Scalar, Scalar]:
 
 
 class Batches(eqx.Module):
-    """Draws the risk on a few samples; see `EmpiricalRisk.batches`."""
+    """Draw the risk on a few samples; see `EmpiricalRisk.batches`."""
 
     risk: EmpiricalRisk
     size: int = eqx.field(static=True)

@@ -22,6 +22,7 @@ from landscape_jax.networks.activations import (
 )
 from landscape_jax.objectives.gaussian import polar, sine_and_supplement
 from landscape_jax.objectives.quadrature import hermite_pairs
+from landscape_jax.precision import times
 
 Pairs: TypeAlias = Callable[
     [Float[Array, "neurons dim"], Float[Array, "others dim"]], Float[Array, "neurons others"]
@@ -29,16 +30,16 @@ Pairs: TypeAlias = Callable[
 
 
 def is_closed(activation: str | Function | Activation) -> bool:
-    """Say whether the pair expectation of this activation is a closed form, not a quadrature."""
+    """Check whether the pair expectation of this activation has a closed form."""
     return _closed(named(activation)) is not None
 
 
 def pair_expectation(activation: str | Function | Activation, order: int | None = None) -> Pairs:
-    """Give the function (U, V) ↦ (E[φ(uᵢ·x) φ(vⱼ·x)])ᵢⱼ of rows of U and V, over x ~ N(0, I).
+    """Return the function (U, V) ↦ (E[φ(uᵢ·x) φ(vⱼ·x)])ᵢⱼ of rows of U and V, over x ~ N(0, I).
 
     Closed forms: `relu`, `leaky`, `abs`, `linear` and every h_{s₊,s₋} (`piecewise_linear_pairs`),
     `erf`, `sine`, `cosine`, `step`, `quadratic` and every monomial (`monomial_pairs`).  Any other
-    function goes through `landscape_jax.objectives.quadrature`.
+    function is computed by `landscape_jax.objectives.quadrature`.
 
     **Arguments:** `activation`, a name, an elementwise function or an `Activation`; `order` of the
     quadrature, chosen by the activation where left out; closed forms do not use it.
@@ -46,7 +47,7 @@ def pair_expectation(activation: str | Function | Activation, order: int | None 
     **Returns:** a function of U, (n, d), and V, (k, d), with values of shape (n, k), for use under
     `jit`, `vmap`, `grad` and `hessian`.
 
-    **Raises:** as `landscape_jax.networks.activations.named`; `ValueError` on an order below 1.
+    **Raises:** as `landscape_jax.networks.activations.named`; `ValueError` if the order is below 1.
 
     ```python
     >>> import jax.numpy as jnp
@@ -77,11 +78,11 @@ def _closed(activation: Activation) -> Pairs | None:
 def piecewise_linear_pairs(
     U: Float[Array, "neurons dim"], V: Float[Array, "others dim"], plus: float, minus: float
 ) -> Float[Array, "neurons others"]:
-    """Give the pair expectation of h(t) = s₊ t for t > 0, s₋ t for t ≤ 0.
+    """Compute the pair expectation of h(t) = s₊ t for t > 0, s₋ t for t ≤ 0.
 
     Formula: s₊s₋ u·v + (s₊ − s₋)² f(u, v), with f = |u||v| (sin θ + (π − θ) cos θ)/2π that of relu:
     h(t) = s₋ t + (s₊ − s₋) relu(t), and E[relu(u·x) v·x] = u·v/2.  At a zero row, where there is a
-    kink, the gradient is the mean of the one-sided slopes in opposite directions.
+    kink, the gradient is the mean of the one-sided derivatives in opposite directions.
 
     Source: Cho & Saul (2009), eq. 3 with n = 1, for relu; SS18, eq. 7.
 
@@ -107,7 +108,8 @@ def _relu_pairs(U: Array, V: Array) -> Array:
 
 @_relu_pairs.defjvp
 def _(primals, tangents):
-    # SS18, eq. 8, on both sides: so that second derivatives too keep sin θ and π − θ together.
+    # SS18, eq. 8, in both arguments, so that second derivatives too keep sin θ and π − θ together:
+    # their rounding errors cancel only in the sum.
     (U, V), (dU, dV) = primals, tangents
     (r, units), (s, others) = polar(U), polar(V)
     sine, supplement = sine_and_supplement(units, others)
@@ -120,7 +122,7 @@ def _(primals, tangents):
 def monomial_pairs(
     U: Float[Array, "neurons dim"], V: Float[Array, "others dim"], power: int
 ) -> Float[Array, "neurons others"]:
-    """Give the pair expectation of φ(t) = t^m, a polynomial.
+    """Compute the pair expectation of φ(t) = t^m, a polynomial.
 
     Formula: Σ_j m!²/(4^j j!² (m − 2j)!) (pq)^j c^{m−2j}.  In E[(u·x)^m (v·x)^m] pair j times two
     factors u·x, j times two factors v·x and the other m − 2j across; there are
@@ -148,7 +150,7 @@ def monomial_pairs(
 def erf_pairs(
     U: Float[Array, "neurons dim"], V: Float[Array, "others dim"]
 ) -> Float[Array, "neurons others"]:
-    """Give the pair expectation of erf(t).
+    """Compute the pair expectation of erf(t).
 
     Formula: (2/π) arcsin(2c/√((1 + 2p)(1 + 2q))) = (2/π) atan2(2c, √(1 + 2p + 2q + 4(pq − c²))).
     The second form keeps its digits where the sine is near 1; at norms r the relative rounding of
@@ -174,7 +176,7 @@ def erf_pairs(
 def sine_pairs(
     U: Float[Array, "neurons dim"], V: Float[Array, "others dim"]
 ) -> Float[Array, "neurons others"]:
-    """Give the pair expectation of sin(t).
+    """Compute the pair expectation of sin(t).
 
     Formula: e^{−(p+q)/2} sinh c = ½(E cos((u − v)·x) − E cos((u + v)·x)), with
     E cos(w·x) = e^{−|w|²/2}.
@@ -195,7 +197,7 @@ def sine_pairs(
 def cosine_pairs(
     U: Float[Array, "neurons dim"], V: Float[Array, "others dim"]
 ) -> Float[Array, "neurons others"]:
-    """Give the pair expectation of cos(t).
+    """Compute the pair expectation of cos(t).
 
     Formula: e^{−(p+q)/2} cosh c = ½(E cos((u − v)·x) + E cos((u + v)·x)).
 
@@ -213,7 +215,7 @@ def cosine_pairs(
 
 
 def _wave(U: Array, V: Array) -> tuple[Array, Array, Array]:
-    """Give e^{|c| − (p+q)/2}, which is at most 1, the sign of c, and |c|.
+    """Compute e^{|c| − (p+q)/2}, which is at most 1, the sign of c, and |c|.
 
     At c = 0 the branch c ≥ 0 is taken for value and derivatives; either is the whole function.
     """
@@ -226,10 +228,10 @@ def _wave(U: Array, V: Array) -> tuple[Array, Array, Array]:
 def step_pairs(
     U: Float[Array, "neurons dim"], V: Float[Array, "others dim"]
 ) -> Float[Array, "neurons others"]:
-    """Give the pair expectation of 1 for t > 0, 0 for t ≤ 0.
+    """Compute the pair expectation of 1 for t > 0, 0 for t ≤ 0.
 
     Formula: (π − θ)/2π; 0 where a row is zero.  It has a kink at parallel and opposite rows, where
-    its gradient is taken to be 0 (the mean of opposite slopes, and exact for a row with itself),
+    its gradient is taken to be 0 (the mean of opposite one-sided ones, and exact for equal rows),
     and a jump at zero rows.  At distance δ from these angles its absolute rounding error is eps/δ.
 
     Source: Cho & Saul (2009), eq. 3 with n = 0.
@@ -259,4 +261,4 @@ def _gram(U: Array, V: Array) -> tuple[Array, Array, Array]:
 
 
 def _dot(U: Array, V: Array) -> Array:
-    return jnp.matmul(U, V.T, precision=jax.lax.Precision.HIGHEST)
+    return times(U, V.T)

@@ -1,15 +1,24 @@
-"""Which parameters are trained: an objective over some of the leaves, the others fixed."""
+"""Objectives over some of the leaves of the parameters, the others fixed."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 import equinox as eqx
 import jax
+import numpy as np
 from jaxtyping import Array, Bool, PyTree, Scalar
 
 from landscape_jax.objectives.augmented import NeuronAugmented
-from landscape_jax.objectives.base import AbstractObjective, Ground, Known
+from landscape_jax.objectives.base import AbstractObjective, Known
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons
+from landscape_jax.objectives.protocols import (
+    Ground,
+    escape,
+    ground,
+    is_admissible,
+    is_confirmed,
+    smooth_radius,
+)
 from landscape_jax.objectives.teacher import is_traced
 
 
@@ -25,10 +34,10 @@ class Frozen(AbstractObjective):
         return self.objective(self.whole(params))
 
     def known(self, params: PyTree) -> Known:
-        """Return what is left of the objective's symmetry, see `HiddenNeurons.freeze`.
+        """Return the symmetry that survives freezing, see `HiddenNeurons.freeze`.
 
-        A least value that the whole attains need not be attained here.  Isometries are left only
-        where no leaf is fixed.
+        An infimum that is attained over all leaves need not be attained here.  Isometries survive
+        only where no leaf is fixed.
         """
         known = self.objective.known(self.whole(params))
         fixed = jax.tree.leaves(self.fixed)
@@ -41,40 +50,40 @@ class Frozen(AbstractObjective):
         left = tuple(layer for layer in frozen if layer is not None)
         return replace(known, infimum=None, symmetry=left or None)
 
-    def smooth_radius(self, params: PyTree) -> Scalar | float:
-        """Return what the objective gives at the whole."""
-        return self.objective.smooth_radius(self.whole(params))
+    def smooth_radius(self, params: PyTree) -> Array | np.ndarray | float:
+        """Return the objective's `smooth_radius` at all leaves."""
+        return smooth_radius(self.objective, self.whole(params))
 
-    def escape(self, params: PyTree) -> Scalar | float:
-        """Return what the objective gives at the whole."""
-        return self.objective.escape(self.whole(params))
+    def escape(self, params: PyTree) -> Array | np.ndarray | float:
+        """Return the objective's `escape` at all leaves."""
+        return escape(self.objective, self.whole(params))
 
     def ground(self, params: PyTree) -> Ground | None:
-        """Return what the objective gives at the whole, if all added neurons are trained."""
-        return self.objective.ground(self.whole(params)) if self._is_monitored else None
+        """Return the objective's `ground` at all leaves, if all added neurons are trained."""
+        return ground(self.objective, self.whole(params)) if self._is_monitored else None
 
     def is_admissible(self, params: PyTree) -> Bool[Array, ""] | bool:
-        """Return what the objective says of the whole, if all added neurons are trained."""
-        return not self._is_monitored or self.objective.is_admissible(self.whole(params))
+        """Check whether all leaves are admissible; `True` unless all added neurons are trained."""
+        return not self._is_monitored or is_admissible(self.objective, self.whole(params))
 
     def is_confirmed(self, params: PyTree) -> Bool[Array, ""] | bool:
-        """Return what the objective says of the whole, if all added neurons are trained."""
+        """Check whether all leaves are confirmed; `True` unless all added neurons are trained."""
         if isinstance(self.objective, NeuronAugmented):
             fixed = bool(jax.tree.leaves(self.fixed))
             whole = self.whole(params)
             return not self._is_monitored or self.objective.is_confirmed(whole, fixed=fixed)
-        return self.objective.is_confirmed(self.whole(params))
+        return is_confirmed(self.objective, self.whole(params))
 
     @property
     def _is_monitored(self) -> bool:
-        """Whether what is known of the whole's minima holds: KK20 needs all of (a, b, w)."""
+        """Whether KK20's theorems on minima apply: they need all of (a, b, w) trained."""
         if not isinstance(self.objective, NeuronAugmented):
             return True
         fixed = (self.fixed.a, self.fixed.b, self.fixed.w)
         return not jax.tree.leaves(fixed)
 
     def whole(self, params: PyTree) -> PyTree:
-        """Put trainable and fixed leaves together."""
+        """Combine trainable and fixed leaves."""
         return eqx.combine(params, self.fixed)
 
 
@@ -87,9 +96,9 @@ def freeze(
     of the network's structure, or a prefix of it, or a function from a leaf to one of them.
 
     **Returns:** a `Frozen`; call it with a pytree like its `trainable`, which holds the network's
-    own trainable leaves, `None` where a leaf is fixed; `whole` gives the network back.
+    own trainable leaves, `None` where a leaf is fixed; `whole` returns the network.
 
-    **Raises:** `ValueError` where nothing is trained.
+    **Raises:** `ValueError` if no leaf is trained.
 
     ```python
     >>> import equinox as eqx, jax, jax.numpy as jnp

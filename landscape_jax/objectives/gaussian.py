@@ -1,4 +1,4 @@
-"""The angle kernel: E[relu(w·x) relu(u·x)] over x ~ N(0, I) for all pairs of rows, and its slopes.
+"""The angle kernel E[relu(w·x) relu(u·x)], x ~ N(0, I), for all pairs of rows, and its gradients.
 
 With θ the angle between w and u,
 
@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+
+from landscape_jax.precision import times
 
 # θ/sin θ as a polynomial of y = 1 − cos θ on [0, 1], interpolated at Chebyshev nodes; with these
 # coefficients the relative error is at most 2e-16 and 8e-8 (a test proves it in ball arithmetic),
@@ -56,13 +58,13 @@ _ANGLE_SINGLE = (
     -0.019945956766605377,
     0.008251406252384186,
 )
-# Below this many units in the last place of 1, y is rounding of a cosine that may as well be ±1:
-# parallel rows then have sin θ = 0 exactly, and the gradient changes by less than y.
+# Below this many units in the last place of 1, y is only the rounding of a cosine of ±1: parallel
+# rows then have sin θ = 0 exactly, and the gradient changes by less than y.
 _PARALLEL_ULPS = 8
 
 
 def angle_coefficients(dtype) -> tuple[float, ...]:
-    """Give the coefficients of θ/sin θ for a precision, the constant first."""
+    """Return the coefficients of θ/sin θ for a precision, the constant first."""
     return _ANGLE_SINGLE if dtype.itemsize <= 4 else _ANGLE_DOUBLE
 
 
@@ -77,7 +79,8 @@ def _angle_over_sine(y: Array) -> Array:
 def polar(
     w: Float[Array, "neurons dim"],
 ) -> tuple[Float[Array, " neurons"], Float[Array, "neurons dim"]]:
-    """Split rows into norms and unit vectors; a zero row has the unit vector 0, and no slope."""
+    """Split rows into norms and unit vectors; a zero row has unit vector 0 and gradient 0."""
+    # Both `where` are needed: the gradient of √ at 0 would be NaN, also where it is masked after.
     square = jnp.sum(w * w, axis=-1)
     positive = square > 0
     norm = jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
@@ -88,7 +91,7 @@ def polar(
 def sine_and_supplement(
     w: Float[Array, "neurons dim"], u: Float[Array, "others dim"]
 ) -> tuple[Float[Array, "neurons others"], Float[Array, "neurons others"]]:
-    """Give sin θ and π − θ for the angles θ between unit rows (or zero rows) of `w` and `u`.
+    """Compute sin θ and π − θ for the angles θ between unit rows (or zero rows) of `w` and `u`.
 
     Their derivative is d(π − θ) = dc / sin θ with c = w·u, and d sin θ = −c d(π − θ).  Where
     sin θ = 0 it is set to 0: there every term in which it occurs is multiplied by a vector of
@@ -112,14 +115,14 @@ def _(primals, tangents):
 
 
 def _dot(w: Array, u: Array) -> Array:
-    return jnp.matmul(w, u.T, precision=jax.lax.Precision.HIGHEST)
+    return times(w, u.T)
 
 
 @partial(jax.jit, static_argnames="rows")
 def relu_expectation(
     u: Float[Array, "neurons dim"], rows: int | None = None
 ) -> Float[Array, "rows neurons"]:
-    """Give E[relu(uᵢ·x) relu(uⱼ·x)] over x ~ N(0, I) for the first `rows` neurons i and all j.
+    """Compute E[relu(uᵢ·x) relu(uⱼ·x)] over x ~ N(0, I) for the first `rows` neurons i and all j.
 
     Formula: (1/2π) ‖uᵢ‖ ‖uⱼ‖ (sin θ + (π − θ) cos θ).  0 where a row is zero.
 
@@ -134,15 +137,15 @@ def relu_expectation(
 def relu_pull(
     u: Float[Array, "neurons dim"], weights: Float[Array, " neurons"], rows: int | None = None
 ) -> Float[Array, "rows dim"]:
-    """Give Σⱼ cⱼ ∂f(uᵢ, uⱼ)/∂uᵢ for the first `rows` neurons i, where c are the `weights`.
+    """Compute Σⱼ cⱼ ∂f(uᵢ, uⱼ)/∂uᵢ for the first `rows` neurons i, where c are the `weights`.
 
     Formula: (1/2π) (Σⱼ cⱼ ‖uⱼ‖ sin θᵢⱼ ūᵢ + Σⱼ cⱼ (π − θᵢⱼ) uⱼ).  At uᵢ = 0, where f has a kink,
-    this is Σⱼ cⱼ uⱼ/4, the mean of the one-sided slopes in opposite directions.
+    this is Σⱼ cⱼ uⱼ/4, the mean of the one-sided derivatives in opposite directions.
 
     Source: SS18, eq. 8.
     """
     norm, unit = polar(u)
     sine, supplement = sine_and_supplement(unit[:rows], unit)
     along = _dot(sine, (weights * norm)[None, :])
-    across = jnp.matmul(supplement, weights[:, None] * u, precision=jax.lax.Precision.HIGHEST)
+    across = times(supplement, weights[:, None] * u)
     return (along * unit[:rows] + across) / (2 * np.pi)

@@ -14,7 +14,7 @@ from landscape_jax.networks.models import Mlp, TwoLayer
 
 
 class FixedPart(eqx.Module):
-    """Numbers of the hidden neurons that are not among the params: neurons take them along.
+    """Numbers of the hidden neurons that are not among the params, and permute with the neurons.
 
     **Arguments:** `values`, one neuron a row; `flip` and `power`, as in `HiddenNeurons`.
     """
@@ -25,7 +25,7 @@ class FixedPart(eqx.Module):
 
 
 class HiddenNeurons(eqx.Module):
-    """The symmetry group of one hidden layer: neurons in another order, of other sign or scale.
+    """The symmetry group of one hidden layer: permutations, sign changes and rescalings of neurons.
 
     Its elements permute the neurons, multiply the parts of single neurons by their `flips`, and,
     for any c > 0, by c to the power of their `powers`.  The objective must be unchanged by each of
@@ -36,17 +36,17 @@ class HiddenNeurons(eqx.Module):
 
     - `axes`: a pytree of the params' structure, or a prefix of it: for each leaf the axis that
       counts hidden neurons, `None` where it has none (an output's bias).
-    - `flips`: likewise ±1, by what a neuron's part of the leaf is multiplied under a change of
-      sign.  For an odd φ, −1 everywhere, φ(−w·x) = −φ(w·x); for an even φ, −1 on the weights and
-      biases that go in, +1 on those that go out.  `None`: no flips.
-    - `powers`: likewise exponents.  For φ(ct) = c^p φ(t), 1 on what goes in, −p on what goes out.
+    - `flips`: likewise ±1, the factor of a neuron's part of the leaf under a change of sign.  For
+      an odd φ, −1 everywhere, φ(−w·x) = −φ(w·x); for an even φ, −1 on incoming weights and biases,
+      +1 on outgoing weights.  `None`: no flips.
+    - `powers`: likewise exponents.  For φ(ct) = c^p φ(t), 1 on incoming, −p on outgoing weights.
       All positive powers are equal, and all negative ones.  `None`: no rescaling.
     - `fixed`: further parts of the neurons, which are not among the params; see `freeze`.
 
     For several hidden layers, give a tuple with one of these for each, the first layer first.
 
-    **Raises:** `TypeError` where an axis is no integer, `ValueError` where a flip is not ±1 or
-    powers of one sign differ.
+    **Raises:** `TypeError` if an axis is not an integer, `ValueError` if a flip is not ±1 or powers
+    of one sign differ.
 
     ```python
     >>> import jax.numpy as jnp
@@ -87,18 +87,17 @@ class HiddenNeurons(eqx.Module):
     def parts(self, params: PyTree) -> list[tuple[int | None, int, int | float]]:
         """Return axis, flip and power of each leaf of `params`, `None` counted as a leaf.
 
-        **Raises:** `ValueError` where `params` is not of the structure of `axes`.
+        **Raises:** `ValueError` if `params` does not have the structure of `axes`.
         """
         trees = {"axes": self.axes, "flips": self.flips, "powers": self.powers}
         parts = zip(*(_spread(name, prefix, params) for name, prefix in trees.items()), strict=True)
         return [(axis, flip or 1, power or 0) for axis, flip, power in parts]
 
     def freeze(self, trained: PyTree, fixed: PyTree) -> "HiddenNeurons | None":
-        """Return the group that is left where some leaves of the params are not trained.
+        """Return the symmetries that survive when some leaves of the params are not trained.
 
-        Neurons change places where their fixed parts are equal, up to flips and rescaling.
-        Rescaling is left where no leaf that is fixed and none that is trained have powers of one
-        sign.
+        Neurons may be permuted where their fixed parts are equal, up to flips and rescaling.
+        Rescaling survives where no fixed leaf and trained leaf have powers of one sign.
 
         **Arguments:** `trained` and `fixed`, of the params' structure, `None` in place of the
         leaves of the other.
@@ -123,9 +122,9 @@ class HiddenNeurons(eqx.Module):
 def network_symmetry(network: PyTree) -> HiddenNeurons | tuple[HiddenNeurons, ...] | None:
     """Declare the hidden neurons of a `TwoLayer` or an `Mlp`, layer by layer.
 
-    In each layer the neurons may change places; for an odd or even activation each may change its
-    sign; for a homogeneous one, φ(ct) = c^p φ(t) with p ≥ 0, what goes into a neuron may be
-    multiplied by any c > 0 and what goes out by c^−p.
+    In each layer the neurons may be permuted; for an odd or even activation each may change its
+    sign; for a homogeneous one, φ(ct) = c^p φ(t) with p ≥ 0, a neuron's incoming weights may be
+    multiplied by any c > 0 and its outgoing ones by c^−p.
 
     **Returns:** `None` for any other network, or one without hidden layers.
     """
@@ -149,7 +148,7 @@ def _mlp(network: Mlp, *, layer: int) -> tuple[Any, Any, Any]:
 
 
 def _layer(network: PyTree, activation: Activation, leaves: Any) -> HiddenNeurons:
-    """Declare one hidden layer; `leaves` gives its incoming weights, biases, outgoing weights."""
+    """Declare one hidden layer; `leaves` returns its incoming weights, biases, outgoing weights."""
     blank = jax.tree.map(lambda _: None, network)
 
     def tree(into: int, out: int) -> PyTree:
@@ -165,7 +164,7 @@ def _layer(network: PyTree, activation: Activation, leaves: Any) -> HiddenNeuron
 
 
 def _present(neurons: HiddenNeurons, params: PyTree) -> list[tuple[Any, int, int, int | float]]:
-    """List the leaves that are there and have neurons, each with its axis, flip and power."""
+    """List the leaves other than `None` that have neurons, with their axes, flips and powers."""
     leaves = zip(jax.tree.leaves(params, is_leaf=_is_none), neurons.parts(params), strict=True)
     return [
         (leaf, axis, flip, power)

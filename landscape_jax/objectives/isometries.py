@@ -7,14 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from landscape_jax.networks.activations import Activation, Parity
+from landscape_jax.networks.activations import Activation
+from landscape_jax.networks.rays import merged_rays
 from landscape_jax.objectives.base import Symmetry
 from landscape_jax.objectives.hidden_neurons import FixedPart, HiddenNeurons
 
 Vectors = Float[np.ndarray, "_ dim"]
 Numbers = Float[np.ndarray, " _"]
 # Directions and numbers of teachers are equal when they agree to so many eps.
-UNITS_IN_THE_LAST_PLACE = 8
+_UNITS_IN_THE_LAST_PLACE = 8
 
 
 def student_neurons(
@@ -22,7 +23,7 @@ def student_neurons(
 ) -> HiddenNeurons:
     """Return the group that leaves Σ aᵢ φ(wᵢ·x) unchanged at every x, for fixed weights a.
 
-    Students of equal aᵢ may change places; for an odd φ, (aᵢ, wᵢ) ~ (−aᵢ, −wᵢ); for an even φ,
+    Students of equal aᵢ may be permuted; for an odd φ, (aᵢ, wᵢ) ~ (−aᵢ, −wᵢ); for an even φ,
     wᵢ ~ −wᵢ; for φ(ct) = c^p φ(t), p ≥ 0, (aᵢ, wᵢ) ~ (c^−p aᵢ, c wᵢ).
     """
     odd = activation.parity == "odd"
@@ -42,7 +43,7 @@ def population_symmetry(
     teacher_weights: Float[np.ndarray, " teachers"],
     student_weights: Float[np.ndarray, " neurons"],
 ) -> Symmetry | HiddenNeurons:
-    """Return the symmetry group of the population risk: `student_neurons`, and isometries of R^d.
+    """Return the symmetry group of the population risk: `student_neurons` and isometries of R^d.
 
     x ~ N(0, I) has the same law after any isometry, so those that leave the teacher's function
     unchanged, see `teacher_isometries`, act on the students.  For a homogeneous φ the student is
@@ -83,15 +84,15 @@ def teacher_isometries(
     teacher: Float[np.ndarray, "teachers dim"],
     teacher_weights: Float[np.ndarray, " teachers"],
 ) -> tuple[Vectors, Numbers, Float[np.ndarray, " dim"]] | None:
-    """Return what isometries must preserve to leave Σ bⱼ φ(vⱼ·x) unchanged, as in `Symmetry`.
+    """Return the data that isometries leaving Σ bⱼ φ(vⱼ·x) unchanged preserve, as in `Symmetry`.
 
     - φ piecewise linear with slopes s₊, s₋: the function is ½(s₊ + s₋)(Σ bⱼvⱼ)·x +
       ½(s₊ − s₋) Σ bⱼ|vⱼ·x|.  Its odd part is fixed by Σ bⱼvⱼ, its even part by the even measure
-      Σ bⱼ‖vⱼ‖ δ_{±v̄ⱼ}, in which parallel and antiparallel teachers add up and may cancel; what has
-      the factor 0 is not there.
-    - φ even: the function is unchanged where the lines ±v̄ⱼ of equal teachers change places.  For
+      Σ bⱼ‖vⱼ‖ δ_{±v̄ⱼ}, in which parallel and antiparallel teachers add up and may cancel; a part
+      with the factor 0 is left out.
+    - φ even: the function is unchanged where the lines ±v̄ⱼ of equal teachers are permuted.  For
       φ(ct) = c^p φ(t) that is Σ bⱼ‖vⱼ‖^p δ_{±v̄ⱼ}, else there are classes of equal (‖v‖, b).
-    - Any other φ: equal teachers may change places.  With the classes numbered m = 1, 2, … and
+    - Any other φ: equal teachers may be permuted.  With the classes numbered m = 1, 2, … and
       linearly independent v̄ⱼ, those isometries preserve Σ mⱼ δ_{±v̄ⱼ} and Σ mⱼ v̄ⱼ: the first lets
       v̄ⱼ go to ±v̄ₗ with mₗ = mⱼ, the second has unique coefficients and forbids the minus.  For an
       odd φ teachers (b, v) with b < 0 are read as (−b, −v).
@@ -110,12 +111,12 @@ def teacher_isometries(
     nothing = np.zeros(teacher.shape[1], teacher.dtype)
     if activation.slopes is not None:
         plus, minus = activation.slopes
-        directions, masses = _merged(units, b * norms, "even")
+        directions, masses = merged_rays(units, b * norms, "even")
         if plus == minus:
             directions, masses = directions[:0], masses[:0]
         return directions, masses, nothing if plus == -minus else teacher_weights @ teacher
     if degree:
-        units, b = _merged(units, b * norms**degree, parity)
+        units, b = merged_rays(units, b * norms**degree, parity)
         norms = np.ones_like(b)
         if parity == "even":
             return units, b, nothing
@@ -123,33 +124,15 @@ def teacher_isometries(
         units, b = np.sign(b)[:, None] * units, np.abs(b)
     masses = _classes(np.stack([norms, b], axis=1)).astype(teacher.dtype)
     if parity == "even":
-        apart = len(_merged(units, masses, "even")[1]) == len(units)
+        apart = len(merged_rays(units, masses, "even")[1]) == len(units)
         return (units, masses, nothing) if apart else None
     if len(units) and np.linalg.matrix_rank(units) < len(units):
         return None
     return units, masses, masses @ units
 
 
-def _merged(units: Vectors, masses: Numbers, parity: Parity | None) -> tuple[Vectors, Numbers]:
-    """Add up the masses on each ray, with an even or odd φ on each line; leave out what cancels."""
-    tolerance = UNITS_IN_THE_LAST_PLACE * np.finfo(units.dtype).eps
-    first: list[int] = []
-    totals = masses.copy()
-    for j, (unit, mass) in enumerate(zip(units, masses, strict=True)):
-        for i in first:
-            same = np.max(np.abs(unit - units[i])) <= tolerance
-            opposite = parity is not None and np.max(np.abs(unit + units[i])) <= tolerance
-            if same or opposite:
-                totals[i] += -mass if opposite and parity == "odd" else mass
-                break
-        else:
-            first.append(j)
-    kept = [i for i in first if abs(totals[i]) > tolerance * np.abs(masses).sum()]
-    return units[kept], totals[kept]
-
-
 def _classes(pairs: Float[np.ndarray, "vectors numbers"]) -> Numbers:
     """Number equal rows alike: by one more than the place of the first such row."""
-    rounding = UNITS_IN_THE_LAST_PLACE * np.finfo(pairs.dtype).eps
+    rounding = _UNITS_IN_THE_LAST_PLACE * np.finfo(pairs.dtype).eps
     like = np.all(np.abs(pairs[:, None] - pairs) <= rounding * np.abs(pairs), axis=2)
     return 1.0 + np.argmax(like, axis=1) if len(pairs) else np.zeros(0)

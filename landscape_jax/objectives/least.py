@@ -1,4 +1,4 @@
-"""The least loss of any prediction at each input: its value, and whether a prediction has it."""
+"""The least loss of any prediction at each input, and whether it is attained."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,10 +14,10 @@ from landscape_jax.networks import criteria
 _STEPS = 200
 # Damping relative to the largest curvature; the least keeps steps finite where it vanishes.
 _FIRST, _LEAST, _MOST = 1e-3, 1e-14, 1e8
-# Below this a convex loss is taken to have no lower bound.
+# A convex loss that falls below this is taken to be unbounded below.
 _BOTTOM = -1e12
-# An infimum is attained near where the curvature changes by less than this factor within two
-# Newton steps: on the way to infinity, as of e^{−q}, it changes by e².
+# An infimum is attained near a point where the curvature changes by less than this factor within
+# two Newton steps: towards an infimum at infinity, as of e^{−q}, it changes by e².
 _STEADY = 2.0
 
 
@@ -25,7 +25,7 @@ class LeastLoss(NamedTuple):
     """The infimum of the loss over all functions of the input, and what is known of it.
 
     - `value`: (1/N) Σⱼ inf_q Σ_{i: xᵢ = x̄ⱼ} ℓ(q, yᵢ); NaN where it is not known.
-    - `attained`: whether some function has it; `None` where that is not known.
+    - `attained`: whether some function attains it; `None` where that is not known.
     """
 
     value: float
@@ -37,8 +37,8 @@ def least_loss(
 ) -> LeastLoss:
     """Return the least mean loss where samples of one `place` have one prediction.
 
-    In closed form for the named criteria; by Newton's method for a user's, with real labels, that
-    is convex and twice differentiable, of as many outputs as a label has entries.
+    It is in closed form for the named criteria, and by Newton's method for a user's criterion that
+    is convex and twice differentiable, with real labels of as many entries as there are outputs.
 
     **Arguments:** `criterion`; `y`, the labels of N samples; `place`, the number of each sample's
     input, from 0.
@@ -48,7 +48,8 @@ def least_loss(
         mean = _sums(y, place) / count[:, None]
         return LeastLoss(float(np.sum((y - mean[place]) ** 2)) / len(y), True)
     if criterion == criteria.named("cross_entropy"):
-        # Classes that never occur are not seen here; with none of them, two at an input are needed.
+        # Classes that never occur do not show here: with one class alone, a second one is added, so
+        # that its infimum counts as not attained.
         table = y if y.ndim == 2 else np.eye(max(2, y.max() + 1))[y]
         sums = _sums(table, place)
         return LeastLoss(_entropy(sums, count) / len(y), bool((sums > 0).all()))
@@ -109,7 +110,7 @@ def _by_newton(criterion: criteria.Criterion, y: np.ndarray, place: np.ndarray) 
             return jnp.sum(total(q))
 
         @jax.jit
-        def look(q: Array) -> tuple[Array, Array, Array]:
+        def derivatives(q: Array) -> tuple[Array, Array, Array]:
             # Each prediction has its own loss, so one product a column gives all the blocks.
             columns = [
                 jax.jvp(jax.grad(summed), (q,), (jnp.zeros_like(q).at[:, k].set(1),))[1]
@@ -119,52 +120,54 @@ def _by_newton(criterion: criteria.Criterion, y: np.ndarray, place: np.ndarray) 
 
         q = _sums(table, place) / np.bincount(place)[:, None]
         damping = np.full(inputs, _FIRST)
-        value, slope, bend = map(np.asarray, look(jnp.asarray(q)))
+        value, gradient, H = map(np.asarray, derivatives(jnp.asarray(q)))
         for _ in range(_STEPS):
-            size = np.linalg.norm(slope, axis=1)
+            size = np.linalg.norm(gradient, axis=1)
             live = (size > 0) & (value > _BOTTOM) & (damping < _MOST)
-            live &= np.isfinite(bend).all(axis=(1, 2))
+            live &= np.isfinite(H).all(axis=(1, 2))
             if not live.any():
                 break
-            largest = np.abs(np.einsum("jkk->jk", bend)).max(axis=1)
+            largest = np.abs(np.einsum("jkk->jk", H)).max(axis=1)
+            # Not by the curvature alone: where it vanishes, the gradient still bounds the step.
             shift = damping * np.maximum(largest, size)
-            step = _solved(bend, shift, -slope)
-            new = tuple(map(np.asarray, look(jnp.asarray(q + step))))
+            step = _damped_step(H, shift, -gradient)
+            new = tuple(map(np.asarray, derivatives(jnp.asarray(q + step))))
+            # Near a minimum values differ by rounding only, and a smaller gradient is progress.
             smaller = np.linalg.norm(new[1], axis=1) < size
             better = live & ((new[0] < value) | ((new[0] == value) & smaller))
             q, value = np.where(better[:, None], q + step, q), np.where(better, new[0], value)
-            slope = np.where(better[:, None], new[1], slope)
-            bend = np.where(better[:, None, None], new[2], bend)
+            gradient = np.where(better[:, None], new[1], gradient)
+            H = np.where(better[:, None, None], new[2], H)
             damping = np.where(better, np.maximum(damping / 30, _LEAST), 10 * damping)
         attained = _is_attained(
-            slope, bend, lambda step: np.asarray(look(jnp.asarray(q + step))[2])
+            gradient, H, lambda step: np.asarray(derivatives(jnp.asarray(q + step))[2])
         )
     bounded = (value > _BOTTOM).all()
     least = float(np.sum(value)) / len(y) if bounded else -np.inf
     return LeastLoss(least, (True if attained.all() else None) if bounded else False)
 
 
-def _solved(bend: np.ndarray, shift: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return (H + shift I)⁻¹ times the right sides, the least solution where it is singular."""
-    matrices = bend + shift[:, None, None] * np.eye(right.shape[1])
+def _damped_step(H: np.ndarray, shift: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve (H + shift I) s = right for each input; the least solution where it is singular."""
+    matrices = H + shift[:, None, None] * np.eye(right.shape[1])
     return np.einsum("jkl,jl->jk", np.linalg.pinv(matrices, hermitian=True), right)
 
 
 def _is_attained(
-    slope: np.ndarray, bend: np.ndarray, bend_at: Callable[[np.ndarray], np.ndarray]
+    gradient: np.ndarray, H: np.ndarray, hessian_at: Callable[[np.ndarray], np.ndarray]
 ) -> Bool[np.ndarray, " inputs"]:
-    """Check at each input whether a zero of the gradient is close beyond doubt.
+    """Check at each input whether a zero of the gradient is nearby, by the change of the Hessian.
 
-    That the gradient is 0 in floats is no evidence: so it is of log(1 + e^{−q}) at q = 800.
+    That the gradient is 0 in floats is no evidence: so is that of log(1 + e^{−q}) at q = 800.
     """
-    finite = np.isfinite(bend).all(axis=(1, 2))
-    safe = np.where(np.expand_dims(finite, (1, 2)), bend, np.eye(slope.shape[1]))
+    finite = np.isfinite(H).all(axis=(1, 2))
+    safe = np.where(np.expand_dims(finite, (1, 2)), H, np.eye(gradient.shape[1]))
     low = np.linalg.eigvalsh(safe)
     positive = finite & (low[:, 0] > 0)
-    step = np.where(positive[:, None], _solved(safe, np.zeros(len(slope)), -slope), 0)
+    step = np.where(positive[:, None], _damped_step(safe, np.zeros(len(H)), -gradient), 0)
     steady = positive
     for share in (2.0, -2.0):
-        there = bend_at(share * step)
+        there = hessian_at(share * step)
         good = np.isfinite(there).all(axis=(1, 2))
         usable = np.nan_to_num(there, nan=0.0, posinf=0.0, neginf=0.0)
         eigenvalues = np.linalg.eigvalsh(usable)

@@ -1,4 +1,4 @@
-"""The points nearest to a given one at which a student computes exactly the teacher's function."""
+"""Points near a given one at which a student computes exactly the teacher's function."""
 
 from typing import NamedTuple
 
@@ -6,21 +6,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
 from landscape_jax.networks.activations import Activation
-from landscape_jax.objectives.base import Attained
+from landscape_jax.networks.rays import merged_rays
+from landscape_jax.objectives.protocols import Attained
 
-# So near, against its length, a student is taken to be a copy of a ray; against the distance to the
-# next ray (the second factor) there is no doubt of which.
+# A student is taken for a copy of a ray within this share of its length, and within this share of
+# the distance to the next ray, so that it is clear of which.
 _COPY, _APART = 1e-3, 0.25
-# A student of a larger cosine to a ray is taken to lie on it, whatever the sign of its weight.
+# A student with a larger cosine to a ray is taken to lie on it, whatever the sign of its weight.
 _ALIGNED = 0.99
 
 
 def can_match(activation: Activation, teacher: np.ndarray, b: np.ndarray, a: np.ndarray) -> bool:
-    """Return whether a student can copy the teacher's neurons, and switch its others off.
+    """Check whether a student can copy the teacher's neurons, and switch its others off.
 
     A neuron of weight b is copied by one of weight a = b; if φ(ct) = c^p φ(t) with p > 0, by any of
     the same sign.  The others are off at w = 0 if φ(0) = 0 or their weights add up to 0.
@@ -39,7 +38,7 @@ def can_match(activation: Activation, teacher: np.ndarray, b: np.ndarray, a: np.
 
 
 def is_silent(activation: Activation) -> bool:
-    """Return whether φ(0) = 0, so that a neuron with w = 0 adds nothing."""
+    """Check whether φ(0) = 0, so that a neuron with w = 0 adds nothing."""
     with jax.ensure_compile_time_eval():
         return float(activation(jnp.zeros(1))[0]) == 0
 
@@ -62,7 +61,7 @@ class Student(NamedTuple):
         rows: Float[np.ndarray, "neurons dim"],
         weights: Float[np.ndarray, " neurons"],
     ) -> "Student":
-        """Balance a network; `scale` is what its neurons are multiplied by."""
+        """Balance a network; `scale` holds the factors of its neurons."""
         weights = np.asarray(weights, np.float64)
         scale, signs = np.ones(len(weights)), weights
         if activation.degree:
@@ -109,7 +108,7 @@ def nearest_match(
     target = Student.of(activation, teacher, teacher_weights)
     even = activation.parity == "even"
     if activation.degree:
-        target = _rays(target, even, activation.degree, 8 * float(np.finfo(teacher.dtype).eps))
+        target = _rays(target, even, activation.degree)
         matched = _share(student, target, even, activation.degree)
     elif activation.degree is None:
         alive = (target.signs != 0) & target.rows.any(axis=1)
@@ -140,22 +139,15 @@ def nearest_match(
     )
 
 
-def _rays(target: Student, even: bool, degree: int, tolerance: float) -> Student:
+def _rays(target: Student, even: bool, degree: int) -> Student:
     """Add up the neurons that share a ray (for an even φ: a line); leave out what vanishes.
 
     The rows have the lengths |m|^{1/p} of the masses m, the signs are those of m.
     """
     norms = np.linalg.norm(target.rows, axis=1)
     kept = (norms > 0) & (target.signs != 0)
-    rows, masses = target.rows[kept], target.signs[kept] * norms[kept] ** degree
-    units = rows / norms[kept][:, None]
-    near = np.abs(units[:, None] - units).max(axis=2, initial=0) <= tolerance
-    if even:
-        near |= np.abs(units[:, None] + units).max(axis=2, initial=0) <= tolerance
-    first = np.argmax(near, axis=1) if len(units) else np.zeros(0, int)
-    totals, sizes = (np.bincount(first, x, len(units)) for x in (masses, np.abs(masses)))
-    alive = np.abs(totals) > tolerance * sizes
-    totals, units = totals[alive], units[alive]
+    masses = target.signs[kept] * norms[kept] ** degree
+    units, totals = merged_rays(target.rows[kept], masses, "even" if even else None)
     scale = np.abs(totals) ** (1 / degree)
     return Student(scale[:, None] * units, np.sign(totals), scale)
 
@@ -171,10 +163,10 @@ def _share(
     side = np.where(even & (along < 0), -1.0, 1.0)
     along = np.maximum(side * along, 0)
     allowed = student.signs[:, None] == rays.signs
-    # One of the other sign takes its share away, where it lies on the ray.
+    # A student of the other sign that lies on the ray subtracts its share.
     aligned = along > _ALIGNED * np.linalg.norm(student.rows, axis=1)[:, None]
     free = np.where(allowed | aligned, along, 0)
-    # The squared distance to a copy of the whole ray, beyond that to the nearest place of all.
+    # The squared distance to a copy of the whole ray, minus that to the student's nearest place.
     cost = rays.scale**2 - 2 * rays.scale * along + free.max(axis=1, keepdims=True) ** 2
     place = _assign(cost.T, allowed.T)
     if place is None:
@@ -215,6 +207,8 @@ def _assign(
     cost: Float[np.ndarray, "rows columns"], allowed: Bool[np.ndarray, "rows columns"]
 ) -> np.ndarray | None:
     """Assign to each row a column of its own at the least cost; `None` where none is allowed."""
+    from scipy.optimize import linear_sum_assignment
+
     if cost.shape[0] > cost.shape[1]:
         return None
     wide = 1 + 2 * cost.size * np.abs(cost).max(initial=0)
@@ -225,11 +219,13 @@ def _assign(
 def _gaps(
     rows: Float[np.ndarray, "neurons dim"], even: bool, *, relative: bool
 ) -> tuple[Float[np.ndarray, " neurons"], Float[np.ndarray, "neurons neurons"]]:
-    """Return how far each neuron is from the next, in units of its length, and between all pairs.
+    """Return each neuron's distance to the next, in units of its length, and all pairs' distances.
 
-    `relative`: between unit vectors.  The second table takes antipodes together, and is 1 where
-    they coincide (there is nothing to tell apart) and on the diagonal.
+    `relative`: between unit vectors.  The second table identifies antipodes, and is 1 where they
+    coincide and on the diagonal.
     """
+    from scipy.spatial.distance import cdist
+
     lengths = np.linalg.norm(rows, axis=1)
     at = rows / lengths[:, None] if relative else rows
     beside, across = cdist(at, at), cdist(at, -at)
@@ -240,9 +236,9 @@ def _gaps(
 
 
 def _detail(masses: Float[np.ndarray, " neurons"], gaps: np.ndarray) -> float:
-    """Return the order of magnitude of the least value at which a part of the teacher is missing.
+    """Estimate the least value of a point that lacks a part of the teacher.
 
-    A neuron that is left out costs about m²; two at the distance ε that are taken together cost
+    A neuron that is left out costs about m²; two at the distance ε that are merged into one cost
     about m²ε³ for relu and no less than m²ε⁴ for a smooth φ, m the lesser mass.
     """
     lesser = np.minimum(masses[:, None], masses)

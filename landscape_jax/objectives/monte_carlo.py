@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float, Key, Scalar
 
 from landscape_jax.networks.activations import Activation, Function
-from landscape_jax.objectives.base import AbstractObjective, Attained, Known
+from landscape_jax.objectives.base import AbstractObjective, Known
 from landscape_jax.objectives.isometries import student_neurons
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.objectives.protocols import Attained
 from landscape_jax.objectives.teacher import checked, checked_students, is_traced
 
 
@@ -29,7 +30,7 @@ class MonteCarloRisk(AbstractObjective):
 
     F(W) = (1/N) Σₛ ½ (Σᵢ aᵢ φ(wᵢ·xₛ) − Σⱼ bⱼ φ(vⱼ·xₛ))²
 
-    It goes through the samples a chunk at a time, under `grad` too, so that memory does not grow
+    Samples are processed a chunk at a time, also under `grad`, so that memory does not grow
     with their number.  Any activation will do; where it jumps, as `step` does, the gradient on
     samples is not that of the expectation.
 
@@ -37,11 +38,11 @@ class MonteCarloRisk(AbstractObjective):
 
     - `samples`: an array, shape (N, d), of fixed samples; or a number N, of samples drawn afresh
       from `key` in every call and never stored.
-    - `key`: the key of fresh samples.  The same key gives the same samples; `estimate` takes
-      another one for each estimate.
+    - `key`: the key of fresh samples.  The same key draws the same samples; `estimate` accepts
+      another one for each call.
     - `chunk`: samples held at a time.
 
-    **Raises:** as `PopulationRisk`; `ValueError` where samples and key do not go together.
+    **Raises:** as `PopulationRisk`; `ValueError` if fresh samples have no key, or fixed ones do.
 
     ```python
     >>> import jax, jax.numpy as jnp
@@ -94,7 +95,8 @@ class MonteCarloRisk(AbstractObjective):
                 )
         if self.count < 2 or chunk < 1:
             raise ValueError(
-                f"samples is {self.count} and chunk {chunk}; give at least 2 samples, 1 a chunk"
+                f"samples is {self.count} and chunk is {chunk}; give at least 2 samples and "
+                "a chunk of at least 1"
             )
         self.key, self.chunk = key, min(chunk, self.count)
 
@@ -132,7 +134,7 @@ class MonteCarloRisk(AbstractObjective):
         mean, variance = self._moments(W, self.key if key is None else key)
         return Estimate(mean, jnp.sqrt(variance / self.count), self.count)
 
-    # Jitted, for a loop compiles anew in every call that is not.
+    # Jitted, as a loop outside of `jit` is compiled again in every call.
     @eqx.filter_jit
     def _moments(self, W: Array, key: Array | None) -> tuple[Array, Array]:
         """Return mean and variance of the loss, merged chunk by chunk (Chan, Golub & LeVeque)."""
@@ -175,7 +177,7 @@ def _losses(risk: PopulationRisk, W: Array, x: Array) -> Array:
 
 
 class FreshSamples(eqx.Module):
-    """Draws the risk on fresh samples; see `fresh_samples`."""
+    """Draw the risk on fresh samples; see `fresh_samples`."""
 
     drawn: MonteCarloRisk
 
@@ -189,7 +191,7 @@ def fresh_samples(risk: PopulationRisk, size: int) -> FreshSamples:
 
     Its mean over keys is `risk`: `restart(risk, …, batches=fresh_samples(risk, 64))` is online SGD.
 
-    **Raises:** `ValueError` where `size` is below 2.
+    **Raises:** `ValueError` if `size` is below 2.
 
     ```python
     >>> import jax, jax.numpy as jnp

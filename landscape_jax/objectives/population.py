@@ -15,11 +15,12 @@ from jaxtyping import Array, Float, Int, Scalar
 from landscape_jax.networks.activations import Activation, Function, named
 from landscape_jax.networks.realisation import realise
 from landscape_jax.objectives import relu_risk
-from landscape_jax.objectives.base import AbstractObjective, Attained, Known, Units
+from landscape_jax.objectives.base import AbstractObjective, Known, Units
 from landscape_jax.objectives.expectations import is_closed, pair_expectation
 from landscape_jax.objectives.gaussian import angle_coefficients, relu_expectation, relu_pull
 from landscape_jax.objectives.isometries import population_symmetry
 from landscape_jax.objectives.matching import can_match, nearest_match
+from landscape_jax.objectives.protocols import Attained, descend_by_grad, linearize_gradient
 from landscape_jax.objectives.quadrature import quadrature_error
 from landscape_jax.objectives.teacher import (
     checked,
@@ -38,13 +39,13 @@ class PopulationRisk(AbstractObjective):
 
     with f(u, v) = E[φ(u·x) φ(v·x)] of `pair_expectation`: a closed form for relu, leaky, abs,
     linear, quadratic, every monomial, erf, sine, cosine and step, deterministic quadrature for any
-    other φ, with `quadrature_error`.  Value, gradient and Hessian come from the ordinary call: use
-    `jax.grad`, `jax.hessian`, `vmap`, `jit` as with any function.
+    other φ, with `quadrature_error`.  Use `jax.grad`, `jax.hessian`, `vmap` and `jit` as with any
+    function.
 
     For relu, F is twice continuously differentiable wherever no neuron is zero, parallel neurons
     included: there f(w, v) − w·v/2 is of the third order in the angle.  (Only the third derivative
-    jumps.)  At a zero neuron the gradient is the mean of the one-sided slopes in opposite
-    directions.
+    jumps.)  At a zero neuron the gradient is the mean of the one-sided derivatives in
+    opposite directions.
 
     **Arguments:**
 
@@ -56,8 +57,8 @@ class PopulationRisk(AbstractObjective):
 
     Call it with W, shape (n, d), one neuron a row; it computes in W's precision.
 
-    **Raises:** `TypeError` and `ValueError` on arrays that are not floating or finite, or do not
-    fit, and on an activation that is not known; `ValueError` on an order below 1.
+    **Raises:** `TypeError` if an array is not floating or the activation not a name or function;
+    `ValueError` if arrays are not finite or do not fit, the name is unknown or `order` is below 1.
 
     Source: SS18, eq. 2, 6, 8, 10.
 
@@ -105,7 +106,7 @@ class PopulationRisk(AbstractObjective):
         )
 
     def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
-        """Give F(W)."""
+        """Return F(W)."""
         V, a, b = self._rest(W)
         if self._is_relu:
             return _risk(W, V, a, b)
@@ -118,7 +119,7 @@ class PopulationRisk(AbstractObjective):
         """Estimate the error of F(W) that the quadrature makes; 0 for a closed form.
 
         Formula: ½ Σ |aᵢaₗ| e(wᵢ, wₗ) + Σ |aᵢbⱼ| e(wᵢ, vⱼ) + ½ Σ |bⱼbₗ| e(vⱼ, vₗ), with e(u, v) of
-        `landscape_jax.objectives.quadrature.quadrature_error`: errors of pairs are not taken to
+        `landscape_jax.objectives.quadrature.quadrature_error`: errors of pairs are not assumed to
         cancel.
 
         ```python
@@ -142,28 +143,28 @@ class PopulationRisk(AbstractObjective):
     def descend(
         self, params: Float[Array, "neurons dim"], rate: Scalar, steps: Int[Array, ""], *, most: int
     ) -> tuple[Array, Scalar, Array]:
-        """Go some steps of gradient descent, for relu on a CPU in one call of the kernel."""
+        """Advance by steps of gradient descent, for relu on a CPU in one call of the kernel."""
         V, a, b = self._rest(params)
         name = self._kernel(params, V)
-        in_xla = partial(super().descend, most=most)
+        in_xla = partial(descend_by_grad, self, most=most)
         if name is None:
             return in_xla(params, rate, steps)
 
         def in_kernel(W: Array, rate: Array, steps: Array) -> tuple[Array, Array, Array]:
             few = jnp.minimum(steps, most).astype(jnp.int32)
-            end, value, slope = relu_risk.descend(name, W, V, a, b, rate.astype(W.dtype), few)
-            return end, value + _teacher_value(V, b), slope
+            end, value, gradient = relu_risk.descend(name, W, V, a, b, rate.astype(W.dtype), few)
+            return end, value + _teacher_value(V, b), gradient
 
         return jax.lax.platform_dependent(params, rate, steps, cpu=in_kernel, default=in_xla)
 
-    def curvature(
+    def hessian_products(
         self, params: Float[Array, "neurons dim"]
     ) -> tuple[Scalar, Array, Callable[[Array], Array]]:
-        """Give F(W), ∇F(W) and the function D ↦ ∇²F(W) D, for relu on a CPU by the kernel."""
+        """Return F(W), ∇F(W) and the function D ↦ ∇²F(W) D, for relu on a CPU by the kernel."""
         V, a, b = self._rest(params)
         name = self._kernel(params, V)
         if name is None:
-            return super().curvature(params)
+            return linearize_gradient(self, params)
 
         def in_kernel(along: Array) -> Array:
             return relu_risk.product(name, params, V, a, b, along)
@@ -174,8 +175,8 @@ class PopulationRisk(AbstractObjective):
         def product(along: Array) -> Array:
             return jax.lax.platform_dependent(along, cpu=in_kernel, default=in_xla)
 
-        value, slope = _students(params, V, a, b)
-        return value + _teacher_value(V, b), slope, product
+        value, gradient = _students(params, V, a, b)
+        return value + _teacher_value(V, b), gradient, product
 
     @property
     def _is_relu(self) -> bool:
@@ -185,7 +186,7 @@ class PopulationRisk(AbstractObjective):
         return _kernel(W, V) if self._is_relu else None
 
     def _rest(self, W: Array) -> tuple[Array, Array, Array]:
-        """Give V, a and b in W's precision."""
+        """Return V, a and b in W's precision."""
         checked_students(W, self.teacher.shape[1], self.student_weights)
         a = jnp.ones(W.shape[0]) if self.student_weights is None else self.student_weights
         return (
@@ -233,7 +234,7 @@ class PopulationRisk(AbstractObjective):
         return threshold if self._is_relu else None, Units(value, length)
 
     def nearest_minimizer(self, params: Float[Array, "neurons dim"]) -> Attained | None:
-        """Return a W near by at which student and teacher are one function, see `nearest_match`."""
+        """Return a nearby W at which student and teacher are one function, see `nearest_match`."""
         _, a, _ = self._rest(params)
         b = np.asarray(self.teacher_weights)
         nets = np.asarray(self.teacher), b, np.asarray(a)
@@ -263,9 +264,9 @@ class PopulationRisk(AbstractObjective):
         checked_students(W, self.teacher.shape[1], self.student_weights)
         a, slopes = self.student_weights, self.activation.slopes
         xp = namespace(W, self.teacher, self.teacher_weights, a)
-        bent = xp.full(len(W), slopes is not None and slopes[0] != slopes[1])
-        bent = bent if a is None else bent & (xp.asarray(a) != 0)
-        lengths = xp.where(bent, xp.linalg.norm(xp.asarray(W), axis=1), xp.inf)
+        kinked = xp.full(len(W), slopes is not None and slopes[0] != slopes[1])
+        kinked = kinked if a is None else kinked & (xp.asarray(a) != 0)
+        lengths = xp.where(kinked, xp.linalg.norm(xp.asarray(W), axis=1), xp.inf)
         tiny = float(jnp.finfo(W.dtype).eps) * self._scales(len(W))[1].length
         return lengths, lengths <= tiny, xp
 
@@ -279,8 +280,8 @@ def _risk(W: Array, V: Array, a: Array, b: Array) -> Array:
 def _(primals, tangents):
     W, V, a, b = primals
     dW, dV, da, db = map(_perturbation, tangents)
-    value, slope = _students(W, V, a, b)
-    tangent = jnp.zeros((), W.dtype) if dW is None else jnp.vdot(slope, dW)
+    value, gradient = _students(W, V, a, b)
+    tangent = jnp.zeros((), W.dtype) if dW is None else jnp.vdot(gradient, dW)
     # Both nets are one of neurons u with signed weights c, F = ½ Σ cc' f(u, u'): then
     # ∂F/∂u = c Σ c' ∂f(u, u')/∂u, and by homogeneity ∂F/∂c = u·(∂F/∂u)/c.
     if not (dV is None and da is None and db is None):
@@ -302,7 +303,7 @@ def _kernel(W: Array, V: Array) -> str | None:
 
 @jax.custom_jvp
 def _students(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array]:
-    """Give F without its constant ½ Σ bb' f(v, v'), and ∂F/∂W."""
+    """Compute F without its constant ½ Σ bb' f(v, v'), and ∂F/∂W."""
     name = _kernel(W, V)
     if name is None:
         return _students_in_xla(W, V, a, b)
@@ -331,8 +332,8 @@ def _students_in_xla(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Arr
     # The pairs of `relu_pull` below, so that value and gradient share them.
     pairs = relu_expectation(neurons, len(W))
     value = jnp.sum(a[:, None] * pairs * jnp.concatenate([a / 2, -b]))
-    slope = relu_pull(neurons, jnp.concatenate([a, -b]), len(W))
-    return value, a[:, None] * slope
+    pull = relu_pull(neurons, jnp.concatenate([a, -b]), len(W))
+    return value, a[:, None] * pull
 
 
 @jax.jit

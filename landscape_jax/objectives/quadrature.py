@@ -4,9 +4,9 @@ With h_n the orthonormal Hermite polynomials of N(0, 1), r = |u|, s = |v| and ρ
 
     E[φ(u·x) φ(v·x)] = Σ_n c_n(r) c_n(s) ρⁿ,      c_n(r) = E[φ(rz) h_n(z)],  z ~ N(0, 1),
 
-because E[h_n(ū·x) h_m(v̄·x)] = δ_nm ρⁿ (Mehler).  Kept are the terms n < `order`; each c_n comes
-from a one-dimensional rule, exact to rounding, so that the order is the only source of error.
-(Exact, that is, for φ without kinks other than at 0.)  On tensor nodes the same sum would be a
+because E[h_n(ū·x) h_m(v̄·x)] = δ_nm ρⁿ (Mehler).  The terms n < `order` are kept; each c_n is from a
+one-dimensional rule, exact to rounding, so that the order is the only source of error (for φ
+without kinks other than at 0).  On tensor nodes the same sum would be a
 two-dimensional quadrature of some 10⁵ points a pair; here a pair costs `order` multiplications,
 and a polynomial in ρ has no trouble at parallel rows, where the coordinates along and across u are
 not smooth.
@@ -27,7 +27,7 @@ Which of both holds is tested once per activation, numerically.
 How fast it converges: for φ analytic in the strip |Im t| < y, terms fall as e^{−2y√n/r}, and
 sigmoid (y = π) and tanh (y = π/2) at norms up to 3 are exact to 1e-12.  A jump of φ″ (elu) leaves
 an error of the order N^{−7/2} at parallel rows, a kink (selu) N^{−3/2}, a jump N^{−1/2}; each
-derivative costs a factor N^{1/2} more.  `quadrature_error` says so in numbers.
+derivative costs a factor N^{1/2} more.  `quadrature_error` estimates it.
 """
 
 from collections.abc import Callable
@@ -42,25 +42,26 @@ from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
 from landscape_jax.networks.activations import Activation, Function, named
+from landscape_jax.precision import times
 
 # Orders to choose from; an activation gets the first one that leaves out at most `_LEFT_OUT`
 # at norm 3, and the last one where none does.
 _ORDERS = (64, 128, 192, 256, 384, 512, 640, 768, 1024)
 _LEFT_OUT = {False: 1e-8, True: 5e-13}  # by whether float64 is switched on
-# Norms at which an activation is looked at, for its order (the last one) and its smoothness.
+# Norms at which an activation is tested, for its order (the last one) and its smoothness.
 _RADII = (1.0, 3.0)
 _RANGE = 12.5
 # Coefficients beyond the order, for the fourth derivatives that a Hessian needs.
 _EXTRA = 4
-# Below this norm, c_{n+k}/r^k is rounding only, and derivatives are taken pointwise.
+# Below this norm c_{n+k}/r^k is only rounding, and derivatives are computed pointwise.
 _SHORT = {8: 1e-4, 4: 1e-2}
-# Exact where the error falls as the root of the order, as for a jump; too much for all else.
+# Exact where the error falls as the root of the order, as for a jump; an upper bound otherwise.
 _SAFETY = 1 / (1 - 2**-0.5)
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """What is static of a quadrature: φ, the number of terms, and whether φ passes for smooth."""
+    """The static part of a quadrature: φ, the number of terms, and whether φ counts as smooth."""
 
     activation: Activation
     order: int
@@ -72,14 +73,14 @@ def hermite_pairs(
 ) -> Callable[
     [Float[Array, "neurons dim"], Float[Array, "others dim"]], Float[Array, "neurons others"]
 ]:
-    """Give the function (U, V) ↦ (E[φ(uᵢ·x) φ(vⱼ·x)])ᵢⱼ by quadrature, for any activation.
+    """Return the function (U, V) ↦ (E[φ(uᵢ·x) φ(vⱼ·x)])ᵢⱼ by quadrature, for any activation.
 
     Formula: Σ_n c_n(|u|) c_n(|v|) cosⁿθ over n < `order`; see the module.
 
     **Arguments:** `activation`, a name, an elementwise function or an `Activation`; `order`, the
     number of terms, that of `default_order` where left out.
 
-    **Raises:** `ValueError` on an order below 1.
+    **Raises:** `ValueError` if `order` is below 1.
 
     ```python
     >>> import jax.numpy as jnp
@@ -108,8 +109,8 @@ def quadrature_error(
     """Estimate the error of `hermite_pairs(activation, order)(U, V)`, entry by entry.
 
     Formula: 3.4 |K_N − K_2N|, with K_N the quadrature of order N.  The factor 1/(1 − 2^{−1/2}) is
-    what a jump of φ needs, whose error falls as N^{−1/2}; everything smoother has a smaller error.
-    Rounding, some eps · √E[φ(u·x)²] √E[φ(v·x)²], is not told apart from it.
+    that of a jump of φ, whose error falls as N^{−1/2}; everything smoother has a smaller error.
+    Rounding, some eps · √E[φ(u·x)²] √E[φ(v·x)²], is not separated from it.
 
     ```python
     >>> import jax.numpy as jnp
@@ -127,7 +128,7 @@ def quadrature_error(
 
 
 def default_order(activation: str | Function | Activation) -> int:
-    """Give the order that an activation gets where none is asked for.
+    """Return the order of the quadrature for an activation where none is given.
 
     It is the least of 64, 128, …, 1024 at which the terms left out of E[φ(3z)²] sum to at most
     5e-13 (1e-8 where float64 is off), and 1024 where that is not enough.
@@ -168,7 +169,7 @@ def _is_smooth(activation: Activation, double: bool) -> bool:
 
 
 def _known_coefficients(activation: Activation, most: int, order: int) -> list[np.ndarray]:
-    """Give E[φ^(k)(rz) h_n(z)] for k ≤ `most`, rows r in `_RADII`, as numbers even in a trace."""
+    """Compute E[φ^(k)(rz) h_n(z)] for k ≤ `most`, r in `_RADII`, as numbers even under a trace."""
 
     @jax.jit
     def all_of_them(r: Array) -> list[Array]:
@@ -182,16 +183,16 @@ def _is_double() -> bool:
     return bool(jax.config.read("jax_enable_x64"))
 
 
-# Jitted, for a loop compiles anew in every call that is not.
+# Jitted, as a loop outside of `jit` is compiled again in every call.
 @partial(jax.jit, static_argnums=0, inline=True)
 def _of_rows(e: Expansion, U: Array, V: Array) -> Array:
-    c = jnp.matmul(U, V.T, precision=jax.lax.Precision.HIGHEST)
+    c = times(U, V.T)
     return _pairs(e, 0, 0, jnp.sum(U * U, axis=1), jnp.sum(V * V, axis=1), c)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
 def _pairs(e: Expansion, k: int, l: int, p: Array, q: Array, c: Array) -> Array:  # noqa: E741
-    """Give E[φ^(k)(u·x) φ^(l)(v·x)] at p = |u|², q = |v|², c = u·v."""
+    """Compute E[φ^(k)(u·x) φ^(l)(v·x)] at p = |u|², q = |v|², c = u·v."""
     r, s = jnp.sqrt(p), jnp.sqrt(q)
     lengths = r[:, None] * s
     cosine = jnp.clip(jnp.where(lengths > 0, c / jnp.where(lengths > 0, lengths, 1), 0), -1, 1)
@@ -212,7 +213,7 @@ def _(e, k, l, primals, tangents):  # noqa: E741
 
 
 def _coefficients(e: Expansion, k: int, r: Array) -> Array:
-    """Give the coefficients of φ^(k)(rz), shape (rows, order)."""
+    """Compute the Hermite coefficients of φ^(k)(rz), shape (rows, order)."""
     pointwise = _pointwise(e.activation.derivative(k), r, e.order + _EXTRA)[:, : e.order]
     if k == 0 or e.smooth:
         return pointwise
@@ -225,17 +226,18 @@ def _coefficients(e: Expansion, k: int, r: Array) -> Array:
 
 
 def _pointwise(function: Function, r: Array, order: int) -> Array:
-    """Give E[φ(rz) h_n(z)] for n < order by the one-dimensional rule, shape (rows, order)."""
+    """Compute E[φ(rz) h_n(z)] for n < order by the one-dimensional rule, shape (rows, order)."""
+    # h_n is even or odd, so nodes z > 0 suffice: one table for both signs, half of the products.
     nodes, even, odd = (jnp.asarray(part, r.dtype) for part in _rule(order))
     right, left = function(r[:, None] * nodes), function(-r[:, None] * nodes)
-    product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+    product = times
     both = jnp.stack([product(right + left, even), product(right - left, odd)], axis=-1)
     return both.reshape(len(r), -1)[:, :order]
 
 
 @lru_cache(maxsize=32)
 def _rule(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give nodes z > 0, and weight · density · h_n for even n and for odd n as columns."""
+    """Compute nodes z > 0, and weight · density · h_n for even n and for odd n as columns."""
     terms = order + order % 2
     # h_n has wave number √n at most, which needs π/4·_RANGE·√n nodes; φ needs some more.
     count = int(np.pi / 4 * _RANGE * terms**0.5) + 50
@@ -254,7 +256,7 @@ def _rule(order: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _mehler(A: Array, B: Array, cosine: Array) -> Array:
-    """Give Σ_n A_in B_jn ρ_ijⁿ, by Horner's rule in ρ² for even and odd n together."""
+    """Compute Σ_n A_in B_jn ρ_ijⁿ, by Horner's rule in ρ² for even and odd n together."""
     odd = A.shape[1] % 2
     A, B = (jnp.pad(x, ((0, 0), (0, odd))).reshape(len(x), -1, 2).T for x in (A, B))
     square = cosine * cosine

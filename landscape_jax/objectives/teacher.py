@@ -9,15 +9,15 @@ from jaxtyping import Array, Float
 
 
 def is_traced(array: Array | None) -> bool:
-    """Return whether the array is traced, so that its numbers are not to be seen."""
+    """Check whether the array is traced, so that its values are not known."""
     return isinstance(array, Tracer)
 
 
 def checked(name: str, value, ndim: int, shape: str) -> Array:
-    """Return `value` as a floating array of `ndim` axes, or raise an error that says what is wrong.
+    """Return `value` as a finite floating array of `ndim` axes.
 
-    **Raises:** `TypeError` where it is not floating, `ValueError` where its axes or entries are
-    not those of a finite array of the given `shape`.
+    **Raises:** `TypeError` if it is not floating, `ValueError` if it is not finite or not of the
+    given `shape`.
     """
     array = jnp.asarray(value)
     if not jnp.issubdtype(array.dtype, jnp.floating):
@@ -40,7 +40,7 @@ def checked_weights(name: str, value, count: int, of: str) -> Float[Array, " neu
 
 
 def checked_students(W: Array, dim: int, student_weights: Array | None) -> None:
-    """Refuse a student that does not fit the teacher's dimension or the second layer."""
+    """Check that a student fits the teacher's dimension and the second layer."""
     if not jnp.issubdtype(W.dtype, jnp.floating):
         raise TypeError(f"W has dtype {W.dtype}; give a floating array, e.g. float64")
     if W.ndim != 2 or W.shape[1] != dim or W.shape[0] == 0:
@@ -121,5 +121,5 @@ def _threshold(masses: Any, units: Any, students: int, xp: Any) -> Any:
 
 
 def _or_one(size: Any, xp: Any) -> Any:
-    """Return a size, or 1 where it is 0: there is no scale then but that of the numbers."""
+    """Return a size, or 1 where it is 0 and sets no scale."""
     return xp.where(size > 0, size, 1)

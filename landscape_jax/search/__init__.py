@@ -1,5 +1,6 @@
-"""The search: starts, one descent, and thousands of them."""
+"""The search: initial points, one descent, and thousands of them."""
 
+from landscape_jax.names import listing
 from landscape_jax.search import starts as starts
 from landscape_jax.search.hybrid import Hybrid as Hybrid
 from landscape_jax.search.hybrid import hybrid as hybrid
@@ -8,3 +9,5 @@ from landscape_jax.search.runs import Runs as Runs
 from landscape_jax.search.status import Status as Status
 from landscape_jax.search.trajectories import Trajectories as Trajectories
 from landscape_jax.search.trajectories import trajectories as trajectories
+
+__dir__ = listing(__name__)

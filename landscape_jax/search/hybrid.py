@@ -1,4 +1,4 @@
-"""Descent that begins again elsewhere where a run ends at no minimum."""
+"""Hybrid search: runs that end where no minimum can be are restarted from new initial points."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.objectives.protocols import is_admissible
 from landscape_jax.search.restarts import restart
 from landscape_jax.search.runs import Runs
 
-# Runs that descend at a time anyway.
+# Runs that descend at a time in any case, so that a smaller batch would save nothing.
 _BLOCK = 128
 
 
@@ -20,7 +21,7 @@ class Hybrid(NamedTuple):
     """The runs of a hybrid search, and how often each began again.
 
     - `runs`: the last run of each restart, in the order of the restarts as given.
-    - `begun_again`: how many times the restart left such a run for a new start.
+    - `begun_again`: how many new initial points the restart was given.
     """
 
     runs: Runs
@@ -36,23 +37,23 @@ def hybrid(
     rounds: int = 10,
     **options: Any,
 ) -> Hybrid:
-    """Descend, and begin again from a new start each run that ends where no minimum can be.
+    """Descend from many initial points, and restart runs that end where no minimum can be.
 
     The first round is `restart(objective, start, restarts, key=key)`.  In round r = 1, 2, … the
-    restarts whose run is `escaping`, or ended in another way at a point that the objective does not
+    restarts whose run is `escaping`, or ended otherwise at a point that the objective does not
     admit as a minimum (`is_admissible`), descend from `start(fold_in(fold_in(key, r), i))`; all
     others are kept.  So restart i ends the same whatever the other restarts.  It is over when all
-    are kept, or after `rounds` new starts: each run's status says how its last start ended.
+    are kept, or after `rounds` rounds: each status is that of the restart's last run.
 
-    It looks at how runs ended between the rounds, so it is not for use under `jit`.
+    Statuses are inspected between the rounds, so it does not work under `jit`.
 
     **Arguments:** `objective`; `start`, a function from a key to parameters (see
-    `starts.augmented`); `restarts`, a count or an array of indices; `key`; `rounds`, the new starts
-    of one restart at most; `options` of `restart`.
+    `starts.augmented`); `restarts`, a count or an array of indices; `key`; `rounds`, the new
+    initial points of one restart at most; `options` of `restart`.
 
     **Returns:** a `Hybrid`.
 
-    **Raises:** `ValueError` where `rounds` is negative; what `restart` raises.
+    **Raises:** `ValueError` if `rounds` is negative; what `restart` raises.
 
     Source: KK20, sections 5 and 8: local search with a monitor of the norm of (a, b, w).
 
@@ -84,22 +85,22 @@ def hybrid(
         size = min(max(_BLOCK, 1 << (len(places) - 1).bit_length()), len(runs))
         padded = np.pad(index[places], (0, size - len(places)), mode="edge")
         again = restart(objective, start, padded, key=jax.random.fold_in(key, r), **options)
-        runs = _put(runs, places, again)
+        runs = _replaced(runs, places, again)
         begun_again[places] += 1
     return Hybrid(runs, begun_again)
 
 
 def _is_refuted(objective: AbstractObjective, runs: Runs) -> Bool[np.ndarray, " restarts"]:
     """Check which runs ended where no minimum can be; `converged` ones were checked already."""
-    admitted = jax.vmap(lambda params: jnp.asarray(objective.is_admissible(params)))
+    admitted = jax.vmap(lambda params: jnp.asarray(is_admissible(objective, params)))
     kept = runs.is_converged | runs.is_below_value
     return runs.is_escaping | ~(kept | np.asarray(admitted(runs.params)))
 
 
-def _put(runs: Runs, places: np.ndarray, again: Runs) -> Runs:
-    """Write the first of the runs `again` at the places."""
+def _replaced(runs: Runs, places: np.ndarray, again: Runs) -> Runs:
+    """Return the runs with those at `places` replaced by the first of `again`."""
 
-    def put(old: Any, new: Any) -> Any:
+    def write(old: Any, new: Any) -> Any:
         return jnp.asarray(old).at[places].set(jnp.asarray(new)[: len(places)])
 
-    return jax.tree.map(put, runs, again)
+    return runs.map(write, again)

@@ -1,4 +1,4 @@
-"""What every search is given: which restarts, from where, to what tolerance."""
+"""Arguments of every search: restart indices, initial points, keys of batches, tolerances."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from jaxtyping import Array, Int, PyTree
 
 from landscape_jax.networks import DeepLinear, Mlp, TwoLayer
 from landscape_jax.objectives.augmented import Augmented
-from landscape_jax.search.lanes import take
+from landscape_jax.search.lanes import entries
 
 
 def restart_indices(restarts) -> Int[Array, " restarts"]:
-    """Give the indices of the restarts: a count, or an array of them."""
+    """Return the indices of the restarts, given as a count or as an array."""
     if isinstance(restarts, int):
         if restarts < 1:
             raise ValueError(f"restarts is {restarts}; give at least 1")
@@ -29,7 +29,7 @@ def restart_indices(restarts) -> Int[Array, " restarts"]:
 
 
 def starting_points(start, index: Array, key: Array | None) -> PyTree:
-    """Draw the starts of these indices, or take them from those given."""
+    """Return the initial points of these indices, drawn from the key or selected from `start`."""
     if not _is_given(start, key):
         if key is None:
             raise ValueError("key is missing; random starts need one, e.g. jax.random.key(0)")
@@ -45,9 +45,10 @@ def starting_points(start, index: Array, key: Array | None) -> PyTree:
         length = lengths.pop()
         if not isinstance(index, Tracer) and int(index.max()) >= length:
             raise ValueError(
-                f"restarts asks for start {int(index.max())}; start holds {length}, from 0"
+                f"restarts has the index {int(index.max())}; start has {length} entries, so give "
+                f"indices from 0 to {length - 1}"
             )
-        starts = take(given, index)
+        starts = entries(given, index)
     leaves = jax.tree.leaves(starts)
     if not leaves or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
         raise TypeError(
@@ -57,7 +58,7 @@ def starting_points(start, index: Array, key: Array | None) -> PyTree:
 
 
 def _is_given(start, key: Array | None) -> bool:
-    """Tell given starts from a function of a key: networks are pytrees and functions at once."""
+    """Check whether `start` holds initial points, not a function of a key; networks are both."""
     if not callable(start) or isinstance(start, TwoLayer | DeepLinear | Mlp | Augmented):
         return True
     return key is None and any(map(eqx.is_array, jax.tree.leaves(start)))
@@ -65,7 +66,7 @@ def _is_given(start, key: Array | None) -> bool:
 
 @eqx.filter_jit
 def batch_seeds(key: Array | None, index: Array) -> Array:
-    """Give the data of the key of each restart's batches."""
+    """Return the key data of each restart's batches."""
     if key is None:
         raise ValueError("key is missing; batches need one, e.g. jax.random.key(0)")
     each = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(key, i), 1))(index)
@@ -78,7 +79,7 @@ def _draw(start: Callable[[Array], PyTree], key: Array, index: Array) -> PyTree:
 
 
 def checked_tolerance(name: str, tolerance: float | None, dtype, usual: float) -> float:
-    """Give the tolerance of a gradient norm: in float64 the `usual` one, 1e-5 in float32."""
+    """Return a valid gradient tolerance; the default is `usual` in float64, 1e-5 in float32."""
     double = dtype.itemsize >= 8
     if tolerance is None:
         return usual if double else 1e-5

@@ -1,4 +1,4 @@
-"""Many runs in one loop: a lane whose run has ended takes the next one."""
+"""Many runs in one loop: a lane whose run has ended is refilled with the next one."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,10 +9,10 @@ from jaxtyping import Array, ArrayLike, Bool, Int, PyTree
 
 
 class _Lanes(NamedTuple):
-    """What the loop carries: all runs, and the lanes' places in the queue and what they hold.
+    """The loop's state: all runs, each lane's place in the queue, and the state it has `held`.
 
     A place past the end of the queue marks an idle lane: nothing of it is written.  `waiting` is
-    the next place.
+    the next place to be taken.
     """
 
     runs: PyTree
@@ -21,18 +21,18 @@ class _Lanes(NamedTuple):
     waiting: Int[Array, ""]
 
 
-def take(tree: PyTree, index: Int[Array, " lanes"]) -> PyTree:
-    """Give the entries at `index`; past the end, the last."""
+def entries(tree: PyTree, index: Int[Array, " lanes"]) -> PyTree:
+    """Return the entries at `index`; past the end, the last."""
     return jax.tree.map(lambda leaf: jnp.take(leaf, index, axis=0, mode="clip"), tree)
 
 
-def put(tree: PyTree, index: Int[Array, " lanes"], values: PyTree) -> PyTree:
+def write(tree: PyTree, index: Int[Array, " lanes"], values: PyTree) -> PyTree:
     """Write `values` at `index`; past the end, nowhere."""
     return jax.tree.map(lambda leaf, new: leaf.at[index].set(new, mode="drop"), tree, values)
 
 
 def select(condition: Array, this: PyTree, that: PyTree) -> PyTree:
-    """Take `this` where the condition holds, `that` elsewhere, leaf by leaf."""
+    """Return `this` where the condition holds, `that` elsewhere, leaf by leaf."""
 
     def pick(x: ArrayLike, y: ArrayLike) -> Array:
         shape = condition.shape + (1,) * (jnp.ndim(x) - condition.ndim)
@@ -41,11 +41,13 @@ def select(condition: Array, this: PyTree, that: PyTree) -> PyTree:
     return jax.tree.map(pick, this, that)
 
 
-Go = Callable[[PyTree, PyTree, Int[Array, " lanes"]], tuple[PyTree, PyTree, Bool[Array, " lanes"]]]
+Advance = Callable[
+    [PyTree, PyTree, Int[Array, " lanes"]], tuple[PyTree, PyTree, Bool[Array, " lanes"]]
+]
 
 
-def work(
-    go: Go,
+def advance_all(
+    advance: Advance,
     runs: PyTree,
     pending: Bool[Array, " restarts"],
     *,
@@ -53,19 +55,19 @@ def work(
     leave: int = 0,
     begin: Callable[[PyTree], PyTree] | None = None,
 ) -> PyTree:
-    """Work at the pending runs in lanes until all of them, or all but `leave`, have ended.
+    """Advance the pending runs on a fixed number of lanes, until at most `leave` of them remain.
 
-    A `vmap` of a `while_loop` goes on until its slowest member; here a lane whose run has ended
-    takes the next one from the queue.
+    A `vmap` of a `while_loop` runs until its slowest member ends; here a lane is refilled from the
+    queue as soon as its run ends.
 
-    **Arguments:** `go`, from runs, what their lanes hold, and their indices (past the end for an
-    idle lane), to these runs and holdings and which of them have ended; `runs`, a pytree with a
+    **Arguments:** `advance`, from runs, what their lanes hold, and their indices (past the end for
+    an idle lane), to these runs and holdings and which of them have ended; `runs`, a pytree with a
     leading axis; `begin`, from runs to what their lanes hold at first, nothing if left out.
 
     **Returns:** the runs.
     """
     total = len(pending)
-    # The queue: indices of the pending runs, in order, then `total` (idle) for ever.
+    # The queue: indices of the pending runs, in order, then `total`, which marks idle lanes.
     queue = jnp.sort(jnp.where(pending, jnp.arange(total), total))
     queued = pending.sum()
 
@@ -73,19 +75,20 @@ def work(
         return jnp.take(queue, place, mode="fill", fill_value=total)
 
     def held_at(index: Array) -> PyTree:
-        return () if begin is None else begin(take(runs, index))
+        return () if begin is None else begin(entries(runs, index))
 
     def unfinished(state: _Lanes) -> Array:
         return (state.waiting < queued) | ((state.place < queued).sum() > leave)
 
-    def advance(state: _Lanes) -> _Lanes:
+    def step(state: _Lanes) -> _Lanes:
         index = index_of(state.place)
-        lane, held, ended = go(take(state.runs, index), state.held, index)
+        lane, held, ended = advance(entries(state.runs, index), state.held, index)
         ended &= index < total
+        # Lanes that ended in the same iteration take consecutive places.
         place = jnp.where(ended, state.waiting + jnp.cumsum(ended) - 1, state.place)
         held = select(ended, held_at(index_of(place)), held)
-        return _Lanes(put(state.runs, index, lane), held, place, state.waiting + ended.sum())
+        return _Lanes(write(state.runs, index, lane), held, place, state.waiting + ended.sum())
 
     first = jnp.arange(lanes)
     start = _Lanes(runs, held_at(index_of(first)), first, jnp.asarray(lanes))
-    return jax.lax.while_loop(unfinished, advance, start).runs
+    return jax.lax.while_loop(unfinished, step, start).runs

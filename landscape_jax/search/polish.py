@@ -1,4 +1,4 @@
-"""The last decades of a descent by Newton's method, where its answer is sure to be descent's."""
+"""The last decades of a descent by Newton's method, where it finds what descent would find."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,43 +10,43 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
 from landscape_jax.objectives.base import AbstractObjective, gradient_norm
+from landscape_jax.objectives.protocols import hessian_products
 
-# The residual of a linear system, against its right side.
+# The residual of a linear system, relative to its right side.
 _RESIDUAL = 1e-6
-# Newton's second step of a leap is at most so long, against the first.
+# The length of the second Newton step, at most, relative to the first.
 _CONTRACTION = 0.25
-# So much the gradient may change in a leap of finite time.
+# The change of the gradient in a step of finite time, at most, relative to the gradient.
 _CHANGE = 0.5
-# A leap's time 1/shift is at first the longest, and shortened or lengthened by a factor.  Descent
-# takes 2000 steps of 0.1 for the shortest; for fewer it does not pay.
+# A pseudo-transient step's time 1/shift is at first the longest, then shortened or lengthened by a
+# factor.  Descent takes 2000 steps of 0.1 for the shortest; for fewer it does not pay.
 _LEAST_SHIFT = 1e-5
 _MOST_SHIFT = 5e-3
 _FACTOR = 4
 _MOST_SYSTEMS = 200
-# Iterations of conjugate gradients between two looks.
+# Iterations of conjugate gradients between two inspections.
 _ITERATIONS = 16
 
 
-class Leaps(NamedTuple):
-    """The state of one run that is being finished; vectors are raveled.
+class Phase(eqx.Enumeration):
+    """The purpose of a run's current linear system, or how its finish ended."""
 
-    A leap begins at `base`, with the gradient `slope`, and has the shift 1/h, or none where it is
-    `infinite`; Newton's method has come to `point`, with `value` and gradient `norm` there.
-    `step`, `residual`, `direction`, `square` = ‖residual‖² and `goal` are those of the linear
-    system that is solved there while it is `open`; it has `failed` where its matrix is not seen to
-    be positive definite.  `first` is the length of the leap's first Newton step, NaN before it is
-    known.  While `probing`, the right side is the random probe; `final`, where Newton's method has
-    ended.
+    begin = "nothing has been solved"
+    probe = "whether H is positive definite where a pseudo-transient step begins"
+    first = "the first Newton step of a pseudo-transient step"
+    second = "the second Newton step, which confirms the first"
+    final_probe = "whether H is positive definite at the end of Newton's method"
+    accepted = "ended: the point is a minimum that descent would reach"
+    refused = "ended: descent continues from the end of the last pseudo-transient step"
+
+
+class System(NamedTuple):
+    """A system (H + shift·I) `step` = right side, being solved by conjugate gradients.
+
+    `square` = ‖residual‖², and `goal` is what it must fall to.  The system is `open` until then; it
+    has `failed` where the iteration does not find its matrix positive definite.
     """
 
-    base: Float[Array, " parameters"]
-    slope: Float[Array, " parameters"]
-    point: Float[Array, " parameters"]
-    value: Scalar
-    norm: Scalar
-    shift: Scalar
-    infinite: Bool[Array, ""]
-    first: Scalar
     step: Float[Array, " parameters"]
     residual: Float[Array, " parameters"]
     direction: Float[Array, " parameters"]
@@ -55,44 +55,77 @@ class Leaps(NamedTuple):
     open: Bool[Array, ""]
     failed: Bool[Array, ""]
     iterations: Int[Array, ""]
+
+
+class PolishState(NamedTuple):
+    """The state of one run that is being finished; vectors are raveled.
+
+    A pseudo-transient step begins at `base`, with the `gradient` there; Newton's method has reached
+    `point`, with `value` and gradient `norm` there.  Its time is 1/`shift`, or infinite; `first` is
+    the length of its first Newton step.  `passed` is the time of the steps taken, and `left` an
+    estimate of the time that descent would need for the step of infinite time.
+    """
+
+    phase: Phase
+    base: Float[Array, " parameters"]
+    gradient: Float[Array, " parameters"]
+    point: Float[Array, " parameters"]
+    value: Scalar
+    norm: Scalar
+    shift: Scalar
+    infinite: Bool[Array, ""]
+    first: Scalar
+    system: System
     systems: Int[Array, ""]
-    probing: Bool[Array, ""]
-    final: Bool[Array, ""]
-    ended: Bool[Array, ""]
-    accepted: Bool[Array, ""]
+    passed: Scalar
+    left: Scalar
+
+    @property
+    def ended(self) -> Bool[Array, "*lanes"]:
+        """Whether the finish is over."""
+        return (self.phase == Phase.accepted) | (self.phase == Phase.refused)
+
+    @property
+    def accepted(self) -> Bool[Array, "*lanes"]:
+        """Whether it reached a minimum."""
+        return self.phase == Phase.accepted
 
 
 class Polish(eqx.Module):
-    """The rule by which a run near a minimum is brought to it, if descent would go there.
+    """Newton finish: converge a run to the minimum that gradient descent would reach.
 
     Descent follows the flow x' = −∇F(x), slowly where an eigenvalue of the Hessian H is small.  A
-    leap goes a time h along it at once, by an implicit Euler step: the point y near x with
+    pseudo-transient step follows it for a time h at once, by implicit Euler: to the point y near x
+    with
 
         ∇F(y) + (y − x)/h = 0,
 
-    the minimum of F + ‖· − x‖²/2h, to which Newton's method is to go from x: the matrices H + I/h
-    are positive definite along all directions of the conjugate gradients that invert them, and the
-    second step is at most a quarter of the first,
+    the minimum of F + ‖· − x‖²/2h to which Newton's method converges from x.  It is accepted where
+    the matrices H + I/h are positive definite along all directions of the conjugate gradients that
+    invert them, and the second Newton step is at most a quarter of the first,
 
         ‖s₂‖ ≤ ¼ ‖s₁‖,   s₂ = −(H(x + s₁) + I/h)⁻¹(∇F(x + s₁) + s₁/h).
 
     This is the quantity of Newton and Kantorovich, measured instead of bounded: the Hessian changes
-    little on the way against its smallest eigenvalue plus 1/h.
+    little between x and x + s₁ against its smallest eigenvalue plus 1/h.
 
-    Where H(x) is positive definite, h is infinite: Newton's method proper goes to a minimum in a
-    region where F is convex and as good as quadratic, and descent would end there.  Its end x* is
+    Where H(x) is positive definite, h is infinite: Newton's method converges to a minimum in a
+    region where F is convex and nearly quadratic, and descent would end there.  Its end x* is
     accepted where ‖∇F‖ (the largest over neurons) is at most `tolerance` there and one step before,
-    and H(x*) is positive definite.  Otherwise, or where that is refused, h is finite and the leap
-    must follow the flow in time, |∇F(x) − ∇F(y)| ≤ ½ |∇F(x)|: what is fast has died down, and what
-    is left is the drift along a valley, or away from a saddle.  After each leap the next is tried
-    with a longer h, after a refused one with a shorter.  Where even short leaps are refused one
-    goes on descending, from where the last one led.  Without `follows` no leap is finite: an
-    optimizer with a memory does not go along the flow.
+    and H(x*) is positive definite.  Otherwise, or where that is refused, h is finite and the step
+    must follow the flow in time, |∇F(x) − ∇F(y)| ≤ ½ |∇F(x)|: the fast components have decayed, and
+    the drift along a valley, or away from a saddle, remains.  After an accepted step the next is
+    tried with a longer h, after a refused one with a shorter.  Where even short steps are refused,
+    descent continues from the end of the last one.  Without `follows` no step is finite: an
+    optimizer with a memory does not follow the flow.
 
-    Whether H is positive definite is seen by conjugate gradients from the random `probe`: the
+    H is tested for positive definiteness by conjugate gradients from the random `probe`: the
     tridiagonal matrix of the Lanczos process started there is positive definite exactly while
     pᵀHp > 0 along all directions p, so that a negative eigenvalue is found before the residual is
     small.
+
+    The time that descent would need for a step s of infinite time is ln(λ‖s‖/tolerance)/λ for the
+    slowest component of the gradient, λ = sᵀHs/sᵀs being close to its eigenvalue.
 
     Source: Kelley and Keyes (1998), pseudo-transient continuation; the guards are ours.
     """
@@ -103,105 +136,154 @@ class Polish(eqx.Module):
     probe: Float[Array, " parameters"]
     follows: bool = eqx.field(static=True, default=True)
 
-    def init(self, params: PyTree) -> Leaps:
-        """Give the state of a run that has stopped at `params`."""
+    def init(self, params: PyTree) -> PolishState:
+        """Return the state of a run that has stopped at `params`."""
         x = ravel_pytree(params)[0]
         zeros, number = jnp.zeros_like(x), jnp.zeros((), x.dtype)
         no, none = jnp.array(False), jnp.zeros((), jnp.int32)
-        return Leaps(
-            base=x, slope=zeros, point=x, value=number, norm=number + jnp.inf,
-            shift=number + _LEAST_SHIFT, infinite=no, first=number + jnp.nan, step=zeros,
-            residual=zeros, direction=zeros, square=number, goal=number, open=no, failed=no,
-            iterations=none, systems=none, probing=no, final=no, ended=no, accepted=no,
+        system = System(zeros, zeros, zeros, number, number, no, no, none)
+        return PolishState(
+            phase=Phase.begin, base=x, gradient=zeros, point=x, value=number, norm=number + jnp.inf,
+            shift=number + _LEAST_SHIFT, infinite=no, first=number + jnp.nan, system=system,
+            systems=none, passed=number, left=number + jnp.nan,
         )  # fmt: skip
 
-    def go(self, s: Leaps, params: PyTree) -> Leaps:
-        """Look at what was solved, begin the next system, and iterate a little.
+    def advance(self, s: PolishState, params: PyTree) -> PolishState:
+        """Judge a solved system, begin the next one, and iterate conjugate gradients some times.
 
-        `params` are any of the run: they tell the structure.
+        Only the structure of `params` is used.
         """
         unravel = ravel_pytree(params)[1]
-        solved, begun = ~s.open, s.systems > 0
-        length = jnp.linalg.norm(s.step)
-        rounding = 100 * jnp.finfo(length.dtype).eps * jnp.linalg.norm(s.base)
-        probed = solved & s.probing
-        stepped = solved & ~s.probing & begun
-        second = stepped & ~jnp.isnan(s.first)
-        far = second & ~(length <= _CONTRACTION * s.first + rounding)
-        # At the end of a leap the gradient is −(y − x)/h.
-        change = jnp.linalg.norm(s.slope + s.shift * s.step)
-        fast = ~second & ~s.infinite & ~(change <= _CHANGE * jnp.linalg.norm(s.slope))
-        refused = stepped & (s.failed | far | fast)
-        leapt = second & ~refused
-        point = jnp.where(refused, s.base, jnp.where(stepped, s.point + s.step, s.point))
+        confirmed, refused = self._judge(s)
+        stepped = self._is_solved(s, Phase.first) | self._is_solved(s, Phase.second)
+        moved = jnp.where(stepped, s.point + s.system.step, s.point)
+        point = jnp.where(refused, s.base, moved)
+        value, gradient, product = hessian_products(self.objective, unravel(point))
+        g, norm = ravel_pytree(gradient)[0], gradient_norm(gradient)
+        s = self._next(s, confirmed, refused, point, g, value, norm)
 
-        value, slope, image = self.objective.curvature(unravel(point))
-        g, norm = ravel_pytree(slope)[0], gradient_norm(slope)
-        there = leapt & s.infinite & (jnp.maximum(s.norm, norm) <= self.tolerance)
+        def shifted(direction: Array) -> Array:
+            probing = (s.phase == Phase.probe) | (s.phase == Phase.final_probe)
+            shift = jnp.where(probing | s.infinite, 0, s.shift)
+            return ravel_pytree(product(unravel(direction)))[0] + shift * direction
+
+        def iterate(_: Array, system: System) -> System:
+            return _iterate(system, shifted)
+
+        return s._replace(system=jax.lax.fori_loop(0, _ITERATIONS, iterate, s.system))
+
+    def _judge(self, s: PolishState) -> tuple[Bool[Array, ""], Bool[Array, ""]]:
+        """Check whether the solved system confirms a pseudo-transient step, or refuses it."""
+        length = jnp.linalg.norm(s.system.step)
+        rounding = 100 * jnp.finfo(length.dtype).eps * jnp.linalg.norm(s.base)
+        first, second = self._is_solved(s, Phase.first), self._is_solved(s, Phase.second)
+        far = second & ~(length <= _CONTRACTION * s.first + rounding)
+        # At the end of the step the gradient is −(y − x)/h.
+        change = jnp.linalg.norm(s.gradient + s.shift * s.system.step)
+        fast = first & ~s.infinite & ~(change <= _CHANGE * jnp.linalg.norm(s.gradient))
+        refused = (first | second) & (s.system.failed | far | fast)
+        return second & ~refused, refused
+
+    def _next(
+        self,
+        s: PolishState,
+        confirmed: Bool[Array, ""],
+        refused: Bool[Array, ""],
+        point: Float[Array, " parameters"],
+        g: Float[Array, " parameters"],
+        value: Scalar,
+        norm: Scalar,
+    ) -> PolishState:
+        """Choose the next phase, and begin its system, where the last one is solved."""
+        solved, begun = ~s.system.open, s.phase != Phase.begin
+        probed, judged = self._is_solved(s, Phase.probe), self._is_solved(s, Phase.final_probe)
+        first = self._is_solved(s, Phase.first) & ~refused
+        begins = confirmed | ~begun
+        # Small one step before as well: one more Newton step then reaches full precision.
+        arrived = confirmed & s.infinite & (jnp.maximum(s.norm, norm) <= self.tolerance)
         shift = jnp.where(refused & ~s.infinite, s.shift * _FACTOR, s.shift)
-        shift = jnp.where(leapt & ~s.infinite, jnp.maximum(shift / _FACTOR, _LEAST_SHIFT), shift)
-        infinite = jnp.where(probed, ~s.failed, s.infinite & ~refused)
-        begins = leapt | ~begun
-        base, at_base = jnp.where(leapt, point, s.base), jnp.where(begins, g, s.slope)
-        probing = jnp.where(solved, there | (begins & ~infinite), s.probing)
-        # Such a run is for descent to look at.
-        known = leapt & ~s.infinite & ((norm <= self.tolerance) | (value < self.below_value))
+        smaller = jnp.maximum(shift / _FACTOR, _LEAST_SHIFT)
+        shift = jnp.where(confirmed & ~s.infinite, smaller, shift)
+        # Infinite time is tried where H is positive definite, and given up at this base if refused.
+        infinite = jnp.where(probed, ~s.system.failed, s.infinite & ~refused)
+        base, at_base = jnp.where(confirmed, point, s.base), jnp.where(begins, g, s.gradient)
+
+        # Each later line overrides the earlier ones.
+        phase = Phase.where(solved, Phase.first, s.phase)
+        phase = Phase.where(first, Phase.second, phase)
+        phase = Phase.where(begins & ~infinite, Phase.probe, phase)
+        phase = Phase.where(arrived, Phase.final_probe, phase)
+        # A finite step to where descent would stop: descent itself inspects the point and decides.
+        known = confirmed & ~s.infinite & ((norm <= self.tolerance) | (value < self.below_value))
         lost = known | (shift > _MOST_SHIFT) | (s.systems >= _MOST_SYSTEMS)
         if not self.follows:
             lost |= solved & begun & ~infinite
-        judged = probed & s.final
+        minimum = Phase.where(s.system.failed, Phase.refused, Phase.accepted)
+        phase = Phase.where(judged, minimum, Phase.where(lost, Phase.refused, phase))
 
-        pull = jnp.where(infinite, 0, shift)
-        right = jnp.where(probing, self.probe, -(g + pull * (point - base)))
-        pull = jnp.where(probing, 0, pull)
-        square = jnp.where(solved, jnp.sum(right**2), s.square)
-        goal = jnp.where(solved, _RESIDUAL**2 * square, s.goal)
-        first = jnp.where(stepped & ~refused & ~leapt, length, jnp.nan)
-        s = Leaps(
-            base=base,
-            slope=at_base,
-            point=point,
-            value=value,
-            norm=norm,
-            shift=shift,
-            infinite=infinite,
-            first=jnp.where(solved, first, s.first),
-            step=jnp.where(solved, 0, s.step),
-            residual=jnp.where(solved, right, s.residual),
-            direction=jnp.where(solved, right, s.direction),
+        probing = (phase == Phase.probe) | (phase == Phase.final_probe)
+        current_shift = jnp.where(infinite, 0, shift)
+        right = jnp.where(probing, self.probe, -(g + current_shift * (point - base)))
+        square = jnp.where(solved, jnp.sum(right**2), s.system.square)
+        goal = jnp.where(solved, _RESIDUAL**2 * square, s.system.goal)
+        system = System(
+            step=jnp.where(solved, 0, s.system.step),
+            residual=jnp.where(solved, right, s.system.residual),
+            direction=jnp.where(solved, right, s.system.direction),
             square=square,
             goal=goal,
             open=square > goal,
-            failed=s.failed & ~solved,
-            iterations=jnp.where(solved, 0, s.iterations),
-            systems=s.systems + solved,
-            probing=probing,
-            final=s.final | there,
-            ended=judged | lost,
-            accepted=judged & ~s.failed,
+            failed=s.system.failed & ~solved,
+            iterations=jnp.where(solved, 0, s.system.iterations),
         )
+        length = jnp.linalg.norm(s.system.step)
+        passed, left = self._times(s, confirmed, refused, first)
+        return PolishState(
+            phase=phase, base=base, gradient=at_base, point=point, value=value, norm=norm,
+            shift=shift, infinite=infinite,
+            first=jnp.where(solved, jnp.where(first, length, jnp.nan), s.first),
+            system=system, systems=s.systems + solved, passed=passed, left=left,
+        )  # fmt: skip
 
-        def product(direction: Array) -> Array:
-            return ravel_pytree(image(unravel(direction)))[0] + pull * direction
+    def _times(
+        self,
+        s: PolishState,
+        confirmed: Bool[Array, ""],
+        refused: Bool[Array, ""],
+        first: Bool[Array, ""],
+    ) -> tuple[Scalar, Scalar]:
+        """Return the time of the finite steps taken, and that which the infinite one replaces."""
+        passed = s.passed + jnp.where(confirmed & ~s.infinite, 1 / s.shift, 0)
+        square = jnp.sum(s.system.step**2)
+        eigenvalue = -jnp.sum(s.gradient * s.system.step) / square
+        slowest = jnp.maximum(eigenvalue * jnp.sqrt(square) / self.tolerance, 1)
+        time = jnp.log(slowest) / eigenvalue
+        # Estimated once, where Newton's method of infinite time begins: it covers all steps of it.
+        begins = first & s.infinite & jnp.isnan(s.left)
+        left = jnp.where(begins, time, s.left)
+        return passed, jnp.where(refused & s.infinite, jnp.nan, left)
 
-        return jax.lax.fori_loop(0, _ITERATIONS, lambda _, s: self._iterate(s, product), s)
+    def _is_solved(self, s: PolishState, phase: Phase) -> Bool[Array, ""]:
+        return ~s.system.open & (s.phase == phase)
 
-    def _iterate(self, s: Leaps, product: Callable[[Array], Array]) -> Leaps:
-        """Take one iteration of conjugate gradients, where the system is open."""
-        image = product(s.direction)
-        curvature = jnp.sum(s.direction * image)
-        positive = curvature > 0
-        length = jnp.where(s.open & positive, s.square / curvature, 0)
-        residual = s.residual - length * image
-        square = jnp.sum(residual**2)
-        iterations = s.iterations + 1
-        failed = ~positive | (iterations > 2 * len(image) + 20)
-        return s._replace(
-            step=s.step + length * s.direction,
-            residual=residual,
-            direction=jnp.where(s.open, residual + square / s.square * s.direction, s.direction),
-            square=square,
-            open=s.open & ~failed & (square > s.goal),
-            failed=s.failed | (s.open & failed),
-            iterations=iterations,
-        )
+
+def _iterate(s: System, product: Callable[[Array], Array]) -> System:
+    """Advance by one iteration of conjugate gradients, where the system is open."""
+    product_along = product(s.direction)
+    curvature = jnp.sum(s.direction * product_along)
+    positive = curvature > 0
+    length = jnp.where(s.open & positive, s.square / curvature, 0)
+    residual = s.residual - length * product_along
+    square = jnp.sum(residual**2)
+    iterations = s.iterations + 1
+    failed = ~positive | (iterations > 2 * len(residual) + 20)
+    return System(
+        step=s.step + length * s.direction,
+        residual=residual,
+        direction=jnp.where(s.open, residual + square / s.square * s.direction, s.direction),
+        square=square,
+        goal=s.goal,
+        open=s.open & ~failed & (square > s.goal),
+        failed=s.failed | (s.open & failed),
+        iterations=iterations,
+    )

@@ -1,24 +1,37 @@
-"""What thousands of descents leave: the end points, and how each came to its end."""
+"""The ends of descents: where each run ended, and how."""
 
+import dataclasses
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from landscape_jax.search.status import Status
+from landscape_jax.search.status import Status, names
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class Runs(eqx.Module):
-    """The ends of descents, one a leading entry of every field.
+    """The ends of descents, one per leading entry of every field but the last two.
 
     - `params`: the end points, a pytree with a leading axis.
     - `value`: F there.
     - `gradient_norm`: the largest norm of a neuron's gradient there.
-    - `steps`: steps of descent, those before a halving of the step included, leaps not counted.
+    - `steps`: steps of descent, those before a halving of the step included, pseudo-transient steps
+      not counted.
     - `status`: a `Status` each.
     - `restart_index`: which restart each is; its key is `fold_in(key, restart_index)`.
+    - `descent_steps`: how many steps plain descent takes to that end: `steps`, and an estimate of
+      those that the Newton finish replaced (see `Polish`); `None` for given points.
+    - `key`: that all initial points were drawn from; `None` where they were given.
+    - `lanes`: how many runs descended at a time.
     """
 
     params: PyTree
@@ -27,20 +40,46 @@ class Runs(eqx.Module):
     steps: Int[Array, " restarts"]
     status: Status
     restart_index: Int[Array, " restarts"]
+    descent_steps: Float[Array, " restarts"] | None = None
+    key: Key[Array, "..."] | None = None
+    lanes: int | None = eqx.field(static=True, default=None)
 
     def __len__(self) -> int:
         return self.value.shape[0]
 
-    def __getitem__(self, chosen: int | slice | np.ndarray | Array) -> "Runs":
+    def __getitem__(self, chosen: int | slice | np.ndarray | Array | Sequence) -> "Runs":
         """Return one run without the leading axis, or those of a slice, mask or index array.
 
-        **Raises:** `IndexError` for an index outside.
+        **Raises:** `IndexError` if an index is out of range, or a mask of another length.
         """
         if isinstance(chosen, int | np.integer):
             place = range(len(self))[chosen]
-            return jax.tree.map(lambda leaf: leaf[place], self)
+            return self.map(lambda leaf: leaf[place])
         index = np.arange(len(self))[chosen if isinstance(chosen, slice) else np.asarray(chosen)]
-        return jax.tree.map(lambda leaf: leaf[index], self)
+        return self.map(lambda leaf: leaf[index])
+
+    def __iter__(self) -> Iterator["Runs"]:
+        return (self[i] for i in range(len(self)))
+
+    def map(self, function: Callable[..., Any], *others: "Runs") -> "Runs":
+        """Apply a function to every array that has an entry a run, of these and of others."""
+        shared = ("key", "lanes")
+        fields = [f.name for f in dataclasses.fields(self) if f.name not in shared]
+        each = [[getattr(runs, name) for name in fields] for runs in (self, *others)]
+        return eqx.tree_at(
+            lambda runs: [getattr(runs, name) for name in fields],
+            self,
+            jax.tree.map(function, *each),
+            is_leaf=lambda leaf: leaf is None,
+        )
+
+    @staticmethod
+    def concatenate(parts: "Sequence[Runs]") -> "Runs":
+        """Join runs of one search, in the order of their restarts."""
+        first, *more = parts
+        index = np.concatenate([np.asarray(part.restart_index) for part in parts])
+        order = np.argsort(index, kind="stable")
+        return first.map(lambda *leaves: jnp.asarray(np.concatenate(leaves)[order]), *more)
 
     @property
     def is_converged(self) -> Bool[np.ndarray, " restarts"]:
@@ -54,7 +93,7 @@ class Runs(eqx.Module):
 
     @property
     def is_escaping(self) -> Bool[np.ndarray, " restarts"]:
-        """Whether the run left for infinity, where no minimum is."""
+        """Whether the run diverges to infinity, where there is no minimum."""
         return np.asarray(self.status == Status.escaping)
 
     @property
@@ -66,8 +105,18 @@ class Runs(eqx.Module):
 
     @property
     def status_names(self) -> np.ndarray:
-        """How each run ended, by name, an array of strings."""
-        return np.array(list(Status._name_to_item))[np.asarray(self.status._value)]
+        """The status of each run by name, an array of strings."""
+        return names(self.status)
+
+    def best(self) -> "Runs":
+        """Return the run of the lowest value, without the leading axis.
+
+        **Raises:** `ValueError` if no value is finite.
+        """
+        values = np.asarray(self.value)
+        if not np.isfinite(values).any():
+            raise ValueError("no run has a finite value")
+        return self[int(np.nanargmin(np.where(np.isfinite(values), values, np.nan)))]
 
     def summary(self) -> dict[str, int]:
         """Count the runs by status.
@@ -80,4 +129,67 @@ class Runs(eqx.Module):
 
         ```
         """
-        return dict(Counter(self.status_names.tolist()).most_common())
+        return dict(Counter(self.status_names.ravel().tolist()).most_common())
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Return the runs as labelled arrays; see `search.labelled`.
+
+        The dimension `restart` holds the indices.  `params` is one variable where it is a bare
+        array, with dimensions `neuron` and `coordinate` where it is a matrix; else there is one for
+        each leaf, `params.` and its path, e.g. `params.W1`.  `status` holds names.
+
+        ```python
+        >>> import jax, jax.numpy as jnp, landscape_jax as lj
+        >>> risk = lj.PopulationRisk(jnp.eye(2))
+        >>> runs = lj.restart(risk, lj.starts.gaussian((3, 2)), 10, key=jax.random.key(0))
+        >>> dict(runs.to_xarray().sizes)
+        {'restart': 10, 'neuron': 3, 'coordinate': 2}
+
+        ```
+        """
+        from landscape_jax.search.labelled import to_xarray
+
+        return to_xarray(self)
+
+    @staticmethod
+    def from_xarray(labelled: "xr.Dataset", like: PyTree = None) -> "Runs":
+        """Return the runs that `to_xarray` has labelled.
+
+        **Arguments:** `labelled`; `like`, params of one run (arrays or their shapes) where they are
+        neither arrays in dicts, lists and tuples nor our networks with named activations.
+
+        **Raises:** `ValueError` if a variable is missing or misshaped, or a status is not known.
+        """
+        from landscape_jax.search.labelled import from_xarray
+
+        return from_xarray(labelled, like)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the runs atomically as a new zarr store, which `xarray.open_zarr` reads.
+
+        **Raises:** `ValueError` if `path` exists, or its parent directory does not.
+
+        ```python
+        >>> import jax, jax.numpy as jnp, landscape_jax as lj, tempfile
+        >>> risk = lj.PopulationRisk(jnp.eye(2))
+        >>> runs = lj.restart(risk, lj.starts.gaussian((2, 2)), 10, key=jax.random.key(0))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     runs.save(folder + "/runs.zarr")
+        ...     lj.Runs.load(folder + "/runs.zarr").summary()
+        {'below_value': 10}
+
+        ```
+        """
+        from landscape_jax.search.labelled import save
+
+        save(self, path)
+
+    @staticmethod
+    def load(path: str | PathLike[str], like: PyTree = None) -> "Runs":
+        """Read runs that `save` has written; `like` as for `from_xarray`.
+
+        **Raises:** `ValueError` if there is no such store, or it is damaged.
+        """
+        from landscape_jax.search.labelled import load
+
+        return load(path, like)

@@ -1,4 +1,4 @@
-"""Random starting points: functions from a key to parameters."""
+"""Random initial points: functions from a key to parameters."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,33 +6,37 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree
 
+from landscape_jax.names import defined
 from landscape_jax.networks import DeepLinear, Mlp, TwoLayer, activations, random_network
 from landscape_jax.objectives.augmented import Augmented
 
+__dir__ = defined(__name__)
+
 
 class Gaussian(eqx.Module):
-    """Draws neurons from N(0, scale² I); see `gaussian`."""
+    """Draw neurons from N(0, scale² I); see `gaussian`."""
 
     shape: tuple[int, ...] = eqx.field(static=True)
     scale: float = eqx.field(static=True)
     dtype: jnp.dtype = eqx.field(static=True)
 
     def __call__(self, key: Key[Array, ""]) -> Float[Array, "neurons dim"]:
-        """Draw one start."""
+        """Draw one initial point."""
         return self.scale * jax.random.normal(key, self.shape, self.dtype)
 
 
 class Sphere(eqx.Module):
-    """Draws neurons uniformly from a sphere; see `sphere`."""
+    """Draw neurons uniformly from a sphere; see `sphere`."""
 
     shape: tuple[int, ...] = eqx.field(static=True)
     radius: float = eqx.field(static=True)
     dtype: jnp.dtype = eqx.field(static=True)
 
     def __call__(self, key: Key[Array, ""]) -> Float[Array, "neurons dim"]:
-        """Draw one start."""
+        """Draw one initial point."""
         x = jax.random.normal(key, self.shape, self.dtype)
         return self.radius * x / jnp.linalg.norm(x, axis=1, keepdims=True)
 
@@ -45,7 +49,7 @@ def gaussian(shape: tuple[int, ...], *, scale: float | None = None, dtype=None) 
 
     **Returns:** a function from a key to an array of this shape.
 
-    **Raises:** `ValueError` on a shape or scale that is not positive.
+    **Raises:** `ValueError` if the shape or the scale is not positive.
 
     Source: SS18, section 3, footnote 1.
 
@@ -70,7 +74,7 @@ def sphere(shape: tuple[int, ...], *, radius: float = 1.0, dtype=None) -> Sphere
 
     **Returns:** a function from a key to an array of this shape.
 
-    **Raises:** `ValueError` on a shape or radius that is not positive.
+    **Raises:** `ValueError` if the shape or the radius is not positive.
 
     ```python
     >>> import jax, jax.numpy as jnp, landscape_jax as lj
@@ -88,7 +92,7 @@ def sphere(shape: tuple[int, ...], *, radius: float = 1.0, dtype=None) -> Sphere
 
 
 class RandomNetwork(eqx.Module):
-    """Draws networks; see `network`."""
+    """Draw networks; see `network`."""
 
     kind: type = eqx.field(static=True)
     sizes: tuple[int, ...] = eqx.field(static=True)
@@ -127,7 +131,7 @@ def network(
 
     **Returns:** a function from a key to a network.
 
-    **Raises:** `ValueError` on sizes and scales that are not positive or do not fit the kind.
+    **Raises:** `ValueError` if sizes or scale are not positive, or sizes do not fit the kind.
 
     ```python
     >>> import jax, landscape_jax as lj
@@ -157,7 +161,7 @@ def _check(shape: tuple[int, ...]) -> None:
 
 
 class RandomAugmented(eqx.Module):
-    """Draws networks with added neurons; see `augmented`."""
+    """Draw networks with added neurons; see `augmented`."""
 
     network: Callable[[Key[Array, ""]], PyTree] | None
     outputs: int = eqx.field(static=True)
@@ -183,12 +187,13 @@ def augmented(
 ) -> RandomAugmented:
     """Draw a network, and a, b, w of its added neurons from N(0, scale²).
 
-    **Arguments:** `network`, a start of networks, or `None` for the added neurons alone; `outputs`
-    and `inputs` of the network; `scale`; `dtype`, JAX's default float where left out.
+    **Arguments:** `network`, a function from a key to a network, or `None` for the added neurons
+    alone; `outputs` and `inputs` of the network; `scale`; `dtype`, JAX's default float where left
+    out.
 
     **Returns:** a function from a key to an `Augmented`.
 
-    **Raises:** `ValueError` on sizes or a scale that are not positive.
+    **Raises:** `ValueError` if outputs, inputs or scale are not positive.
 
     Source: KK20, section 2.
 
@@ -205,3 +210,47 @@ def augmented(
     if not (math.isfinite(scale) and scale > 0):
         raise ValueError(f"scale is {scale}; it must be a positive number")
     return RandomAugmented(network, outputs, inputs, float(scale), _dtype(dtype))
+
+
+class Near(eqx.Module):
+    """Draw points near a given one; see `near`."""
+
+    point: PyTree
+    distance: float = eqx.field(static=True)
+
+    def __call__(self, key: Key[Array, ""]) -> PyTree:
+        """Draw one initial point."""
+        flat, unravel = ravel_pytree(self.point)
+        step = jax.random.normal(key, flat.shape, flat.dtype)
+        return unravel(flat + self.distance / math.sqrt(flat.size) * step)
+
+
+def near(point: PyTree, *, distance: float | int = 0.1) -> Near:
+    """Draw points near a given one by adding N(0, distance²/P) to each of its entries.
+
+    For P parameters the Euclidean distance from `point` is about `distance`.
+
+    **Arguments:** `point`, any pytree of arrays, such as a family's representative; `distance`.
+
+    **Returns:** a function from a key to a pytree like `point`.
+
+    **Raises:** `ValueError` if the distance is not positive; `TypeError` if the point is not
+    floating.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, landscape_jax as lj
+    >>> point = lj.starts.near(jnp.zeros((50, 50)), distance=2.0)(jax.random.key(0))
+    >>> round(float(jnp.linalg.norm(point)), 1)
+    2.0
+
+    ```
+    """
+    if not (math.isfinite(distance) and distance > 0):
+        raise ValueError(f"distance is {distance}; it must be a positive number")
+    arrays = jax.tree.map(jnp.asarray, point)
+    leaves = jax.tree.leaves(arrays)
+    if not leaves or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
+        raise TypeError(
+            f"point has dtypes {[str(leaf.dtype) for leaf in leaves]}; give floating arrays"
+        )
+    return Near(arrays, float(distance))

@@ -1,4 +1,4 @@
-"""The way of chosen restarts: where a descent was, every so many steps."""
+"""Trajectories of selected restarts, recorded every so many steps."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from landscape_jax.search.initial_points import batch_seeds, restart_indices, st
 
 
 class Trajectories(eqx.Module):
-    """Descents as they went, one a leading entry, then one entry a record.
+    """Recorded descents; the first axis counts restarts, the second one records.
 
     - `params`: a pytree with two leading axes.
     - `value`: F there.
@@ -43,31 +43,32 @@ def trajectories(
     batches: Callable[[Key[Array, ""]], AbstractObjective] | None = None,
     norm_limit: float = 1e4,
 ) -> Trajectories:
-    """Follow chosen restarts and record where they are at every `stride`-th step.
+    """Record selected descents every `stride` steps.
 
-    The starts and the steps are those of `restart` with the same arguments, so a run found there
+    Initial points and steps are those of `restart` with the same arguments, so a run found there
     can be followed here; but nothing stops a run, and nothing is finished by Newton's method.  The
     records are at 0, stride, 2 stride, …, and at `steps`.  As there, a run that diverges begins
-    again from its start with half the step: the record that saw it has an infinite value.
+    again from its initial point with half the step; its value in that record is infinite.
 
     **Arguments:**
 
     - `objective`, `start`, `key`, `optimizer`, `batches`, `norm_limit`: as of `restart`.
     - `restarts`: an array of the restarts' indices, or how many.
-    - `steps`: how many to go.
+    - `steps`: how many in all.
     - `stride`: how many between two records.
 
     **Returns:** `Trajectories`, in the order of the indices; it holds ⌈steps/stride⌉ + 1 points for
     each restart.
 
-    **Raises:** `TypeError` and `ValueError` on arguments that are not so.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range; the
+    message names it.
 
     ```python
     >>> import jax, jax.numpy as jnp, landscape_jax as lj
     >>> risk, start = lj.PopulationRisk(jnp.eye(3)), lj.starts.gaussian((3, 3))
     >>> chosen = jnp.array([7, 2])
-    >>> ways = trajectories(risk, start, chosen, key=jax.random.key(0), steps=100, stride=50)
-    >>> ways.params.shape, ways.step[0].tolist()
+    >>> found = trajectories(risk, start, chosen, key=jax.random.key(0), steps=100, stride=50)
+    >>> found.params.shape, found.step[0].tolist()
     ((2, 3, 3, 3), [0, 50, 100])
 
     ```
@@ -98,13 +99,13 @@ def trajectories(
 def _follow(
     rule: Descent, starts: PyTree, seeds: Array | None, records: int
 ) -> tuple[PyTree, Array, Array, Array]:
-    """Look so many times: the first look is at the start, the others after `check_every` steps."""
+    """Record each descent at its initial point, and after every `check_every` steps."""
 
     def one(start: PyTree, seed: Array | None) -> tuple:
-        def look(run: Run, _: None) -> tuple[Run, tuple]:
-            run = rule.go(run, start, jnp.array(True), -rule.norm_limit)
+        def record(run: Run, _: None) -> tuple[Run, tuple]:
+            run = rule.advance(run, start, jnp.array(True), -rule.norm_limit)
             return run, (run.params, run.value, run.gradient_norm, run.steps)
 
-        return jax.lax.scan(look, rule.init(start, seed), length=records)[1]
+        return jax.lax.scan(record, rule.init(start, seed), length=records)[1]
 
     return jax.vmap(one)(starts, seeds)

@@ -8,17 +8,17 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of how many processes this one is; alone where nothing is said."""
+    """The index of this process among `count` that work together; by default it is alone."""
 
     index: int = 0
     count: int = 1
 
     def share(self, items: list[Item]) -> list[Item]:
-        """Give this process's part: every `count`-th item, so that neighbours are spread."""
+        """Return this process's part: every `count`-th item, so that neighbours are spread."""
         return items[self.index :: self.count]
 
     def wait(self, name: str) -> None:
-        """Wait until all processes have come to the point of this name."""
+        """Wait until all processes have reached the barrier of this name."""
         if self.count > 1:
             from jax.experimental.multihost_utils import sync_global_devices
 
@@ -31,7 +31,7 @@ ALONE = Processes()
 def join(
     coordinator: str | None = None, processes: int | None = None, process: int | None = None
 ) -> Processes:
-    """Join the processes that were started together; before anything else is done with JAX.
+    """Join the processes that were started together; call it before any other use of JAX.
 
     **Arguments:** `coordinator`, HOST:PORT on the machine of process 0, `processes`, how many there
     are, and `process`, which one this is, from 0; all taken from the launcher (Slurm, Open MPI,
@@ -39,7 +39,7 @@ def join(
 
     **Returns:** this one's place among them.
 
-    **Raises:** `ValueError` where the launcher says nothing, or the others cannot be reached.
+    **Raises:** `ValueError` if no launcher is found, or the others cannot be reached.
     """
     import jax
 

@@ -1,4 +1,4 @@
-"""Runs and sweeps on disk: labelled arrays and JSON files that appear whole or not at all.
+"""Runs and sweeps on disk: labelled arrays and JSON files, written atomically.
 
 A sweep is a directory to which one process at a time may add, or several that joined each other;
 nothing in it is ever rewritten:
@@ -6,7 +6,7 @@ nothing in it is ever rewritten:
     manifest.json     what the sweep is, and every setting that changes its results
     .lock             held while a process works in the directory
     <name>.zarr       labelled arrays (xarray, zarr v3)
-    <name>.json       anything small
+    <name>.json       small results
 
 Everything is written under a temporary name beside its place, flushed to the disk and renamed, so
 a killed process leaves temporary names alone; the next one removes them.
@@ -38,8 +38,8 @@ _MANIFEST = "manifest.json"
 _LOCK = ".lock"
 
 
-class Sweep:
-    """A directory of results, open for one process; see `open_sweep`.
+class Store:
+    """A directory of results, open for one process; see `open_store`.
 
     Names are paths relative to the directory, e.g. `sweep.path("runs/k06-n06/00000.zarr")`.
     """
@@ -48,17 +48,17 @@ class Sweep:
         self.root = root
 
     def path(self, name: str) -> Path:
-        """Give the path of `name`, and make the directory that it stands in."""
+        """Return the path of `name`, and create its parent directory."""
         place = self.root / name
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
 
     def names(self, pattern: str) -> list[str]:
-        """Give the finished names that match a glob pattern, in order."""
+        """List the finished names that match a glob pattern, in order."""
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.glob(pattern))
 
     def write_arrays(self, name: str, arrays: "xr.Dataset") -> None:
-        """Write labelled arrays as `name`, a zarr v3 directory, whole or not at all."""
+        """Write labelled arrays atomically as `name`, a zarr v3 directory."""
         write_arrays(self.path(name), arrays)
 
     def read_arrays(self, name: str) -> "xr.Dataset":
@@ -66,36 +66,36 @@ class Sweep:
         return read_arrays(self.root / name)
 
     def write_json(self, name: str, content: Any) -> None:
-        """Write `content` as the JSON file `name`, whole or not at all."""
+        """Write `content` atomically as the JSON file `name`."""
         write_json(self.path(name), content)
 
     def read_json(self, name: str) -> Any | None:
-        """Read the JSON file `name`; `None` where there is none."""
+        """Read the JSON file `name`; `None` if there is none."""
         path = self.root / name
         return read_json(path) if path.exists() else None
 
 
 @contextmanager
-def open_sweep(
+def open_store(
     root: str | os.PathLike[str],
     *,
     what: str,
     settings: Mapping[str, Any],
     processes: Processes = ALONE,
-) -> Iterator[Sweep]:
-    """Open the directory of a sweep, or begin one, and hold its lock.
+) -> Iterator[Store]:
+    """Open the directory of a sweep, or create it, and hold its lock.
 
-    A directory is of this sweep when its manifest says the same `what` and `settings`: put there
-    what changes the results.  What merely extends them (more restarts, other sizes) does not belong
-    there, but into the names.
+    A directory belongs to this sweep if its manifest has the same `what` and `settings`.  Settings
+    are what changes the results; what only extends them (more restarts, other sizes) belongs in the
+    names.
 
-    **Arguments:** `root`, a directory, made where it is missing; `what`, the sweep in a few words;
+    **Arguments:** `root`, a directory, created if missing; `what`, the sweep in a few words;
     `settings`, of JSON values; `processes`, those that open it together, each of which writes under
     names of its own.
 
-    **Returns:** a context manager that gives the `Sweep`.
+    **Returns:** a context manager that yields the `Store`.
 
-    **Raises:** `StorageError` where `root` is not a directory, holds something else, or is in use.
+    **Raises:** `StorageError` if `root` is not a directory, holds something else, or is in use.
     """
     root = Path(root)
     manifest = {"format": FORMAT, "version": VERSION, "what": what, "settings": dict(settings)}
@@ -111,11 +111,11 @@ def open_sweep(
             raise StorageError(f"{root} is not a directory") from None
         except PermissionError as error:
             raise StorageError(f"{error.filename} may not be read or written") from None
-        yield Sweep(root)
+        yield Store(root)
 
 
 def _begin(root: Path, manifest: dict[str, Any], stack: ExitStack) -> None:
-    """Lock the directory for this process alone, and see that it is, or becomes, this sweep's."""
+    """Lock the directory for this process alone, and check or write its manifest."""
     root.mkdir(parents=True, exist_ok=True)
     _check_manifest(root, manifest)
     stack.enter_context(_locked(root))
@@ -125,7 +125,10 @@ def _begin(root: Path, manifest: dict[str, Any], stack: ExitStack) -> None:
 
 
 def _check_manifest(root: Path, expected: dict[str, Any]) -> bool:
-    """Say whether the directory holds this sweep (or nothing: False); refuse anything else."""
+    """Check whether the directory holds this sweep; `False` if it is empty.
+
+    **Raises:** `StorageError` if it holds anything else.
+    """
     path = root / _MANIFEST
     if not path.exists():
         known = (name for name in os.listdir(root) if name != _LOCK)
@@ -156,7 +159,7 @@ def _check_manifest(root: Path, expected: dict[str, Any]) -> bool:
 
 @contextmanager
 def _locked(root: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold the directory's lock; the system lets go of it when the process ends, killed or not."""
+    """Hold the directory's lock, which the system releases when the process ends in any way."""
     import fcntl  # Where there is none, on Windows, all but sweeps works.
 
     with open(root / _LOCK, "a") as stream:

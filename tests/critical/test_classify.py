@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from landscape_jax.critical.classify import classify, eigenvalue_tolerance
-from landscape_jax.objectives.base import Attained, Known, Units
+from landscape_jax.objectives.base import Known, Units
+from landscape_jax.objectives.protocols import Attained
 
 POSITIVE, FLAT, INDEFINITE = (np.array([x, 1.0, 2.0]) for x in (0.01, 1e-17, -0.01))
 

@@ -165,7 +165,7 @@ def test_it_compiles_once_for_a_shape():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"count": 0}, "count is 0; ask for at least 1"),
+        ({"count": 0}, "count is 0; give at least 1"),
         ({"count": 6}, "count is 6; .* no more than the 5 there are"),
         ({"count": 3, "which": "both"}, "count is 3; .* no more than the 5 there are"),
         ({"which": "middle"}, "which is 'middle'; it must be"),

@@ -27,12 +27,12 @@ def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
     usual = _in_a_process(LANDSCAPE_JAX_NATIVE="0")
     assert usual.stderr == ""
     failed = _in_a_process(CXX="false")
-    assert "the CPU kernel relu_risk.cc could not be made with false" in failed.stderr
+    assert "the CPU kernel relu_risk.cc could not be compiled with false" in failed.stderr
     np.testing.assert_allclose(
         np.array(eval(failed.stdout)), np.array(eval(usual.stdout)), rtol=1e-6
     )
     missing = _in_a_process(CXX="no-such-compiler-anywhere")
-    assert "could not be made with no-such-compiler-anywhere" in missing.stderr
+    assert "could not be compiled with no-such-compiler-anywhere" in missing.stderr
 
 
 @pytest.mark.slow

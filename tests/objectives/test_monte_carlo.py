@@ -94,7 +94,7 @@ def test_memory_does_not_grow_with_the_number_of_samples():
         ({"samples": np.ones((9, 2))}, "samples have dimension 2; the teacher's is 3"),
         ({"samples": np.ones(9)}, "samples has shape"),
         ({"samples": 1, "key": jax.random.key(0)}, "at least 2 samples"),
-        ({"samples": 10, "key": jax.random.key(0), "chunk": 0}, "1 a chunk"),
+        ({"samples": 10, "key": jax.random.key(0), "chunk": 0}, "a chunk of at least 1"),
     ],
 )
 def test_samples_that_do_not_fit_are_refused(options, message):

@@ -272,7 +272,7 @@ def test_other_activations_descend_and_curve_by_their_own_gradient():
     np.testing.assert_allclose(slope, of(expected)[1], atol=1e-13)
 
     def curved(W):
-        _, at, product = risk.curvature(W)
+        _, at, product = risk.hessian_products(W)
         return at, product(jnp.ones_like(W))
 
     at, ours = jax.jit(curved)(W)

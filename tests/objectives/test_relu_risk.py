@@ -135,7 +135,7 @@ def test_the_hessians_product_is_the_derivative_of_xlas_slope(shape, dtype):
     @jax.vmap
     def both(w, x):
         in_xla = jax.jvp(lambda w: _students_in_xla(w, V, a, b)[1], [w], [x])[1]
-        return risk.curvature(w)[2](x), in_xla
+        return risk.hessian_products(w)[2](x), in_xla
 
     ours, expected = map(np.asarray, both(W, D))
     # Entry by entry sums of 3(n + k) d terms; near parallel neurons XLA's own code loses some
@@ -157,7 +157,7 @@ def test_the_hessians_product_is_the_slopes_difference_quotient():
     step = 1e-5
     slope = jax.jit(jax.vmap(jax.grad(risk)))
     quotient = (slope(W + step * D) - slope(W - step * D)) / (2 * step)
-    product = jax.vmap(lambda w, x: risk.curvature(w)[2](x))(W, D)
+    product = jax.vmap(lambda w, x: risk.hessian_products(w)[2](x))(W, D)
     # The quotient's error: step² times a third derivative, about 10, and rounding over the step.
     np.testing.assert_allclose(product, quotient, atol=1e-8)
 
@@ -166,11 +166,11 @@ def test_the_hessians_product_is_the_slopes_difference_quotient():
 def test_the_hessians_product_is_the_same_alone_and_in_any_nesting():
     W, V, a, b = _problem(7, 5, 9, np.float64)
     risk, D = _risk(W, V, a, b)
-    each = jax.vmap(lambda w: jax.vmap(risk.curvature(w)[2])(D))(W)
+    each = jax.vmap(lambda w: jax.vmap(risk.hessian_products(w)[2])(D))(W)
     for i, j in ((1, 0), (4, 10), (10, 3)):
-        np.testing.assert_array_equal(each[i, j], risk.curvature(W[i])[2](D[j]))
-    np.testing.assert_array_equal(risk.curvature(W[4])[1], jax.grad(risk)(W[4]))
-    assert risk.curvature(W[4])[0] == risk(W[4])
+        np.testing.assert_array_equal(each[i, j], risk.hessian_products(W[i])[2](D[j]))
+    np.testing.assert_array_equal(risk.hessian_products(W[4])[1], jax.grad(risk)(W[4]))
+    assert risk.hessian_products(W[4])[0] == risk(W[4])
 
 
 @needs_compiler

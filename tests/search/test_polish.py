@@ -1,4 +1,4 @@
-"""Leaps: long walks of descent in few steps, to where descent would have come."""
+"""The Newton finish: few pseudo-transient steps reach the point that descent would reach."""
 
 import equinox as eqx
 import jax
@@ -47,7 +47,7 @@ def _ends(objective, starts, **options):
 
 @eqx.filter_jit
 def _go(polish, leaps):
-    return polish.go(leaps, leaps.point)
+    return polish.advance(leaps, leaps.point)
 
 
 @pytest.mark.slow

@@ -310,3 +310,55 @@ def test_float32_with_a_tolerance_below_its_resolution_names_the_line_to_add():
     start = lj.starts.gaussian((2, 2), dtype=jnp.float32)
     with pytest.raises(ValueError, match="jax_enable_x64"):
         lj.restart(lj.PopulationRisk(jnp.eye(2)), start, 4, key=KEY, gradient_tolerance=1e-9)
+
+
+def test_a_rule_of_ones_own_stops_a_run_and_says_so():
+    risk, start = lj.PopulationRisk(jnp.eye(4)), lj.starts.gaussian((4, 4))
+    shrink = lambda params, value, norm: (value < 0.2) & (norm < 1.0)
+    runs = lj.restart(risk, start, 12, key=jax.random.key(0), stop=shrink, check_every=4)
+    assert runs.summary() == {"stopped": 12}
+    assert bool((runs.value < 0.2).all())
+    assert bool((runs.value > 1e-3).all())
+
+
+def test_a_callback_is_told_of_every_run_that_is_inspected():
+    risk, start = lj.PopulationRisk(jnp.eye(4)), lj.starts.gaussian((4, 4))
+    told = []
+    settings = {"max_steps": 96, "finish": False, "below_value": None}
+    runs = lj.restart(risk, start, 6, key=jax.random.key(0), callback=told.append, **settings)
+    jax.effects_barrier()
+    steps = {i: [] for i in range(6)}
+    for look in told:
+        assert look.params.shape == (len(look.restart_index), 4, 4)
+        for i, at in zip(look.restart_index.tolist(), look.steps.tolist(), strict=True):
+            steps[i].append(at)
+    assert all(sorted(found) == [0, 32, 64, 96] for found in steps.values()), steps
+    last = {
+        int(i): float(v)
+        for look in told
+        for i, v in zip(look.restart_index, look.value, strict=True)
+    }
+    np.testing.assert_array_equal([last[i] for i in range(6)], runs.value)
+
+
+def test_calls_of_different_counts_share_a_program_and_give_the_same_runs():
+    risk, start = lj.PopulationRisk(jnp.eye(4)), lj.starts.gaussian((4, 4))
+    whole = lj.restart(risk, start, 9, key=jax.random.key(0))
+    some = lj.restart(risk, start, jnp.array([4, 7]), key=jax.random.key(0), room=9)
+    assert some.restart_index.tolist() == [4, 7]
+    np.testing.assert_array_equal(some.params, whole.params[jnp.array([4, 7])])
+    with pytest.raises(ValueError, match="room is 3; it must be at least the 9 restarts"):
+        lj.restart(risk, start, 9, key=jax.random.key(0), room=3)
+
+
+def test_rates_have_an_axis_under_vmap():
+    risk, start = lj.PopulationRisk(jnp.eye(3)), lj.starts.gaussian((3, 3))
+
+    def ends(rate):
+        settings = {"optimizer": optax.sgd(rate), "max_steps": 64, "finish": False}
+        return lj.restart(risk, start, 5, key=jax.random.key(0), **settings).value
+
+    rates = jnp.array([0.03, 0.3])
+    np.testing.assert_allclose(
+        jax.vmap(ends)(rates), jnp.stack([ends(r) for r in rates]), rtol=1e-12
+    )

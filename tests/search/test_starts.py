@@ -46,3 +46,16 @@ def test_a_scale_or_radius_that_is_not_positive_is_refused():
         lj.starts.gaussian((2, 2), scale=-1.0)
     with pytest.raises(ValueError, match=r"radius is 0\.0"):
         lj.starts.sphere((2, 2), radius=0.0)
+
+
+def test_points_near_a_given_one_are_as_far_as_asked_and_of_its_structure():
+    net = lj.TwoLayer(jnp.eye(40), jnp.ones((1, 40)), activation="tanh")
+    drawn = lj.starts.near(net, distance=0.5)(jax.random.key(0))
+    assert jax.tree.structure(drawn) == jax.tree.structure(net)
+    pairs = zip(jax.tree.leaves(drawn), jax.tree.leaves(net), strict=True)
+    moved = [jnp.sum((a - b) ** 2) for a, b in pairs]
+    assert abs(float(sum(moved)) ** 0.5 - 0.5) < 0.05
+    with pytest.raises(ValueError, match="distance is 0; it must be a positive number"):
+        lj.starts.near(net, distance=0)
+    with pytest.raises(TypeError, match="point has dtypes"):
+        lj.starts.near(jnp.arange(3))

@@ -15,14 +15,16 @@ from rich.console import Console
 import landscape_jax as lj
 from landscape_jax.files import StorageError
 from landscape_jax.studies import ss18
-from landscape_jax.studies.ss18 import report, runs, study
+from landscape_jax.studies.ss18 import report, study
+from landscape_jax.sweeps import chunks, proven
+from landscape_jax.sweeps.proven import Proven
 
 SIZE, RESTARTS = (8, 8), 24
 
 
 @pytest.fixture(autouse=True)
 def chunks_of_twelve(monkeypatch):
-    monkeypatch.setattr(runs, "CHUNK", 12)
+    monkeypatch.setattr(chunks, "CHUNK", 12)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def whole(tmp_path_factory):
     """Give the directory and the table of an undisturbed run."""
     out = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "CHUNK", 12)
+        patch.setattr(chunks, "CHUNK", 12)
         return out, ss18.table([SIZE], RESTARTS, out=out)
 
 
@@ -48,7 +50,7 @@ def files(out):
 
 
 def row(spurious=126, restarts=1000, size=(8, 8), **changes):
-    trap = ss18.Trap(spurious, 2, "spurious", 0.0215, 1e-16, 0.0213, "spurious", None)
+    trap = Proven(spurious, 2, "spurious", 0.0215, 1e-16, 0.0213, "spurious", None)
     traps = (replace(trap, **changes),) if spurious else ()
     return ss18.Row(size[0], size[1], restarts, traps, 1.0)
 
@@ -61,7 +63,7 @@ def test_the_published_tables_have_26_rows():
 
 def test_a_row_counts_spurious_as_proven_plus_unproven():
     both = row()
-    lost = ss18.Trap(14, 5, "nonfinite", None, None, None, "undecided", "it is not finite.")
+    lost = Proven(14, 5, "nonfinite", None, None, None, "undecided", "it is not finite.")
     minima, saddles = (
         replace(lost, count=c, outcome=o) for c, o in ((3, "minimum"), (2, "saddle"))
     )
@@ -194,7 +196,7 @@ def test_a_certificate_of_another_point_is_not_believed(whole, tmp_path):
 def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):
     refused = lj.verify(whole[0] / whole[1].rows[0].traps[0].certificate)
     refused = replace(refused, holds=False, reason="it is forged.")
-    monkeypatch.setattr(study, "verify", lambda _: refused)
+    monkeypatch.setattr(proven, "verify", lambda _: refused)
     only = ss18.table([SIZE], RESTARTS).rows[0]
     assert (only.proven, only.unproven, only.undecided) == (0, only.spurious, only.spurious)
     assert only.traps[0].reason == "the certificate is not confirmed: it is forged."
@@ -222,7 +224,7 @@ def test_runs_without_an_end_are_undecided_and_name_their_status(monkeypatch):
         lj.PopulationRisk(np.eye(8)), lj.starts.gaussian((8, 8)), 4, key=jax.random.key(0),
         max_steps=64,
     )  # fmt: skip
-    monkeypatch.setattr(study, "descend", lambda *_, **__: unfinished)
+    monkeypatch.setattr(study, "run_chunks", lambda *_, **__: unfinished)
     only = ss18.table([SIZE], 4).rows[0]
     assert [(t.count, t.kind, t.outcome) for t in only.traps] == [(4, "max_steps", "undecided")]
     assert "their status is 'max_steps'" in str(only.traps[0].reason)
@@ -306,8 +308,8 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", sys.argv[2])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 from landscape_jax.studies import ss18
-from landscape_jax.studies.ss18 import runs
-runs.CHUNK = 6
+from landscape_jax.sweeps import chunks
+chunks.CHUNK = 6
 print("begun", flush=True)
 ss18.table([(6, 6), (8, 8)], 24, out=sys.argv[1])
 """
@@ -315,7 +317,7 @@ ss18.table([(6, 6), (8, 8)], 24, out=sys.argv[1])
 
 @pytest.mark.slow
 def test_a_study_killed_at_five_random_moments_resumes_to_the_same_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "CHUNK", 6)
+    monkeypatch.setattr(chunks, "CHUNK", 6)
 
     def begin(out):
         command = [sys.executable, "-c", STUDY, str(tmp_path / out), str(tmp_path / "cache")]

@@ -10,7 +10,7 @@ from ss18_tables import compare
 
 import landscape_jax as lj
 from landscape_jax.studies import ss18
-from landscape_jax.studies.ss18.runs import key
+from landscape_jax.studies.ss18.protocol import key
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ from landscape_jax.sweeps.processes import ALONE, Processes
 # Chunks of 10 runs; otherwise the command as it is.
 PROGRAM = """
 import sys
-from landscape_jax.studies.ss18 import runs
-runs.CHUNK = 10
+from landscape_jax.sweeps import chunks
+chunks.CHUNK = 10
 from landscape_jax.cli import app
 app(sys.argv[1:])
 """

@@ -8,11 +8,11 @@ import pytest
 import xarray as xr
 
 from landscape_jax.files import StorageError, read_json, write_json
-from landscape_jax.sweeps.storage import open_sweep
+from landscape_jax.sweeps.store import open_store
 
 
 def opened(root, **settings):
-    return open_sweep(root, what="numbers", settings=settings or {"seed": 0})
+    return open_store(root, what="numbers", settings=settings or {"seed": 0})
 
 
 def arrays():
@@ -99,7 +99,7 @@ def test_another_sweep_is_refused(tmp_path, what, settings, message):
     before = contents(tmp_path)
     with (
         pytest.raises(StorageError, match=message),
-        open_sweep(tmp_path, what=what, settings=settings),
+        open_store(tmp_path, what=what, settings=settings),
     ):
         pass
     assert contents(tmp_path) == before
@@ -130,8 +130,8 @@ def test_a_directory_that_may_not_be_written_is_refused(tmp_path):
 
 def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     code = (
-        "import sys; from landscape_jax.sweeps.storage import open_sweep\n"
-        "with open_sweep(sys.argv[1], what='numbers', settings={'seed': 0}):\n"
+        "import sys; from landscape_jax.sweeps.store import open_store\n"
+        "with open_store(sys.argv[1], what='numbers', settings={'seed': 0}):\n"
         "    print('open', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

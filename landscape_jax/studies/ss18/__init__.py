@@ -1,11 +1,13 @@
 """Safran & Shamir 2018: how often descent ends in a spurious minimum, each of them proven."""
 
+from landscape_jax.names import listing
 from landscape_jax.studies.ss18.figure_1 import FIGURE_1_SIZES as FIGURE_1_SIZES
 from landscape_jax.studies.ss18.figure_1 import figure_1 as figure_1
 from landscape_jax.studies.ss18.published import PUBLISHED as PUBLISHED
 from landscape_jax.studies.ss18.published import Published as Published
 from landscape_jax.studies.ss18.rows import Row as Row
 from landscape_jax.studies.ss18.rows import Table as Table
-from landscape_jax.studies.ss18.rows import Trap as Trap
 from landscape_jax.studies.ss18.study import SIZES as SIZES
 from landscape_jax.studies.ss18.study import table as table
+
+__dir__ = listing(__name__)

@@ -1,12 +1,14 @@
 """Figure 1: the values at which descent ends."""
 
 from collections.abc import Iterable
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from landscape_jax.studies.ss18.runs import Progress, Size, check, descend, sweep
+from landscape_jax.studies.ss18.protocol import Progress, Size, checked, search, store
+from landscape_jax.sweeps.chunks import run_chunks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -22,7 +24,7 @@ def figure_1(
     out: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> "xr.DataArray":
-    """Give the values at the ends of the runs; arguments as for `table`, with the same runs.
+    """Compute the values at the ends of the runs of `table`, with the same arguments.
 
     **Returns:** values of dims (size, restart), with the coordinates k and n of each size.
 
@@ -30,10 +32,15 @@ def figure_1(
     """
     import xarray as xr
 
-    pairs = list(dict.fromkeys((int(k), int(n)) for k, n in sizes))
-    check(pairs, restarts, seed)
-    with sweep(out, seed) as kept:
-        runs = [descend(size, restarts, seed, kept, progress) for size in pairs]
+    pairs = checked(sizes, restarts, seed)
+    report = progress or (lambda *_: None)
+    with store(out, seed) as place:
+        runs = [
+            run_chunks(
+                search(size, seed), restarts, place, progress=partial(report, size, "descending")
+            )
+            for size in pairs
+        ]
     return xr.DataArray(
         np.stack([np.asarray(ends.value) for ends in runs]),
         dims=("size", "restart"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """What SS18 print for one (k, n), of 1000 runs.
+    """The published numbers of one (k, n), of 1000 runs.
 
     - `percent`: runs that ended in a point proven to be a spurious minimum, in percent;
     - `unverified`: further runs that ended at or above the threshold, for which the proof failed;

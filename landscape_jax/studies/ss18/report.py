@@ -1,4 +1,4 @@
-"""The table as a person reads it: in lines of text, and as a grid for rich."""
+"""The table for a terminal: as lines of text, and as a grid for rich."""
 
 from collections.abc import Iterator
 from itertools import compress
@@ -8,7 +8,7 @@ from rich.table import Table as Grid
 
 from landscape_jax.studies.ss18.rows import Row, Table
 
-# The header of each column, and whether it stands in a narrow table too.
+# The header of each column, and whether a narrow table has it too.
 _COLUMNS = (
     ("k:n", True),
     ("runs", False),
@@ -30,7 +30,7 @@ _WIDE = 118
 
 
 def grid(table: Table, *, width: int, ascii_only: bool) -> Grid:
-    """Lay the rows out; where the width is not enough for all columns, the lesser ones go."""
+    """Arrange the rows in a grid; where the width is too small, drop the less important columns."""
     laid = Grid(box=box.ASCII2) if ascii_only else Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown = [needed or width >= _WIDE for _, needed in _COLUMNS]
     for header, _ in compress(_COLUMNS, shown):
@@ -41,21 +41,21 @@ def grid(table: Table, *, width: int, ascii_only: bool) -> Grid:
 
 
 def unproven(table: Table) -> Iterator[str]:
-    """Write a line for each family of which less is proven than could be, with the reason."""
+    """Describe each family about which less is proven than could be, with the reason."""
     labels = {"minimum": "minimum", "saddle": "direction of descent"}
     for row in table.rows:
-        for trap in row.traps:
-            if trap.reason is not None:
-                label = labels.get(trap.outcome, "unproven")
+        for family in row.traps:
+            if family.reason is not None:
+                label = labels.get(family.outcome, "unproven")
                 yield (
-                    f"{row.k}:{row.n} {label}: {trap.count} of {row.restarts} runs ({trap.kind}, "
-                    f"value {_number(trap.value)}, least eigenvalue "
-                    f"{_number(trap.min_eigenvalue)}): {trap.reason}"
+                    f"{row.k}:{row.n} {label}: {family.count} of {row.restarts} runs "
+                    f"({family.kind}, value {_number(family.value)}, least eigenvalue "
+                    f"{_number(family.min_eigenvalue)}): {family.reason}"
                 )
 
 
 def summary(table: Table) -> str:
-    """Write the whole in one line."""
+    """Summarize the table in one line."""
     within = [row for row in table.rows if row.n >= row.k]
     parts = []
     if within:
@@ -78,7 +78,7 @@ def summary(table: Table) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    """Write one row: what is not proven are the saddles and what is undecided."""
+    """Format the cells of one row; "not proven" counts saddles and undecided runs."""
     low, high = row.percent_interval
     paper = row.published
     return [

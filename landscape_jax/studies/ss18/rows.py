@@ -1,49 +1,16 @@
 """One row of the table, and the whole table, beside the published one."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from scipy.stats import binomtest, fisher_exact
+from scipy.stats import fisher_exact
 
 from landscape_jax.studies.ss18.published import PUBLISHED, Published
+from landscape_jax.sweeps.proven import Outcome, Proven
+from landscape_jax.theory.overspecification.intervals import clopper_pearson
 
-# Below this probability two shares are said to disagree: one in a thousand over all 26 sizes.
+# Below this probability two shares disagree: one in a thousand over all 26 sizes.
 DISAGREEMENT = 1e-3 / 26
-
-
-# What is proven of a family: that it is a minimum with a point of lower value, a minimum, or that
-# there is a direction of descent.
-Outcome = Literal["spurious", "minimum", "saddle", "undecided"]
-
-
-@dataclass(frozen=True)
-class Trap:
-    """A family of runs that ended at or above the value threshold.
-
-    - `count`: runs; `restart`: the representative's index;
-    - `kind`: what the search says of it, see `classify`, or the status of runs without an end;
-    - `value`, `gradient_norm`, `min_eigenvalue`: at the representative; `None` where not finite;
-    - `outcome`: what is proven of it, by a verified certificate or, for "saddle", by an enclosure
-      of a negative Rayleigh quotient; `reason`: why not more;
-    - `radius`: the minimum is this near the certificate's point;
-    - `certificate`: its file's path within the sweep's directory, where there is one.
-    """
-
-    count: int
-    restart: int
-    kind: str
-    value: float | None
-    gradient_norm: float | None
-    min_eigenvalue: float | None
-    outcome: Outcome
-    reason: str | None
-    radius: float | None = None
-    certificate: str | None = None
-
-    @property
-    def proven(self) -> bool:
-        """Whether a verified certificate says that it is a spurious minimum."""
-        return self.outcome == "spurious"
 
 
 @dataclass(frozen=True)
@@ -52,7 +19,7 @@ class Row:
 
     `above` counts the runs that ended at or above the value threshold.  With n ≥ k these are the
     spurious ones of the paper's tables: `spurious` = `proven` + `unproven`, proven where a verified
-    certificate says that the family is a spurious minimum, and `unproven` = `minima` + `saddles` +
+    certificate proves the family a spurious minimum, and `unproven` = `minima` + `saddles` +
     `undecided`.  With n < k no point may be below the threshold, so nothing is called spurious:
     `above` = `minima` + `saddles` + `undecided`.  Means are over the runs above; they are `None`
     where there are none.
@@ -61,13 +28,13 @@ class Row:
     k: int
     n: int
     restarts: int
-    traps: tuple[Trap, ...]
+    traps: tuple[Proven, ...]
     seconds: float
 
     @property
     def above(self) -> int:
         """The number of runs that ended at or above the value threshold."""
-        return sum(trap.count for trap in self.traps)
+        return sum(family.count for family in self.traps)
 
     @property
     def minima(self) -> int:
@@ -84,7 +51,7 @@ class Row:
 
     @property
     def undecided(self) -> int:
-        """The number of those of which nothing is proven."""
+        """The number of those about which nothing is proven."""
         return self._of("undecided")
 
     @property
@@ -103,7 +70,7 @@ class Row:
         return self.above - self._of("spurious") if self.n >= self.k else None
 
     def _of(self, outcome: Outcome) -> int:
-        return sum(trap.count for trap in self.traps if trap.outcome == outcome)
+        return sum(family.count for family in self.traps if family.outcome == outcome)
 
     @property
     def percent_above(self) -> float:
@@ -118,12 +85,12 @@ class Row:
     @property
     def mean_min_eigenvalue(self) -> float | None:
         """The mean smallest eigenvalue of the Hessian, over the runs above."""
-        return _mean([(trap.min_eigenvalue, trap.count) for trap in self.traps])
+        return _mean([(family.min_eigenvalue, family.count) for family in self.traps])
 
     @property
     def mean_objective(self) -> float | None:
         """The mean value, over the runs above."""
-        return _mean([(trap.value, trap.count) for trap in self.traps])
+        return _mean([(family.value, family.count) for family in self.traps])
 
     @property
     def families(self) -> int:
@@ -133,8 +100,8 @@ class Row:
     @property
     def percent_interval(self) -> tuple[float, float]:
         """The 95 % interval of the share, in percent (Clopper–Pearson)."""
-        low, high = binomtest(self.above, self.restarts).proportion_ci(method="exact")
-        return 100 * float(low), 100 * float(high)
+        share = clopper_pearson(self.above, self.restarts)
+        return 100 * float(share.low), 100 * float(share.high)
 
     @property
     def published(self) -> Published | None:
@@ -152,7 +119,7 @@ class Row:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether ours and the published share may well be of one experiment: p ≥ 0.001/26."""
+        """Whether our share and the published one are consistent: p ≥ 0.001/26."""
         return None if self.p_value is None else self.p_value >= DISAGREEMENT
 
     def summary(self) -> dict[str, Any]:
@@ -164,7 +131,7 @@ class Row:
         return {name: getattr(self, name) for name in names.split()}
 
     def details(self) -> dict[str, Any]:
-        """Return what stands behind the row's numbers, and the published ones."""
+        """Return the details behind the row's numbers, and the published ones."""
         return {
             "k": self.k,
             "n": self.n,
@@ -172,7 +139,7 @@ class Row:
             "published": None if self.published is None else asdict(self.published),
             "p_value": self.p_value,
             "agrees": self.agrees,
-            "families": [asdict(trap) | {"proven": trap.proven} for trap in self.traps],
+            "families": [asdict(each) | {"proven": each.proven} for each in self.traps],
         }
 
 
@@ -184,7 +151,7 @@ class Table:
     seed: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return the table as JSON values: `rows`, and behind them `details`."""
+        """Return the table as JSON values: `rows`, and their `details`."""
         return {
             "rows": [row.summary() for row in self.rows],
             "details": [row.details() for row in self.rows],
@@ -193,7 +160,7 @@ class Table:
 
 
 def _mean(weighted: list[tuple[float | None, int]]) -> float | None:
-    """Compute the mean of the numbers that there are, each with its weight."""
+    """Compute the weighted mean of the numbers other than `None`; `None` if there are none."""
     known = [(value, count) for value, count in weighted if value is not None]
     total = sum(count for _, count in known)
     return sum(value * count for value, count in known) / total if total else None

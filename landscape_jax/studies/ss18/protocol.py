@@ -1,0 +1,95 @@
+"""The protocol of SS18, section 3: the runs of one (k, n), and the store of a study."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from os import PathLike
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Key
+
+from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.precision import require_float64
+from landscape_jax.search import starts
+from landscape_jax.search.runs import Runs
+from landscape_jax.sweeps.chunks import Search
+from landscape_jax.sweeps.processes import ALONE, Processes
+from landscape_jax.sweeps.store import Store, open_store
+
+Size = tuple[int, int]
+# Called with the size, the current stage, and how much of it is done, of how much in all.
+Progress = Callable[[Size, str, int, int], None]
+
+STEP = 0.1
+GRADIENT_TOLERANCE = 1e-9
+BELOW_VALUE = 1e-3
+
+
+def tag(size: Size) -> str:
+    """Return the name of a size in the directory of a study."""
+    return f"k{size[0]:02d}-n{size[1]:02d}"
+
+
+def key(size: Size, seed: int) -> Key[Array, ""]:
+    """Return the key of a size: the seed's, folded with k and with n."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), size[0]), size[1])
+
+
+def risk(size: Size) -> PopulationRisk:
+    """Return the risk of k orthonormal teachers."""
+    return PopulationRisk(jnp.eye(size[0]))
+
+
+def search(size: Size, seed: int) -> Search:
+    """Return the search of one size: n students learn k orthonormal teachers from w ~ N(0, I/k)."""
+    k, n = size
+    settings = {"gradient_tolerance": GRADIENT_TOLERANCE, "below_value": BELOW_VALUE}
+    start, folder = starts.gaussian((n, k)), f"runs/{tag(size)}"
+    return Search(risk(size), start, key(size, seed), settings, folder)
+
+
+def above(runs: Runs) -> Bool[np.ndarray, " runs"]:
+    """Select the runs that did not end below the value threshold."""
+    return ~runs.is_below_value
+
+
+def checked(sizes: Iterable[Size], restarts: int, seed: int) -> list[Size]:
+    """Check the arguments of a study, and return the distinct sizes.
+
+    **Raises:** `ValueError` if there is nothing to run, or float64 is off: the protocol's 1e-9 is
+    below the precision of float32.
+    """
+    pairs = list(dict.fromkeys(tuple(int(part) for part in size) for size in sizes))
+    if not pairs:
+        raise ValueError("sizes is empty; give at least one (k, n)")
+    for size in pairs:
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError(f"the size {size} is not a (k, n) with k >= 1 and n >= 1")
+    if restarts < 1:
+        raise ValueError(f"restarts is {restarts}; give at least 1")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed is {seed}; give one from 0 to 2**63 - 1")
+    require_float64("the study")
+    return [(k, n) for k, n in pairs]
+
+
+def store(
+    out: str | PathLike[str] | None, seed: int, processes: Processes = ALONE
+) -> AbstractContextManager[Store] | nullcontext[None]:
+    """Open the directory of the study's runs; without `out`, return no store.
+
+    The sizes and the number of restarts are no part of its settings: restart i of a size is the
+    same whatever the other sizes and restarts, so both may be extended.
+    """
+    if out is None:
+        if processes.count > 1:
+            raise ValueError("out is missing; give a directory that all processes can access")
+        return nullcontext()
+    settings = {
+        "seed": seed,
+        "step": STEP,
+        "gradient_tolerance": GRADIENT_TOLERANCE,
+        "below_value": BELOW_VALUE,
+    }
+    return open_store(out, what="SS18, tables 1 and 2", settings=settings, processes=processes)

@@ -1,0 +1,146 @@
+"""Proofs of the families of a search, each with its certificate, verified."""
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from landscape_jax.critical.families import Families, Family
+from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.proofs import Certificate, CertificateError, NotProven, prove_minimum, verify
+from landscape_jax.search.runs import Runs
+from landscape_jax.sweeps.store import Store
+
+# What is proven about a family: a minimum with a point of lower value, a minimum, or a direction of
+# descent.
+Outcome = Literal["spurious", "minimum", "saddle", "undecided"]
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A family of runs, and what is proven about it.
+
+    - `count`: runs; `restart`: the representative's index;
+    - `kind`: its kind by the search, see `classify`, or the status of runs without an end;
+    - `value`, `gradient_norm`, `min_eigenvalue`: at the representative; `None` where not finite;
+    - `outcome`: what is proven, by a verified certificate or, for "saddle", by an enclosure
+      of a negative Rayleigh quotient; `reason`: why not more;
+    - `radius`: the minimum is within this distance of the certificate's point;
+    - `certificate`: its file's path within the store, if there is one.
+    """
+
+    count: int
+    restart: int
+    kind: str
+    value: float | None
+    gradient_norm: float | None
+    min_eigenvalue: float | None
+    outcome: Outcome
+    reason: str | None
+    radius: float | None = None
+    certificate: str | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether a verified certificate proves that it is a spurious minimum."""
+        return self.outcome == "spurious"
+
+
+def prove_families(
+    risk: PopulationRisk, found: Families, store: Store | None = None, *, folder: str = "."
+) -> Iterator[Proven]:
+    """Prove the families of a search one by one, verify each proof, and list the remaining runs.
+
+    If the infimum is not known to be attained, the lowest family is the witness that others are not
+    global.
+
+    **Arguments:** `risk`; `found`, from `families`; `store`, where certificates are kept in
+    `folder`, and read again.
+
+    **Returns:** an iterator, in the order of the families; then one entry for each status of the
+    runs in no family.
+    """
+    known = risk.known(jnp.asarray(found[0].representative)).infimum if found else None
+    witness = found[0].representative if found and known is None else None
+    for family in found:
+        yield _proven(risk, family, witness, known is not None, store, folder)
+    yield from _unfinished(found.unconverged)
+
+
+def _proven(
+    risk: PopulationRisk,
+    family: Family,
+    witness: np.ndarray | None,
+    lower_is_known: bool,
+    store: Store | None,
+    folder: str,
+) -> Proven:
+    """Prove one family, and verify the proof."""
+    restart = int(family.restart_index[0])
+    name = None if store is None else f"{folder}/restart-{restart:06d}.json"
+    proof = _proof(risk, family.representative, witness, store, name)
+    outcome, reason = _outcome(proof, lower_is_known=lower_is_known)
+    return Proven(
+        count=family.count,
+        restart=restart,
+        kind=family.kind,
+        value=_finite(family.value),
+        gradient_norm=_finite(family.gradient_norm),
+        min_eigenvalue=_finite(family.min_eigenvalue),
+        outcome=outcome,
+        reason=reason,
+        radius=proof.radius,
+        certificate=name if proof else None,
+    )
+
+
+def _proof(
+    risk: PopulationRisk,
+    point: np.ndarray,
+    witness: np.ndarray | None,
+    store: Store | None,
+    name: str | None,
+) -> Certificate | NotProven:
+    """Return the certificate in the store, or compute it."""
+    path = None if store is None or name is None else store.path(name)
+    if path is not None and path.exists():
+        with suppress(CertificateError):  # Of another version, or damaged: computed again.
+            kept = Certificate.load(path)
+            if np.array_equal(kept.given, point):
+                return kept
+    proof = prove_minimum(risk, point, witness=witness)
+    if path is not None and isinstance(proof, Certificate):
+        proof.save(path)
+    return proof
+
+
+def _outcome(proof: Certificate | NotProven, *, lower_is_known: bool) -> tuple[Outcome, str | None]:
+    """Return what is proven, and why not more; `None` if nothing more can be."""
+    if isinstance(proof, NotProven):
+        descends = proof.min_eigenvalue_upper is not None and proof.min_eigenvalue_upper < 0
+        return ("saddle" if descends else "undecided"), proof.reason
+    check = verify(proof)
+    if not check.holds:
+        return "undecided", f"the certificate is not confirmed: {check.reason}"
+    if proof.kind == "spurious":
+        return "spurious", None
+    reason = "a strict local minimum is proven, but no point of lower value is known."
+    return "minimum", reason if lower_is_known else None
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _unfinished(runs: Runs) -> Iterator[Proven]:
+    """Describe the runs in no family, one entry a status."""
+    names = runs.status_names if len(runs) else np.empty(0, str)
+    for status in dict.fromkeys(names.tolist()):
+        places = np.flatnonzero(names == status)
+        first = int(runs.restart_index[places[0]])
+        reason = f"these runs came to no end, their status is {status!r}."
+        yield Proven(len(places), first, status, None, None, None, "undecided", reason)

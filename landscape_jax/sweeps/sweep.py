@@ -1,0 +1,80 @@
+"""Thousands of descents of any objective, stored on disk chunk by chunk, and resumable."""
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Key, PyTree
+
+from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.search.initial_points import restart_indices
+from landscape_jax.search.runs import Runs
+from landscape_jax.sweeps.chunks import Chosen, Progress, Search, run_chunks
+from landscape_jax.sweeps.fingerprint import fingerprint
+from landscape_jax.sweeps.store import open_store
+
+# Settings of `restart` that a sweep sets itself, or that do not change its runs.
+_OWN = ("key", "room", "progress", "callback", "mesh")
+
+
+def sweep(
+    objective: AbstractObjective,
+    start: Callable[[Key[Array, ""]], PyTree] | PyTree,
+    restarts: int | Array | np.ndarray,
+    *,
+    key: Key[Array, ""] | None = None,
+    out: str | PathLike[str] | None = None,
+    only: Chosen | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Runs:
+    """Run `restart` in chunks, each stored in a directory as soon as it is done.
+
+    An interrupted call is resumed by repeating it: chunks that are in the directory are read, not
+    run again.  More restarts of the same key extend it.  Each chunk is a zarr store
+    that `xarray.open_zarr` and `Runs.load` read, `out/runs/000000-000499.zarr`.
+
+    **Arguments:**
+
+    - `objective`, `start`, `restarts`, `key`: as of `restart`.
+    - `out`: the directory, new or of this sweep; nothing is stored where left out.
+    - `only`: a function from the `Runs` of a chunk to a mask of those to return, so that millions
+      of runs need the memory of few; all are stored in the directory.
+    - `progress`: called with the number of runs that have ended, and that of all.
+    - `settings`: other arguments of `restart`, such as `optimizer` or `max_steps`.
+
+    **Returns:** `Runs`, in the order of their restarts.
+
+    **Raises:** `StorageError` if `out` holds the sweep of another objective, start, key or setting,
+    or something else, or is in use; `ValueError` if a setting is not one of a sweep; what `restart`
+    raises.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, landscape_jax as lj, tempfile
+    >>> risk = lj.PopulationRisk(jnp.eye(3))
+    >>> start, key = lj.starts.gaussian((3, 3)), jax.random.key(0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     some = lj.sweep(risk, start, 20, key=key, out=folder)
+    ...     more = lj.sweep(risk, start, 30, key=key, out=folder)  # ten of them are run
+    >>> bool((more[:20].value == some.value).all())
+    True
+
+    ```
+    """
+    if taken := [name for name in _OWN if name in settings]:
+        raise ValueError(f"{taken[0]} is no setting of a sweep, which sets it itself; leave it out")
+    index = np.asarray(restart_indices(restarts))
+    search = Search(objective, start, key, settings)
+    if out is None:
+        return run_chunks(search, index, None, only=only, progress=progress)
+    known = {
+        "objective": fingerprint(objective),
+        "start": fingerprint(start),
+        "key": None if key is None else np.asarray(jax.random.key_data(key)).tolist(),
+        "precision": "float64" if jax.config.read("jax_enable_x64") else "float32",
+        "settings": fingerprint(settings),
+    }
+    with open_store(out, what="runs", settings=known) as store:
+        return run_chunks(search, index, store, only=only, progress=progress)

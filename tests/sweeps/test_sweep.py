@@ -1,0 +1,205 @@
+"""A sweep of any objective is kept, killed, resumed, extended and read back; nothing runs twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import xarray as xr
+
+import landscape_jax as lj
+from landscape_jax.files import StorageError
+from landscape_jax.sweeps import chunks as chunks_
+from landscape_jax.sweeps.chunks import chunks
+from landscape_jax.sweeps.fingerprint import fingerprint
+
+X = jnp.linspace(-1.0, 1.0, 8)[:, None]
+RISK = lj.EmpiricalRisk(X, jnp.sin(3 * X[:, 0]))
+START = lj.starts.network(lj.TwoLayer, (1, 3, 1), activation="tanh")
+KEY = jax.random.key(0)
+SHORT = {"max_steps": 200, "finish": False}
+
+
+@pytest.fixture(autouse=True)
+def short_chunks(monkeypatch):
+    monkeypatch.setattr(chunks_, "CHUNK", 20)
+
+
+def same(one: lj.Runs, other: lj.Runs) -> bool:
+    return one.to_xarray().identical(other.to_xarray())
+
+
+def stamps(root: Path) -> dict[str, int]:
+    return {p.name: p.stat().st_mtime_ns for p in root.glob("runs/*.zarr")}
+
+
+def test_a_sweep_is_resumed_and_extended_with_the_bits_of_one_call(tmp_path):
+    whole = lj.sweep(RISK, START, 50, key=KEY, **SHORT)
+    first = lj.sweep(RISK, START, 30, key=KEY, out=tmp_path, **SHORT)
+    before = stamps(tmp_path)
+    assert same(lj.sweep(RISK, START, 30, key=KEY, out=tmp_path, **SHORT), first)
+    assert stamps(tmp_path) == before
+    more = lj.sweep(RISK, START, 50, key=KEY, out=tmp_path, **SHORT)
+    assert before.items() <= stamps(tmp_path).items()
+    assert same(more, whole)
+    assert same(more[:30], first)
+
+
+def test_bits_do_not_depend_on_the_count_or_the_chunks(monkeypatch):
+    settings = {"key": KEY, "max_steps": 3000}
+    whole = lj.sweep(RISK, START, 50, **settings)
+    monkeypatch.setattr(chunks_, "CHUNK", 7)
+    assert same(lj.sweep(RISK, START, 50, **settings), whole)
+    some = lj.sweep(RISK, START, np.array([3, 40, 17]), **settings)
+    assert same(some, whole[np.array([3, 17, 40])])
+
+
+def test_chunks_are_stores_of_runs_that_xarray_reads(tmp_path):
+    found = lj.sweep(RISK, START, 30, key=KEY, out=tmp_path, **SHORT)
+    first, second = sorted(tmp_path.glob("runs/*.zarr"))
+    assert [first.name, second.name] == ["000000-000014.zarr", "000015-000029.zarr"]
+    assert same(lj.Runs.load(second), found[15:])
+    with xr.open_zarr(first) as labelled:
+        assert labelled["params.W1"].dims[0] == "restart"
+
+
+def test_only_chosen_runs_are_returned_and_all_are_kept(tmp_path):
+    chosen = lj.sweep(
+        RISK, START, 30, key=KEY, out=tmp_path, only=lambda r: np.asarray(r.value) < 0.2, **SHORT
+    )
+    every = lj.sweep(RISK, START, 30, key=KEY, out=tmp_path, **SHORT)
+    assert 0 < len(chosen) < len(every) == 30
+    assert same(chosen, every[np.asarray(every.value) < 0.2])
+
+
+def test_given_starts_and_indices_are_swept_too(tmp_path):
+    given = jax.vmap(START)(jax.random.split(KEY, 10))
+    found = lj.sweep(RISK, given, np.array([2, 5]), out=tmp_path, **SHORT)
+    assert found.restart_index.tolist() == [2, 5]
+    assert same(lj.sweep(RISK, given, np.array([2, 5]), out=tmp_path, **SHORT), found)
+
+
+def test_progress_counts_runs(tmp_path):
+    seen = []
+    settings = {"key": KEY, "out": tmp_path, **SHORT}
+    lj.sweep(RISK, START, 30, progress=lambda *told: seen.append(told), **settings)
+    lj.sweep(RISK, START, 30, progress=lambda *told: seen.append(told), **settings)
+    assert seen == [(0, 30), (15, 30), (30, 30)] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"objective": lj.EmpiricalRisk(X, jnp.cos(X[:, 0]))}, "objective"),
+        ({"start": lj.starts.network(lj.TwoLayer, (1, 4, 1), activation="tanh")}, "start"),
+        ({"key": jax.random.key(1)}, "key"),
+        ({"max_steps": 201}, "settings"),
+        ({"optimizer": optax.adam(1e-2)}, "settings"),
+    ],
+)
+def test_another_search_is_refused_by_name(tmp_path, change, named):
+    settings = {"objective": RISK, "start": START, "key": KEY, "out": tmp_path, **SHORT}
+    lj.sweep(restarts=5, **settings)
+    with pytest.raises(StorageError, match=f"holds a sweep with {named} .*; give a new directory"):
+        lj.sweep(restarts=5, **(settings | change))
+
+
+def test_settings_that_a_sweep_sets_itself_are_refused():
+    with pytest.raises(ValueError, match="mesh is no setting of a sweep"):
+        lj.sweep(RISK, START, 5, key=KEY, mesh=None)
+
+
+def test_chunks_cover_every_restart_once_at_lengths_that_differ_by_little():
+    for count in (1, 19, 20, 21, 50, 137):
+        parts = chunks(count)
+        assert np.concatenate(parts).tolist() == list(range(count))
+        assert max(map(len, parts)) <= 20
+    assert len(chunks(1_000_000)) == 100
+
+
+USER = """
+import jax, jax.numpy as jnp, landscape_jax as lj, sys
+jax.config.update("jax_enable_x64", True)
+x = jnp.linspace(-1, 1, 8)[:, None]
+risk = lj.EmpiricalRisk(x, jnp.sin(3 * x[:, 0]))
+start = lj.starts.network(lj.TwoLayer, (1, 3, 1), activation="tanh")
+runs = lj.sweep(risk, start, 1500, key=jax.random.key(0), out=sys.argv[1], max_steps=20_000)
+runs.save(sys.argv[2])
+"""
+READER = """
+import jax, jax.numpy as jnp, landscape_jax as lj, sys
+jax.config.update("jax_enable_x64", True)
+x = jnp.linspace(-1, 1, 8)[:, None]
+risk = lj.EmpiricalRisk(x, jnp.sin(3 * x[:, 0]))
+found = lj.families(risk, lj.Runs.load(sys.argv[1])[:100])
+print(len(found), found[0].kind, lj.spectrum(risk, found[0].representative).shape)
+"""
+
+
+@pytest.mark.slow
+def test_a_user_s_sweep_is_killed_resumed_saved_and_read_in_another_process(tmp_path):
+    out, saved = tmp_path / "sweep", tmp_path / "runs.zarr"
+    command = [sys.executable, "-c", USER, str(out), str(saved)]
+    child = subprocess.Popen(command)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("runs/*.zarr")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    before = stamps(out)
+    assert before
+    assert not saved.exists()
+    subprocess.run(command, check=True)
+    assert before.items() <= stamps(out).items()
+    assert len(stamps(out)) == 3
+    read = [sys.executable, "-c", READER, str(saved)]
+    told = subprocess.run(read, check=True, capture_output=True, text=True).stdout.split()
+    assert int(told[0]) >= 1
+    assert told[2:] == ["(10,)"]
+
+
+CODE = """
+import jax, jax.numpy as jnp, landscape_jax as lj, optax
+from landscape_jax.sweeps.fingerprint import fingerprint
+scale = 2.0
+start = lambda key: scale * jax.random.normal(key, (3,))
+risk = lj.EmpiricalRisk(jnp.ones((2, 1)), jnp.ones(2))
+tree = [start, risk, optax.adam(1e-2), lj.starts.gaussian((2, 2)), jax.random.key(4), jnp.tanh]
+print(fingerprint(tree))
+"""
+
+
+def test_fingerprints_are_the_same_in_every_process():
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", CODE],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in (1, 2)
+    }
+    assert len(told) == 1
+
+
+def test_fingerprints_tell_functions_and_settings_apart():
+    power = lambda p: lambda t: t**p
+    different = [
+        power(2), power(3), lambda t: jnp.tanh(2 * t), lambda t: jnp.tanh(3 * t), jnp.tanh,
+        optax.adam(1e-2), optax.adam(1e-3), optax.sgd(1e-2), 1, 1.0, "1", None, True,
+        np.ones(2), np.ones(2, np.float32), np.ones((2, 1)), {"a": 1}, {"b": 1}, (1, 2), [1, 2],
+    ]  # fmt: skip
+    assert len({fingerprint(tree) for tree in different}) == len(different)
+
+    def around(n: int) -> int:
+        return around(n - 1) if n else 0
+
+    assert fingerprint(around) == fingerprint(around)
