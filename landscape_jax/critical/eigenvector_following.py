@@ -52,8 +52,11 @@ class CriticalPoints(eqx.Module):
     def __len__(self) -> int:
         return len(self.runs)
 
+    def __repr__(self) -> str:
+        return f"CriticalPoints({self.runs!r}, index: count {self.counts()})"
+
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name not in dir(Runs):
+        if name.startswith("_") or name == "runs":
             raise AttributeError(f"CriticalPoints has no attribute {name!r}")
         return getattr(self.runs, name)
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, PyTree
 
+from landscape_jax.critical.eigenvector_following import CriticalPoints
 from landscape_jax.objectives.base import AbstractObjective, gradient_norm
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
@@ -43,6 +44,8 @@ def read(objective: AbstractObjective, given: Runs | PyTree, below_value: float 
     **Raises:** `ValueError` if there is no leading axis, no point, or a point given as an array is
     not finite.
     """
+    if isinstance(given, CriticalPoints):
+        given = given.runs
     runs = given if isinstance(given, Runs) else _at_points(objective, given)
     _check_axis(runs.params)
     runs = runs.map(np.asarray)  # Selections of NumPy's arrays compile nothing.

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from landscape_jax.search.status import Status, names
@@ -46,6 +47,18 @@ class Runs(eqx.Module):
 
     def __len__(self) -> int:
         return self.value.shape[0]
+
+    def __repr__(self) -> str:
+        """Return what there is in a line: a run each would be a thousand lines."""
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)):
+            return "Runs(traced)"
+        if jnp.ndim(self.value) == 0:
+            value, status = float(self.value), self.status_names.item()
+            return f"Runs(restart {int(self.restart_index)}: {status}, value {value:.6g})"
+        parts = [f"{count} {status}" for status, count in self.summary().items()]
+        finite = np.asarray(self.value)[np.isfinite(np.asarray(self.value))]
+        span = f"; value {finite.min():.6g} to {finite.max():.6g}" if len(finite) else ""
+        return f"Runs({len(self)}: {', '.join(parts)}{span})" if parts else "Runs(0)"
 
     def __getitem__(self, chosen: int | slice | np.ndarray | Array | Sequence) -> "Runs":
         """Return one run without the leading axis, or those of a slice, mask or index array.

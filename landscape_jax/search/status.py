@@ -23,7 +23,7 @@ class Status(eqx.Enumeration):
 
 def names(status: Status) -> np.ndarray:
     """Return the names of statuses, an array of strings."""
-    return np.array(list(Status._name_to_item))[np.asarray(status._value)]
+    return np.asarray(np.array(list(Status._name_to_item))[np.asarray(status._value)])
 
 
 def status_of(names: Sequence[str] | np.ndarray) -> Status:

@@ -51,10 +51,13 @@ class Search:
         return jax.tree.map(lambda leaf: jax.eval_shape(lambda x: x[0], leaf), self.start)
 
 
-def chunks(restarts: int | Int[np.ndarray, " restarts"]) -> list[Int[np.ndarray, " chunk"]]:
+def chunks(
+    restarts: int | Int[np.ndarray, " restarts"], most: int | None = None
+) -> list[Int[np.ndarray, " chunk"]]:
     """Divide the restarts, a count or indices, into chunks of equal length but for the last."""
     index = np.arange(restarts) if isinstance(restarts, int) else np.asarray(restarts)
-    most = min(max(CHUNK, len(index) // 100), _LONGEST_CHUNK)
+    if most is None:
+        most = min(max(CHUNK, len(index) // 100), _LONGEST_CHUNK)
     count = -(-len(index) // most)
     length = -(-len(index) // count)
     return [index[i : i + length].astype(np.int32) for i in range(0, len(index), length)]
@@ -65,6 +68,7 @@ def run_chunks(
     restarts: int | Int[np.ndarray, " restarts"],
     store: Store | None,
     *,
+    chunk: int | None = None,
     only: Chosen | None = None,
     progress: Progress | None = None,
 ) -> Runs:
@@ -72,7 +76,7 @@ def run_chunks(
 
     `only` selects runs of a chunk by a mask; the memory of the others is freed chunk by chunk.
     """
-    parts, done, wanted = [], [], chunks(restarts)
+    parts, done, wanted = [], [], chunks(restarts, chunk)
     every, ended = np.concatenate(wanted), 0
 
     def keep(part: Runs) -> None:
@@ -89,8 +93,8 @@ def run_chunks(
     for part in kept(search, store):
         keep(part)
     already = np.concatenate([np.empty(0, np.int32), *done])
-    for chunk in wanted:
-        found = run_chunk(search, chunk, len(wanted[0]), already, store)
+    for part in wanted:
+        found = run_chunk(search, part, len(wanted[0]), already, store)
         if found is not None:
             keep(found)
     return Runs.concatenate(parts)

@@ -22,6 +22,7 @@ def fingerprint(tree: Any) -> str:
     function has another digest; so has the same one in another version of Python.
 
     ```python
+    >>> __name__ = "example"  # functions of landscape_jax itself count by their names
     >>> scaled = lambda a: lambda t: a * t
     >>> fingerprint(scaled(2.0)) == fingerprint(scaled(2.0))
     True

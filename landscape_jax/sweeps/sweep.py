@@ -26,6 +26,7 @@ def sweep(
     *,
     key: Key[Array, ""] | None = None,
     out: str | PathLike[str] | None = None,
+    chunk: int | None = None,
     only: Chosen | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -40,6 +41,8 @@ def sweep(
 
     - `objective`, `start`, `restarts`, `key`: as of `restart`.
     - `out`: the directory, new or of this sweep; nothing is stored where left out.
+    - `chunk`: the largest number of runs in a chunk; 500, or a hundredth of all up to 10,000, where
+      left out.  It changes no run.
     - `only`: a function from the `Runs` of a chunk to a mask of those to return, so that millions
       of runs need the memory of few; all are stored in the directory.
     - `progress`: called with the number of runs that have ended, and that of all.
@@ -56,19 +59,21 @@ def sweep(
     >>> risk = lj.PopulationRisk(jnp.eye(3))
     >>> start, key = lj.starts.gaussian((3, 3)), jax.random.key(0)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     some = lj.sweep(risk, start, 20, key=key, out=folder)
-    ...     more = lj.sweep(risk, start, 30, key=key, out=folder)  # ten of them are run
-    >>> bool((more[:20].value == some.value).all())
+    ...     some = lj.sweep(risk, start, 10, key=key, out=folder, chunk=10)
+    ...     more = lj.sweep(risk, start, 20, key=key, out=folder, chunk=10)  # ten of them are run
+    >>> bool((more[:10].value == some.value).all())
     True
 
     ```
     """
     if taken := [name for name in _OWN if name in settings]:
         raise ValueError(f"{taken[0]} is no setting of a sweep, which sets it itself; leave it out")
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"chunk is {chunk}; it must be at least 1")
     index = np.asarray(restart_indices(restarts))
     search = Search(objective, start, key, settings)
     if out is None:
-        return run_chunks(search, index, None, only=only, progress=progress)
+        return run_chunks(search, index, None, chunk=chunk, only=only, progress=progress)
     known = {
         "objective": fingerprint(objective),
         "start": fingerprint(start),
@@ -77,4 +82,4 @@ def sweep(
         "settings": fingerprint(settings),
     }
     with open_store(out, what="runs", settings=known) as store:
-        return run_chunks(search, index, store, only=only, progress=progress)
+        return run_chunks(search, index, store, chunk=chunk, only=only, progress=progress)

@@ -63,7 +63,7 @@ def test_many_lines_at_once_are_each_as_alone():
     [
         (lambda: slices.line(RISK, A, B, points=1), "points is 1; it must be at least 2"),
         (lambda: slices.plane(RISK, A, B, C, points=(3, 1)), "points is 1; it must be at least 2"),
-        (lambda: slices.line(RISK, A, B[:2]), r"end is not like .* shapes \[\(2, 3\)\] and"),
+        (lambda: slices.line(RISK, A, B[:2]), r"end must have .*: it has \[\(2, 3\)\], the point"),
         (lambda: slices.plane(RISK, A, B, {"C": C}), "second must have the structure and shapes"),
         (lambda: slices.along(RISK, A, B[0]), "direction must have the structure and shapes"),
         (lambda: slices.along(RISK, A), "directions has 0 entries; give one or two"),

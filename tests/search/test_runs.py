@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 
+import chex
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -33,14 +34,9 @@ def runs() -> lj.Runs:
 
 
 def equal(one: lj.Runs, other: lj.Runs) -> bool:
-    keys = [None if r.key is None else jax.random.key_data(r.key).tolist() for r in (one, other)]
-    plain = [jax.tree.leaves(r.map(np.asarray)) for r in (one, other)]
-    plain = [leaves[:-1] if one.key is not None else leaves for leaves in plain]
-    same = all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*plain, strict=True))
-    structures = [jax.tree.structure(r.params) for r in (one, other)]
-    return (
-        same and keys[0] == keys[1] and one.lanes == other.lanes and structures[0] == structures[1]
-    )
+    """Check that runs are the same, key and lanes included, their params of one structure."""
+    chex.assert_trees_all_equal(one.params, other.params)
+    return one.to_xarray().identical(other.to_xarray())
 
 
 def test_saved_runs_come_back_whole_and_xarray_reads_them(runs, tmp_path):
@@ -97,7 +93,7 @@ def test_params_of_ones_own_class_need_like_and_say_so(tmp_path):
     assert equal(lj.Runs.load(tmp_path / "a.zarr", like=like), runs)
     with pytest.raises(ValueError, match=r"params\.w has shape \(3,\); like has \(4,\)"):
         lj.Runs.load(tmp_path / "a.zarr", like=Own(jnp.zeros(4)))
-    with pytest.raises(ValueError, match=r"has the leaves \['params\.w'\], but \['params'\] are"):
+    with pytest.raises(ValueError, match=r"the leaves \['params\.w'\]; it must have \['params'\]"):
         lj.Runs.load(tmp_path / "a.zarr", like=jnp.zeros(3))
 
 
@@ -171,11 +167,32 @@ def test_names_and_statuses_are_inverse():
 
 
 def test_descent_steps_are_those_of_plain_descent():
-    risk, start = lj.PopulationRisk(jnp.eye(6)), lj.starts.gaussian((6, 6))
+    risk, start = lj.PopulationRisk(jnp.eye(5)), lj.starts.gaussian((5, 5))
     settings = {"key": jax.random.key(0), "below_value": None}
-    fast = lj.restart(risk, start, 20, **settings)
-    slow = lj.restart(risk, start, 20, finish=False, **settings)
+    fast = lj.restart(risk, start, 10, **settings)
+    slow = lj.restart(risk, start, 10, finish=False, **settings)
     assert np.all(np.asarray(fast.steps) < np.asarray(slow.steps))
     ratio = np.asarray(fast.descent_steps) / np.asarray(slow.steps)
     assert abs(np.median(ratio) - 1) < 0.2, ratio
     np.testing.assert_array_equal(slow.descent_steps, slow.steps)
+
+
+def test_what_a_cell_prints_is_a_line_whatever_the_number_of_runs(runs):
+    least, largest = float(runs.value.min()), float(runs.value.max())
+    assert repr(runs) == f"Runs(6: 6 max_steps; value {least:.6g} to {largest:.6g})"
+    assert repr(runs[0]) == f"Runs(restart 0: max_steps, value {float(runs.value[0]):.6g})"
+    assert repr(runs[:0]) == "Runs(0)"
+    shown = []
+    jax.jit(lambda r: shown.append(repr(r)))(runs.map(jnp.asarray))
+    assert shown == ["Runs(traced)"]
+
+
+def test_critical_points_print_a_line_and_are_taken_by_families():
+    risk = lj.PopulationRisk(jnp.eye(3))
+    found = lj.critical_points(risk, lj.starts.gaussian((3, 3)), 6, key=jax.random.key(0))
+    assert repr(found) == f"CriticalPoints({found.runs!r}, index: count {found.counts()})"
+    alike = [f.count for f in lj.families(risk, found)]
+    assert alike == [f.count for f in lj.families(risk, found.runs)]
+    np.testing.assert_array_equal(found.params, found.runs.params)
+    with pytest.raises(AttributeError, match="nothing"):
+        found.nothing  # noqa: B018

@@ -29,7 +29,7 @@ SHORT = {"max_steps": 200, "finish": False}
 
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch):
-    monkeypatch.setattr(chunks_, "CHUNK", 20)
+    monkeypatch.setattr(chunks_, "CHUNK", 10)
 
 
 def same(one: lj.Runs, other: lj.Runs) -> bool:
@@ -52,6 +52,7 @@ def test_a_sweep_is_resumed_and_extended_with_the_bits_of_one_call(tmp_path):
     assert same(more[:30], first)
 
 
+@pytest.mark.slow
 def test_bits_do_not_depend_on_the_count_or_the_chunks(monkeypatch):
     settings = {"key": KEY, "max_steps": 3000}
     whole = lj.sweep(RISK, START, 50, **settings)
@@ -62,10 +63,10 @@ def test_bits_do_not_depend_on_the_count_or_the_chunks(monkeypatch):
 
 
 def test_chunks_are_stores_of_runs_that_xarray_reads(tmp_path):
-    found = lj.sweep(RISK, START, 30, key=KEY, out=tmp_path, **SHORT)
+    found = lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT)
     first, second = sorted(tmp_path.glob("runs/*.zarr"))
-    assert [first.name, second.name] == ["000000-000014.zarr", "000015-000029.zarr"]
-    assert same(lj.Runs.load(second), found[15:])
+    assert [first.name, second.name] == ["000000-000009.zarr", "000010-000019.zarr"]
+    assert same(lj.Runs.load(second), found[10:])
     with xr.open_zarr(first) as labelled:
         assert labelled["params.W1"].dims[0] == "restart"
 
@@ -91,7 +92,7 @@ def test_progress_counts_runs(tmp_path):
     settings = {"key": KEY, "out": tmp_path, **SHORT}
     lj.sweep(RISK, START, 30, progress=lambda *told: seen.append(told), **settings)
     lj.sweep(RISK, START, 30, progress=lambda *told: seen.append(told), **settings)
-    assert seen == [(0, 30), (15, 30), (30, 30)] * 2
+    assert seen == [(0, 30), (10, 30), (20, 30), (30, 30)] * 2
 
 
 @pytest.mark.parametrize(
@@ -106,9 +107,9 @@ def test_progress_counts_runs(tmp_path):
 )
 def test_another_search_is_refused_by_name(tmp_path, change, named):
     settings = {"objective": RISK, "start": START, "key": KEY, "out": tmp_path, **SHORT}
-    lj.sweep(restarts=5, **settings)
+    lj.sweep(restarts=10, **settings)
     with pytest.raises(StorageError, match=f"holds a sweep with {named} .*; give a new directory"):
-        lj.sweep(restarts=5, **(settings | change))
+        lj.sweep(restarts=10, **(settings | change))
 
 
 def test_settings_that_a_sweep_sets_itself_are_refused():
@@ -120,7 +121,7 @@ def test_chunks_cover_every_restart_once_at_lengths_that_differ_by_little():
     for count in (1, 19, 20, 21, 50, 137):
         parts = chunks(count)
         assert np.concatenate(parts).tolist() == list(range(count))
-        assert max(map(len, parts)) <= 20
+        assert max(map(len, parts)) <= 10
     assert len(chunks(1_000_000)) == 100
 
 
@@ -203,3 +204,12 @@ def test_fingerprints_tell_functions_and_settings_apart():
         return around(n - 1) if n else 0
 
     assert fingerprint(around) == fingerprint(around)
+
+
+def test_the_length_of_a_chunk_changes_no_run(tmp_path):
+    settings = {"key": KEY, **SHORT}
+    found = lj.sweep(RISK, START, 30, chunk=7, out=tmp_path, **settings)
+    assert len(stamps(tmp_path)) == 5
+    assert same(found, lj.sweep(RISK, START, 30, **settings))
+    with pytest.raises(ValueError, match="chunk is 0; it must be at least 1"):
+        lj.sweep(RISK, START, 30, chunk=0, **settings)
