@@ -56,12 +56,12 @@ def compare_mean(values: np.ndarray, counts: np.ndarray, printed: float, theirs:
 def compare(row: Row) -> dict:
     """Hold one row against the published one."""
     published = PUBLISHED[row.k, row.n]
-    proven = [trap for trap in row.traps if trap.proven]
-    counts = np.array([trap.count for trap in proven])
-    values = np.array([trap.value for trap in proven], float)
-    lowest = np.array([trap.min_eigenvalue for trap in proven], float)
+    proven = [end for end in row.ends if end.proven]
+    counts = np.array([end.count for end in proven])
+    values = np.array([end.value for end in proven], float)
+    lowest = np.array([end.min_eigenvalue for end in proven], float)
     verified = round(published.restarts * published.percent / 100)
-    ends = [trap.value for trap in row.traps if trap.value is not None]
+    ends = [end.value for end in row.ends if end.value is not None]
     result = {
         "share_agrees": row.agrees,
         "objective": compare_mean(values, counts, published.objective, verified),

@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from landscape_jax.names import lazy
+from landscape_jax.public_names import lazy
 
 if TYPE_CHECKING:
     from landscape_jax import cli as cli

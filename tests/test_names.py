@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import pytest
 
 import landscape_jax as lj
-from landscape_jax.names import exported
+from landscape_jax.public_names import exported
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(

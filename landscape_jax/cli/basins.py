@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from landscape_jax.cli import inputs
-from landscape_jax.cli.data import Table, homogeneous, read_table
+from landscape_jax.cli.data import DataTable, homogeneous, read_table
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, progress_bar
 
@@ -130,7 +130,7 @@ def _list(name: str, text: str, read: Callable, what: str) -> list:
     return found
 
 
-def _arrays(path: Path, table: Table, no_bias: bool) -> "tuple[np.ndarray, np.ndarray]":
+def _arrays(path: Path, table: DataTable, no_bias: bool) -> "tuple[np.ndarray, np.ndarray]":
     """Return the samples in float64, with a column of ones for the bias."""
     import numpy as np
 

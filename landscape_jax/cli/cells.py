@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from landscape_jax.cli import claims, inputs
-from landscape_jax.cli.data import Table, homogeneous, read_table
+from landscape_jax.cli import certificates, inputs
+from landscape_jax.cli.data import DataTable, homogeneous, read_table
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, progress_bar
 
@@ -99,7 +99,7 @@ def cells(
     Example: landscape-jax cells data.csv --target price --width 2 --json landscape.json
     """
     inputs.check_target(json)
-    claims.check_directory(out, "minimum-*.json")
+    certificates.check_directory(out, "minimum-*.json")
     table = read_table(data, target)
     rows = homogeneous(data, table, no_bias)
     head = {"columns": table.names, "target": target, "bias": not no_bias, "width": width}
@@ -118,7 +118,7 @@ def cells(
 
         write_json(json, head | entry)
     typer.echo(f"{table}{'' if no_bias else ' and a bias'}, width {width}")
-    for line in (*lines, *claims.lines(saved)):
+    for line in (*lines, *certificates.lines(saved)):
         typer.echo(line)
 
 
@@ -134,7 +134,7 @@ def _computed(path: Path, work: Callable[[], Found]) -> Found:
 
 
 def _landscape(
-    rows: list[list[Fraction]], table: Table, width: int, limit: int, show: Callable[..., None]
+    rows: list[list[Fraction]], table: DataTable, width: int, limit: int, show: Callable[..., None]
 ) -> "Landscape":
     """List all points, unless there may be more combinations than the limit."""
     prepare_jax()
@@ -153,7 +153,7 @@ def _landscape(
 
 
 def _global_minimum(
-    rows: list[list[Fraction]], table: Table, width: int, limit: int, show: Callable[..., None]
+    rows: list[list[Fraction]], table: DataTable, width: int, limit: int, show: Callable[..., None]
 ) -> "GlobalMinimum":
     prepare_jax()
     from landscape_jax.theory.cells import global_minimum
@@ -176,21 +176,21 @@ def _minima(found: "Landscape") -> "list[Minimum]":
 def _certificates(
     minima: "Sequence[Minimum | GlobalMinimum]",
     rows: list[list[Fraction]],
-    table: Table,
+    table: DataTable,
     out: Path | None,
-) -> list[claims.Saved]:
+) -> list[certificates.Saved]:
     """Write a certificate of each minimum."""
     if out is None:
-        return [claims.Saved()] * len(minima)
+        return [certificates.Saved()] * len(minima)
     from landscape_jax.theory.cells import minimum_claim
 
     return [
-        claims.save(minimum_claim(rows, table.y, minimum), out / f"minimum-{i:04d}.json")
+        certificates.save(minimum_claim(rows, table.y, minimum), out / f"minimum-{i:04d}.json")
         for i, minimum in enumerate(minima)
     ]
 
 
-def _all_entries(found: "Landscape", saved: Sequence[claims.Saved]) -> dict[str, Any]:
+def _all_entries(found: "Landscape", saved: Sequence[certificates.Saved]) -> dict[str, Any]:
     names = "cells combinations faces face_combinations global_loss complete decided_exactly"
     head = {name: getattr(found, name) for name in names.split()}
     left = iter(saved)
@@ -249,7 +249,7 @@ def _fractions(table: "fmpq_mat | None") -> list[list[str]] | None:
     return None if table is None else [[str(t) for t in row] for row in table.tolist()]
 
 
-def _global_entry(found: "GlobalMinimum", saved: Sequence[claims.Saved]) -> dict[str, Any]:
+def _global_entry(found: "GlobalMinimum", saved: Sequence[certificates.Saved]) -> dict[str, Any]:
     return {
         "global_loss": found.loss,
         "exact_loss": str(found.exact_loss),

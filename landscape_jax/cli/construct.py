@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from landscape_jax.cli import claims, inputs
+from landscape_jax.cli import certificates, inputs
 from landscape_jax.cli.data import read_table
 from landscape_jax.cli.setting import prepare_jax
 
@@ -46,7 +46,7 @@ def construct(
     """
     slopes = _slopes(activation)
     inputs.check_target(json)
-    claims.check_directory(out, "spurious-minimum.json")
+    certificates.check_directory(out, "spurious-minimum.json")
     table = read_table(data, target)
     prepare_jax()
     from landscape_jax.theory import spurious_minimum
@@ -59,9 +59,9 @@ def construct(
         inputs.refuse(f"{data}: {error}")
     risk, better = float(found.least_squares_risk), float(found.better_risk)
     gain = float(found.least_squares_risk - found.better_risk)
-    saved = claims.Saved()
+    saved = certificates.Saved()
     if out is not None:
-        saved = claims.save(found.claim(), out / "spurious-minimum.json")
+        saved = certificates.save(found.claim(), out / "spurious-minimum.json")
     if json is not None:
         from landscape_jax.files import write_json
 
@@ -91,7 +91,7 @@ def construct(
     typer.echo(f"better network    risk {better:.10g}, lower by {gain:.3g} (case {found.case})")
     if found.minimum is None:
         typer.echo("float64 cannot hold these networks; --json has them as fractions")
-    for line in claims.lines([saved]):
+    for line in certificates.lines([saved]):
         typer.echo(line)
 
 

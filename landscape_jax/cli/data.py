@@ -17,7 +17,7 @@ _SHOWN = 40
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 
 
-class Table(NamedTuple):
+class DataTable(NamedTuple):
     """Samples as exact numbers: their inputs, one sample a row, their labels, and the names."""
 
     x: list[list[Fraction]]
@@ -30,14 +30,14 @@ class Table(NamedTuple):
         return f"{len(self.y)} samples of {inputs}"
 
 
-def homogeneous(path: Path, table: Table, no_bias: bool) -> list[list[Fraction]]:
+def homogeneous(path: Path, table: DataTable, no_bias: bool) -> list[list[Fraction]]:
     """Give the inputs, with a last one of 1 for the bias, of at least one sample."""
     if not table.y:
         refuse(f"{path} has no samples; give a row for each")
     return [row if no_bias else [*row, Fraction(1)] for row in table.x]
 
 
-def read_table(path: Path, target: str) -> Table:
+def read_table(path: Path, target: str) -> DataTable:
     """Read a CSV file whose column `target` is the label and whose other columns are inputs.
 
     Empty lines are skipped.
@@ -55,7 +55,7 @@ def read_table(path: Path, target: str) -> Table:
     names = [name.strip() for name in rows.pop(0)[1]]
     place = _target(path, names, target)
     numbers = [_numbers(path, names, line, row) for line, row in rows]
-    return Table(
+    return DataTable(
         [row[:place] + row[place + 1 :] for row in numbers],
         [row[place] for row in numbers],
         names[:place] + names[place + 1 :],

@@ -23,6 +23,6 @@ from landscape_jax.critical.spectra import padding_spectrum as padding_spectrum
 from landscape_jax.critical.spectra import spectrum as spectrum
 from landscape_jax.critical.symmetry import Alignment as Alignment
 from landscape_jax.critical.symmetry import align as align
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 
 __dir__ = listing(__name__)

@@ -88,27 +88,27 @@ def critical_points(
     x ← x − Σᵢ σᵢ uᵢ (uᵢ·∇F)/(|λᵢ| + s),  σᵢ = −1 for i ≤ m and 1 for the others,
 
     s being the least shift for which the step is at most `radius` long.  Near a critical point of
-    index m it is Newton's step.  Wherever a damped Newton step (Levenberg–Marquardt on ∇F = 0),
-    −Σᵢ uᵢ λᵢ (uᵢ·∇F)/(λᵢ² + μ) of at most the radius brings ‖∇F‖ down to a tenth, that is taken
-    instead; a singular Hessian (flat directions, critical points that form manifolds) is no
-    hindrance to it.  It is bound to the index m only where you ask for one by `seek`; even then the
-    index found may be another one, where the Hessian is nearly singular on the way.
+    index m it is Newton's step.  Wherever a damped Newton step (Levenberg–Marquardt on ∇F = 0), −Σᵢ
+    uᵢ λᵢ (uᵢ·∇F)/(λᵢ² + μ) of at most the radius brings ‖∇F‖ down to a tenth, that is taken
+    instead; a singular Hessian (flat directions, critical points that form manifolds) does not
+    hinder it.  It is restricted to index m only if you give `seek`; even then the index found may
+    be another one, where the Hessian is nearly singular on the way.
 
-    To minimise ‖∇F‖² instead is no way to find saddles: it ends where ∇F is not zero but in the
-    kernel of ∇²F, almost always from 36 parameters on.
+    Minimising ‖∇F‖² instead fails: from 36 parameters on it almost always stalls where ∇F ≠ 0 lies
+    in the kernel of ∇²F.
 
-    Restart i starts where `restart` would with the same key.  The signs of eigenvalues are counted
-    up to P · eps · ‖∇²F‖ + √(2‖∇²F‖‖∇F‖/ℓ), as in `critical.index`, with ℓ the objective's unit of
-    length.  All tolerances are relative to its `known(…).units`.  The call is pure.
+    Restart i starts where `restart` would with the same key.  Eigenvalues count as zero up to P ·
+    eps · ‖∇²F‖ + √(2‖∇²F‖‖∇F‖/ℓ), as in `critical.index`, with ℓ the objective's unit of length.
+    All tolerances are relative to its `known(…).units`.  The call is pure.
 
     **Arguments:**
 
-    - `objective`: any objective; its Hessians are dense, (P, P).  Where one is not twice
-      differentiable and does not say so (a kink of an empirical risk), a Hessian does not say what
-      the point is: judge such ends yourself.
+    - `objective`: any objective; its Hessians are dense, (P, P).  At a kink that the objective does
+      not report (as in empirical risks) the Hessian does not classify the point: judge such ends
+      yourself.
     - `start`, `restarts`, `key`: as of `restart`.
-    - `seek`: the index m sought, one for all or one for each restart; where left out, the number
-      of negative eigenvalues at the start, and what is met on the way is taken.
+    - `seek`: the index m sought, one for all or one for each restart; where left out, the number of
+      negative eigenvalues at the start, and any critical point met on the way is accepted.
     - `tolerance`: of the gradient norm, in units of ∇F; 1e-12 in float64 and 1e-5 in float32 if
       left out.
     - `max_steps`: of one start.
@@ -119,7 +119,8 @@ def critical_points(
 
     **Returns:** `CriticalPoints`, in the order of their indices as given.
 
-    **Raises:** `TypeError` and `ValueError` on arguments that are not so.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range; the
+    message names it.
 
     Source: Cerjan and Miller (1981) for following eigenvectors; Frye et al. (2021) for what
     minimising ‖∇F‖² finds.

@@ -42,7 +42,7 @@ def index(objective: AbstractObjective, params: PyTree, *, tolerance: float | No
     eigenvalue counts as zero; where left out, `eigenvalue_tolerance`, from its rounding and the
     gradient norm.
 
-    **Returns:** an `Index` of arrays without axes.
+    **Returns:** an `Index` of 0-d arrays.
 
     **Raises:** `ValueError` if the tolerance is negative.
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
-from landscape_jax.names import defined
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.precision import times
+from landscape_jax.public_names import defined
 
 __dir__ = defined(__name__)
 

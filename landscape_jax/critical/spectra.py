@@ -22,8 +22,8 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
 
     The eigenvalues are computed by LAPACK, accurate to eps · ‖∇²F‖ also where they repeat.  The
     Hessian of a relu `PopulationRisk` is taken in the span of students and teacher, n + k
-    dimensions at most; each further dimension adds the eigenvalues of `padding_matrix` (SS18,
-    lemma 3).  Any other one is dense, and compiled once per shape.
+    dimensions at most; each further dimension adds the eigenvalues of `padding_matrix` (SS18, lemma
+    3).  Other Hessians are dense, and compiled once per shape.
 
     **Arguments:** `objective`; `params`, P numbers in any pytree.
 

@@ -9,6 +9,6 @@
 
 from landscape_jax.exact.samples import Samples as Samples
 from landscape_jax.exact.samples import exact_samples as exact_samples
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 
 __dir__ = listing(__name__)

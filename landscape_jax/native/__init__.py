@@ -1,6 +1,6 @@
 """C++ kernels for CPUs, and their compilation and loading."""
 
-from landscape_jax.names import listing
 from landscape_jax.native.loader import kernels as kernels
+from landscape_jax.public_names import listing
 
 __dir__ = listing(__name__)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from landscape_jax.names import defined
+from landscape_jax.public_names import defined
 
 __dir__ = defined(__name__)
 

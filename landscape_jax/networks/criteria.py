@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Scalar
 
-from landscape_jax.names import defined
+from landscape_jax.public_names import defined
 
 __dir__ = defined(__name__)
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from landscape_jax.networks.rays import merged_rays
+from landscape_jax.networks.merged_rays import merged_rays
 
 
 def realise(

@@ -1,6 +1,5 @@
 """Objectives: functions from parameters to a scalar loss."""
 
-from landscape_jax.names import listing
 from landscape_jax.objectives.augmented import Augmented as Augmented
 from landscape_jax.objectives.augmented import NeuronAugmented as NeuronAugmented
 from landscape_jax.objectives.base import AbstractObjective as AbstractObjective
@@ -17,5 +16,6 @@ from landscape_jax.objectives.monte_carlo import Estimate as Estimate
 from landscape_jax.objectives.monte_carlo import MonteCarloRisk as MonteCarloRisk
 from landscape_jax.objectives.monte_carlo import fresh_samples as fresh_samples
 from landscape_jax.objectives.population import PopulationRisk as PopulationRisk
+from landscape_jax.public_names import listing
 
 __dir__ = listing(__name__)

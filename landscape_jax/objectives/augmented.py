@@ -81,9 +81,9 @@ class NeuronAugmented(AbstractObjective):
     value does not change with b and w, so that ∂L̃/∂aₖ = (1/N) Σᵢ ∂ₖℓ(f(xᵢ), yᵢ) exp(wₖ·xᵢ + bₖ)
     vanishes on an open set of (bₖ, wₖ); as exponentials of distinct inputs are independent, the
     derivatives ∂ₖℓ of the samples at each distinct input add up to 0.  Where no prediction achieves
-    that (cross-entropy on classes, with no conflicting repeats) L̃ has no local minimum at all.
+    that (cross-entropy on classes, one class for each input) L̃ has no local minimum at all.
 
-    Statements about a point have a resolution.  Predictions are measured in the square root of the
+    Checks at a point are only so precise.  Predictions are measured in the square root of the
     labels' variance for "squared", in 1 for other criteria; loss gradients (the mean of ∇ℓ over the
     samples with one input) likewise.
 

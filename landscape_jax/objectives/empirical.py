@@ -21,8 +21,8 @@ class EmpiricalRisk(AbstractObjective):
 
     L(f) = (1/N) Σᵢ ℓ(f(xᵢ), yᵢ)
 
-    Samples are processed a chunk at a time, also under `grad`, so that memory does not grow
-    with their number beyond the data's own.
+    Samples are processed a chunk at a time, also under `grad`, so that the memory beyond the data
+    does not grow with their number.
 
     **Arguments:**
 

@@ -93,7 +93,7 @@ def freeze(
     """Return the objective over the trainable leaves of the network, the others fixed as they are.
 
     **Arguments:** `objective`, of networks like `network`; `trainable`, a pytree of True and False
-    of the network's structure, or a prefix of it, or a function from a leaf to one of them.
+    of the network's structure, or a prefix of it, or a function from a leaf to True or False.
 
     **Returns:** a `Frozen`; call it with a pytree like its `trainable`, which holds the network's
     own trainable leaves, `None` where a leaf is fixed; `whole` returns the network.

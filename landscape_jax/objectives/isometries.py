@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from landscape_jax.networks.activations import Activation
-from landscape_jax.networks.rays import merged_rays
+from landscape_jax.networks.merged_rays import merged_rays
 from landscape_jax.objectives.base import Symmetry
 from landscape_jax.objectives.hidden_neurons import FixedPart, HiddenNeurons
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from landscape_jax.networks.activations import Activation
-from landscape_jax.networks.rays import merged_rays
+from landscape_jax.networks.merged_rays import merged_rays
 from landscape_jax.objectives.protocols import Attained
 
 # A student is taken for a copy of a ray within this share of its length, and within this share of

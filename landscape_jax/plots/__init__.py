@@ -5,8 +5,8 @@
 - `saving`: a figure as a file.
 """
 
-from landscape_jax.names import listing
 from landscape_jax.plots.end_values import value_distribution as value_distribution
 from landscape_jax.plots.saving import save as save
+from landscape_jax.public_names import listing
 
 __dir__ = listing(__name__)

@@ -19,8 +19,8 @@ class Claim(ABC):
     - `MinimumOnData`: a local minimum of a ReLU network on data, in rational arithmetic.
     - `RegionBound`: a lower bound of the loss in an activation region, in rational arithmetic.
 
-    A claim that was made here is proven; of one that was read from a file, `verify` decides.  Where
-    nothing is proven there is a `NotProven`, with the same `proven` and `reason`, which is falsy.
+    A claim made here is proven; one read from a file must be checked by `verify`.  Where nothing is
+    proven there is a `NotProven`, with the same `proven` and `reason`, which is falsy.
     """
 
     @property

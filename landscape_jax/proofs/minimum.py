@@ -87,15 +87,15 @@ def prove_minimum(
     says is trusted; if the polish does not lower the gradient, the given point is used.
 
     (a, w) → (a/c, cw) does not change the function.  So the proof is in the balanced coordinates
-    unitᵢ·wᵢ, with powers of two unitᵢ for which all aᵢ/unitᵢ have about one size; they are 1 where
-    all aᵢ are equal.  Distances and norms are Euclidean in these coordinates.
+    unitᵢ·wᵢ, with powers of two unitᵢ that make all |aᵢ/unitᵢ| similar; they are 1 where all aᵢ are
+    equal.  Distances and norms are Euclidean in these coordinates.
 
     **Arguments:** `risk`, a `PopulationRisk` with activation "relu"; `W`, (n, d), one neuron a row;
     `max_move`, how far the point may be moved, relative to the length of its shortest neuron; with
-    0 the given point is certified as it is, and `radius` is the distance within which the minimum
-    lies; `witness`, (n, d), a point of lower value that makes the minimum spurious, by default the
-    teacher itself where the student can realise it; `argument`, "newton-kantorovich" or
-    "safran-shamir"; `precision`, the working precision in bits, 64 to 192.
+    0 it stays where it is, and the minimum lies within `radius` of it; `witness`, (n, d), a point
+    of lower value that makes the minimum spurious, by default the teacher itself where the student
+    can realise it; `argument`, "newton-kantorovich" or "safran-shamir"; `precision`, the working
+    precision in bits, 64 to 192.
 
     **Returns:** a `Certificate`, or `NotProven` with the reason.
 

@@ -35,7 +35,7 @@ def vectors(array: Float[np.ndarray, "rows dim"]) -> list[Vector]:
     return [[arb(x) for x in row] for row in array.tolist()]
 
 
-class Ray:
+class TeacherRay:
     """A non-zero vector, its length and its direction."""
 
     def __init__(self, vector: Vector):
@@ -49,7 +49,7 @@ class Pair:
     t = 2 atan2(|w̄ − v̄|, |w̄ + v̄|) and sin t = ½|w̄ − v̄||w̄ + v̄|, accurate at every angle.
     """
 
-    def __init__(self, w: Ray, v: Ray):
+    def __init__(self, w: TeacherRay, v: TeacherRay):
         self.w_norm, self.v_norm = w.norm, v.norm
         self.w_unit, self.v_unit = w.unit, v.unit
         gap = norm([p - q for p, q in zip(w.unit, v.unit, strict=True)])
@@ -95,7 +95,7 @@ class RiskAtPoint:
         self.count = len(own)
         self.weights = [c for c, _ in own + given]
         self.neurons = [u for _, u in own + given]
-        self.rays = [Ray(u) for u in self.neurons]
+        self.rays = [TeacherRay(u) for u in self.neurons]
         self.norms = [ray.norm for ray in self.rays]
 
     @cached_property

@@ -74,7 +74,7 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
     ∇²F ≥ λ at the point (hence ∇²F ≥ λ − Lρ on the ball of radius ρ), and the argument's
     inequalities at ρ and σ themselves, without solving for them; see `arguments`.
 
-    A claim in memory is written and read as its file would be, so there is one reader.
+    A claim in memory is serialised and read back like a file.
 
     **Arguments:** `claim`, a `Claim` or the path of its file; `risk`, the population risk that a
     certificate is to be about: teacher and both second layers are compared exactly.
@@ -82,7 +82,7 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
     **Returns:** a `Verification`, truthy if the claim holds.
 
     **Raises:** `CertificateError` if the file holds no claim; `OSError` if it cannot be opened;
-    `TypeError` and `ValueError` if `risk` is none that `prove_minimum` takes.
+    `TypeError` and `ValueError` if `risk` is one that `prove_minimum` refuses.
 
     Source: SS18, lemmas 1–3; YSJ19, theorem 1; LIU, theorems 1–3; SS16, section 4.2.
     """

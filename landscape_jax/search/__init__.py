@@ -1,6 +1,6 @@
 """The search: initial points, one descent, and thousands of them."""
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.search import starts as starts
 from landscape_jax.search.hybrid import Hybrid as Hybrid
 from landscape_jax.search.hybrid import hybrid as hybrid

@@ -42,8 +42,8 @@ def hybrid(
     The first round is `restart(objective, start, restarts, key=key)`.  In round r = 1, 2, … the
     restarts whose run is `escaping`, or ended otherwise at a point that the objective does not
     admit as a minimum (`is_admissible`), descend from `start(fold_in(fold_in(key, r), i))`; all
-    others are kept.  So restart i ends the same whatever the other restarts.  It is over when all
-    are kept, or after `rounds` rounds: each status is that of the restart's last run.
+    others are kept.  So restart i ends the same whatever the other restarts.  The search ends when
+    all are kept, or after `rounds` rounds: each status is that of the restart's last run.
 
     Statuses are inspected between the rounds, so it does not work under `jit`.
 

@@ -40,7 +40,7 @@ class Inspected(NamedTuple):
     steps: ArrayLike
 
 
-class _Lanes(NamedTuple):
+class _Stage(NamedTuple):
     """How many runs descend at a time, until at most `leave` of all remain."""
 
     width: int
@@ -126,7 +126,7 @@ def _search_all(
         runs, goal = carry
         before = runs.is_running
         for width, leave in stages:
-            lanes = _Lanes(width, leave)
+            lanes = _Stage(width, leave)
             runs = _descend(rule, runs, starts, index, goal, lanes, settings)
         stopped = before & (runs.status == Status.converged)
         paused, small = runs.steps >= runs.pause, runs.gradient_norm <= goal
@@ -157,7 +157,7 @@ def _descend(
     starts: PyTree,
     restart_index: Int[Array, " restarts"],
     tolerance: Scalar,
-    lanes: _Lanes,
+    lanes: _Stage,
     settings: Settings,
 ) -> Run:
     """Advance all running runs until they stop, or until at most `lanes.leave` remain."""

@@ -40,7 +40,7 @@ class Phase(eqx.Enumeration):
     refused = "ended: descent continues from the end of the last pseudo-transient step"
 
 
-class System(NamedTuple):
+class LinearSystem(NamedTuple):
     """A system (H + shift·I) `step` = right side, being solved by conjugate gradients.
 
     `square` = ‖residual‖², and `goal` is what it must fall to.  The system is `open` until then; it
@@ -75,7 +75,7 @@ class PolishState(NamedTuple):
     shift: Scalar
     infinite: Bool[Array, ""]
     first: Scalar
-    system: System
+    system: LinearSystem
     systems: Int[Array, ""]
     passed: Scalar
     left: Scalar
@@ -141,7 +141,7 @@ class Polish(eqx.Module):
         x = ravel_pytree(params)[0]
         zeros, number = jnp.zeros_like(x), jnp.zeros((), x.dtype)
         no, none = jnp.array(False), jnp.zeros((), jnp.int32)
-        system = System(zeros, zeros, zeros, number, number, no, no, none)
+        system = LinearSystem(zeros, zeros, zeros, number, number, no, no, none)
         return PolishState(
             phase=Phase.begin, base=x, gradient=zeros, point=x, value=number, norm=number + jnp.inf,
             shift=number + _LEAST_SHIFT, infinite=no, first=number + jnp.nan, system=system,
@@ -167,7 +167,7 @@ class Polish(eqx.Module):
             shift = jnp.where(probing | s.infinite, 0, s.shift)
             return ravel_pytree(product(unravel(direction)))[0] + shift * direction
 
-        def iterate(_: Array, system: System) -> System:
+        def iterate(_: Array, system: LinearSystem) -> LinearSystem:
             return _iterate(system, shifted)
 
         return s._replace(system=jax.lax.fori_loop(0, _ITERATIONS, iterate, s.system))
@@ -226,7 +226,7 @@ class Polish(eqx.Module):
         right = jnp.where(probing, self.probe, -(g + current_shift * (point - base)))
         square = jnp.where(solved, jnp.sum(right**2), s.system.square)
         goal = jnp.where(solved, _RESIDUAL**2 * square, s.system.goal)
-        system = System(
+        system = LinearSystem(
             step=jnp.where(solved, 0, s.system.step),
             residual=jnp.where(solved, right, s.system.residual),
             direction=jnp.where(solved, right, s.system.direction),
@@ -267,7 +267,7 @@ class Polish(eqx.Module):
         return ~s.system.open & (s.phase == phase)
 
 
-def _iterate(s: System, product: Callable[[Array], Array]) -> System:
+def _iterate(s: LinearSystem, product: Callable[[Array], Array]) -> LinearSystem:
     """Advance by one iteration of conjugate gradients, where the system is open."""
     product_along = product(s.direction)
     curvature = jnp.sum(s.direction * product_along)
@@ -277,7 +277,7 @@ def _iterate(s: System, product: Callable[[Array], Array]) -> System:
     square = jnp.sum(residual**2)
     iterations = s.iterations + 1
     failed = ~positive | (iterations > 2 * len(residual) + 20)
-    return System(
+    return LinearSystem(
         step=s.step + length * s.direction,
         residual=residual,
         direction=jnp.where(s.open, residual + square / s.square * s.direction, s.direction),

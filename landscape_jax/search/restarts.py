@@ -52,29 +52,29 @@ def restart(
 ) -> Runs:
     """Descend from many initial points at once, and return how each run ended.
 
-    Each run is plain descent: x ← x + optimizer(∇F(x)), x ← x − 0.1 ∇F(x) where no optimizer is
-    given.  Every `check_every` steps it is inspected, and stops when its gradient norm (the largest
-    over neurons) is at most `gradient_tolerance`, or its value is below `below_value`, or `stop`
-    holds, or after `max_steps`; where it diverges it begins again with half the step.  Tolerances
-    are relative to the objective's `known(…).units`, so nothing changes where F and its parameters
-    are scaled.  A run that stops makes room for the next.  With `finish`, Newton's method takes
-    over for the last decades where its answer is the one that descent would have reached (see
-    `Polish`); the point is then as exact as the precision allows.  Where plain descent drifts long
-    along a valley, or away from a saddle, it is advanced by pseudo-transient steps, which `steps`
-    does not count and `descent_steps` does.
+    Each run descends: x ← x + optimizer(∇F(x)), x ← x − 0.1 ∇F(x) where no optimizer is given.
+    Every `check_every` steps it is inspected, and stops when its gradient norm (the largest over
+    neurons) is at most `gradient_tolerance`, or its value is below `below_value`, or `stop` holds,
+    or after `max_steps`; where it diverges it begins again with half the step.  Tolerances are
+    relative to the objective's `known(…).units`, so nothing changes where F and its parameters are
+    scaled.  A run that stops frees its lane for the next.  With `finish`, Newton's method takes
+    over the last decades of ‖∇F‖ where descent would reach the same point (see `Polish`); the point
+    is then as exact as the precision allows.  Long drifts along a valley, or away from a saddle,
+    are cut short by pseudo-transient (implicit Euler) steps, which count in `Runs.descent_steps`,
+    not in `Runs.steps`.
 
     Where the objective has a `ground`, as `NeuronAugmented` has, that is not known to be beyond
     reach, and at most 1000 parameters, a run is inspected after 1000, 2000, 4000, … steps and where
     its gradient vanishes: it is followed along the gradient flow by implicit steps, and from its
-    initial point if it diverges at every step size tried (see `search.flow`; each of Newton's
-    iterations counts as one step a parameter).  It is `escaping` where over three decades of time
-    the value keeps falling and does not tend to that of a local minimum; `undecided` where its
-    gradient vanishes and neither that nor a minimum is confirmed; else it continues where it was.
+    initial point if it diverges at every step size tried (see `search.flow`; each Newton iteration
+    counts as P steps, for P parameters).  It is `escaping` where over three decades of time the
+    value keeps falling and does not tend to that of a local minimum; `undecided` where its gradient
+    vanishes and neither that nor a minimum is confirmed; else it continues where it was.
 
     Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
-    the lanes or the chunks.  A run whose plain end is a saddle is the exception: there rounding
-    decides.  The call is pure, so it can be used under `jit`.  It compiles once for each shape and
-    each setting.
+    the lanes, or the chunks of a `sweep`.  The exception is a run whose plain descent ends at a
+    saddle: there rounding decides.  The call is pure, so it can be used under `jit`.  It compiles
+    once for each shape and each setting.
 
     **Arguments:**
 
@@ -95,22 +95,22 @@ def restart(
       there, as `stopped`; it is called where runs are inspected.
     - `finish`: whether Newton's method takes the last decades.
     - `norm_limit`: the norm of all parameters above which a run has diverged, in units of that of
-      its initial point (of the unit of length, where that is larger).
+      its initial point, or of the unit of length if that is larger.
     - `escape_limit`: the largest value of the objective's `escape`, a convention: a run above it is
       `escaping` without further evidence.  So is one that is not followed, and whose gradient falls
       to the tolerance where the objective excludes a minimum.
     - `check_every`: steps between two inspections.
     - `lanes`: how many runs descend at a time on a device; chosen for it where left out.
-    - `room`: how many runs the call is compiled for, where that is more than `restarts`: calls of
-      different counts share one program.
+    - `room`: compile for so many runs, at least `restarts`: calls of different counts share one
+      program.
     - `mesh`: devices that share the restarts, e.g. `jax.make_mesh((8,), ("restarts",))`; each
       works on its own part without waiting for the others.
-    - `progress`: called with the number of runs ended since the last call and the number of all;
-      it costs nothing when left out.  On a mesh that the restarts do not divide, the last one is
-      run, and counted, more than once.
+    - `progress`: called with the number of runs ended since the last call and the number of all; it
+      costs nothing when left out.  If the mesh does not divide the restarts, the last one is run,
+      and counted, more than once.
     - `callback`: called on the host with the runs inspected, an `Inspected`, after each inspection.
 
-    Settings of `optimizer` may have an axis: `jax.vmap` over learning rates returns runs of each.
+    `jax.vmap` over settings of `optimizer`, such as learning rates, returns the runs of each.
 
     **Returns:** `Runs`, in the order of their indices as given.
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree
 
-from landscape_jax.names import defined
 from landscape_jax.networks import DeepLinear, Mlp, TwoLayer, activations, random_network
 from landscape_jax.objectives.augmented import Augmented
+from landscape_jax.public_names import defined
 
 __dir__ = defined(__name__)
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from landscape_jax.names import lazy
+from landscape_jax.public_names import lazy
 
 if TYPE_CHECKING:
     from landscape_jax.studies import kk20 as kk20

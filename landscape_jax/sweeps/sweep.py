@@ -41,8 +41,8 @@ def sweep(
 
     - `objective`, `start`, `restarts`, `key`: as of `restart`.
     - `out`: the directory, new or of this sweep; nothing is stored where left out.
-    - `chunk`: the largest number of runs in a chunk; 500, or a hundredth of all up to 10,000, where
-      left out.  It changes no run.
+    - `chunk`: the largest number of runs in a chunk; if left out, a hundredth of all, but at least
+      500 and at most 10,000.  It changes no run.
     - `only`: a function from the `Runs` of a chunk to a mask of those to return, so that millions
       of runs need the memory of few; all are stored in the directory.
     - `progress`: called with the number of runs that have ended, and that of all.

@@ -38,8 +38,8 @@ def whole(tmp_path_factory):
 
 def numbers(table):
     """Give a table without its times, and without where its files are."""
-    traps = [tuple(replace(t, certificate=None) for t in row.traps) for row in table.rows]
-    return [replace(row, seconds=0.0, traps=t) for row, t in zip(table.rows, traps, strict=True)]
+    ends = [tuple(replace(t, certificate=None) for t in row.ends) for row in table.rows]
+    return [replace(row, seconds=0.0, ends=t) for row, t in zip(table.rows, ends, strict=True)]
 
 
 def files(out):
@@ -50,9 +50,9 @@ def files(out):
 
 
 def row(spurious=126, restarts=1000, size=(8, 8), **changes):
-    trap = Proven(spurious, 2, "spurious", 0.0215, 1e-16, 0.0213, "spurious", None)
-    traps = (replace(trap, **changes),) if spurious else ()
-    return ss18.Row(size[0], size[1], restarts, traps, 1.0)
+    end = Proven(spurious, 2, "spurious", 0.0215, 1e-16, 0.0213, "spurious", None)
+    ends = (replace(end, **changes),) if spurious else ()
+    return ss18.Row(size[0], size[1], restarts, ends, 1.0)
 
 
 def test_the_published_tables_have_26_rows():
@@ -67,18 +67,18 @@ def test_a_row_counts_spurious_as_proven_plus_unproven():
     minima, saddles = (
         replace(lost, count=c, outcome=o) for c, o in ((3, "minimum"), (2, "saddle"))
     )
-    both = replace(both, traps=(*both.traps, lost, minima, saddles))
+    both = replace(both, ends=(*both.ends, lost, minima, saddles))
     assert (both.spurious, both.proven, both.unproven, both.families) == (145, 126, 19, 4)
     assert both.unproven == both.minima + both.saddles + both.undecided
     assert (both.above, both.minima, both.saddles, both.undecided) == (145, 3, 2, 14)
-    both = replace(both, traps=both.traps[:2])
+    both = replace(both, ends=both.ends[:2])
     assert both.percent_spurious == pytest.approx(14.0)
     assert both.mean_objective == pytest.approx(0.0215)
 
 
 def test_means_weigh_families_by_their_runs():
-    traps = (*row(3, min_eigenvalue=0.1).traps, *row(1, min_eigenvalue=0.5).traps)
-    assert replace(row(), traps=traps).mean_min_eigenvalue == pytest.approx(0.2)
+    ends = (*row(3, min_eigenvalue=0.1).ends, *row(1, min_eigenvalue=0.5).ends)
+    assert replace(row(), ends=ends).mean_min_eigenvalue == pytest.approx(0.2)
 
 
 def test_a_row_without_spurious_runs_has_no_means():
@@ -114,8 +114,8 @@ def test_every_spurious_family_of_8_8_is_proven_and_its_certificate_holds(whole)
     only = found.rows[0]
     assert only.spurious == only.proven > 0
     assert only.mean_objective == pytest.approx(0.0215, abs=1e-4)
-    for trap in only.traps:
-        assert lj.verify(out / trap.certificate).holds
+    for end in only.ends:
+        assert lj.verify(out / end.certificate).holds
 
 
 def test_the_table_is_the_same_with_and_without_a_directory(whole):
@@ -194,12 +194,12 @@ def test_a_certificate_of_another_point_is_not_believed(whole, tmp_path):
 
 
 def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):
-    refused = lj.verify(whole[0] / whole[1].rows[0].traps[0].certificate)
+    refused = lj.verify(whole[0] / whole[1].rows[0].ends[0].certificate)
     refused = replace(refused, holds=False, reason="it is forged.")
     monkeypatch.setattr(proven, "verify", lambda _: refused)
     only = ss18.table([SIZE], RESTARTS).rows[0]
     assert (only.proven, only.unproven, only.undecided) == (0, only.spurious, only.spurious)
-    assert only.traps[0].reason == "the certificate is not confirmed: it is forged."
+    assert only.ends[0].reason == "the certificate is not confirmed: it is forged."
 
 
 def test_with_too_few_students_nothing_is_called_spurious():
@@ -226,16 +226,16 @@ def test_runs_without_an_end_are_undecided_and_name_their_status(monkeypatch):
     )  # fmt: skip
     monkeypatch.setattr(study, "run_chunks", lambda *_, **__: unfinished)
     only = ss18.table([SIZE], 4).rows[0]
-    assert [(t.count, t.kind, t.outcome) for t in only.traps] == [(4, "max_steps", "undecided")]
-    assert "their status is 'max_steps'" in str(only.traps[0].reason)
+    assert [(t.count, t.kind, t.outcome) for t in only.ends] == [(4, "max_steps", "undecided")]
+    assert "their status is 'max_steps'" in str(only.ends[0].reason)
 
 
 def test_rows_and_certificates_of_another_version_are_made_again(whole, tmp_path):
     ss18.table([SIZE], RESTARTS, out=tmp_path)
     stored = tmp_path / "rows" / f"k08-n08-{RESTARTS}.json"
     content = json.loads(stored.read_text())
-    for trap in content["traps"]:
-        trap["proven"] = trap.pop("outcome") == "spurious"
+    for end in content["ends"]:
+        end["proven"] = end.pop("outcome") == "spurious"
     stored.write_text(json.dumps(content))
     for path in (tmp_path / "certificates").rglob("*.json"):
         path.write_text(path.read_text().replace('"version": ', '"version": 1'))

@@ -22,7 +22,7 @@ def test_share_objective_and_eigenvalue_agree_with_the_published_ones(size):
     assert comparison["objective"]["agrees"]
     assert comparison["eigenvalue"]["agrees"]
     assert comparison["families_between_1e-3_and_1e-2"] == 0
-    assert all(trap.proven or trap.kind == "saddle" for trap in row.traps)
+    assert all(end.proven or end.kind == "saddle" for end in row.ends)
 
 
 def _example(size: tuple[int, int], restarts: list[int]) -> tuple[lj.Family, lj.Certificate]:

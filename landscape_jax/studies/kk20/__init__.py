@@ -3,7 +3,7 @@
 - `valley`: the data and the drawing of figure 1.
 """
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.studies.kk20.valley import augmented_valley as augmented_valley
 from landscape_jax.studies.kk20.valley import figure_1 as figure_1
 

@@ -5,7 +5,7 @@
   a local minimum: data and drawing.
 """
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.studies.liu20.trapping_curves import (
     both_moved_probability as both_moved_probability,
 )

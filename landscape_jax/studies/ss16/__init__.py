@@ -10,7 +10,7 @@ The basin of an initialization is the closed region of its activation pattern, s
 - `one_neuron`: data of figures 3 to 6; `neuron_minima`, `four_minima`, `surrogate`: their drawings.
 """
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.studies.ss16.basin_shares import basin_shares as basin_shares
 from landscape_jax.studies.ss16.first_layer_descents import Walk as Walk
 from landscape_jax.studies.ss16.first_layer_descents import descended as descended

@@ -1,6 +1,6 @@
 """Safran & Shamir 2018: how often descent ends in a spurious minimum, each of them proven."""
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.studies.ss18.figure_1 import FIGURE_1_SIZES as FIGURE_1_SIZES
 from landscape_jax.studies.ss18.figure_1 import figure_1 as figure_1
 from landscape_jax.studies.ss18.published import PUBLISHED as PUBLISHED

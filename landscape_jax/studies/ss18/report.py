@@ -44,7 +44,7 @@ def unproven(table: Table) -> Iterator[str]:
     """Describe each family about which less is proven than could be, with the reason."""
     labels = {"minimum": "minimum", "saddle": "direction of descent"}
     for row in table.rows:
-        for family in row.traps:
+        for family in row.ends:
             if family.reason is not None:
                 label = labels.get(family.outcome, "unproven")
                 yield (

@@ -28,13 +28,13 @@ class Row:
     k: int
     n: int
     restarts: int
-    traps: tuple[Proven, ...]
+    ends: tuple[Proven, ...]
     seconds: float
 
     @property
     def above(self) -> int:
         """The number of runs that ended at or above the value threshold."""
-        return sum(family.count for family in self.traps)
+        return sum(family.count for family in self.ends)
 
     @property
     def minima(self) -> int:
@@ -70,7 +70,7 @@ class Row:
         return self.above - self._of("spurious") if self.n >= self.k else None
 
     def _of(self, outcome: Outcome) -> int:
-        return sum(family.count for family in self.traps if family.outcome == outcome)
+        return sum(family.count for family in self.ends if family.outcome == outcome)
 
     @property
     def percent_above(self) -> float:
@@ -85,17 +85,17 @@ class Row:
     @property
     def mean_min_eigenvalue(self) -> float | None:
         """The mean smallest eigenvalue of the Hessian, over the runs above."""
-        return _mean([(family.min_eigenvalue, family.count) for family in self.traps])
+        return _mean([(family.min_eigenvalue, family.count) for family in self.ends])
 
     @property
     def mean_objective(self) -> float | None:
         """The mean value, over the runs above."""
-        return _mean([(family.value, family.count) for family in self.traps])
+        return _mean([(family.value, family.count) for family in self.ends])
 
     @property
     def families(self) -> int:
         """The number of distinct points, modulo symmetry, among the ends above."""
-        return len(self.traps)
+        return len(self.ends)
 
     @property
     def percent_interval(self) -> tuple[float, float]:
@@ -139,7 +139,7 @@ class Row:
             "published": None if self.published is None else asdict(self.published),
             "p_value": self.p_value,
             "agrees": self.agrees,
-            "families": [asdict(each) | {"proven": each.proven} for each in self.traps],
+            "families": [asdict(each) | {"proven": each.proven} for each in self.ends],
         }
 
 

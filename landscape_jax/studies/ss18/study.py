@@ -149,8 +149,8 @@ class _Study:
         if known is None:
             return None
         try:
-            row = Row(**(known | {"traps": tuple(Proven(**one) for one in known["traps"])}))
-        except TypeError:  # It has the fields of another version: computed again from the runs.
+            row = Row(**(known | {"ends": tuple(Proven(**one) for one in known["ends"])}))
+        except (KeyError, TypeError):  # It has the fields of another version: made again.
             return None
         self.progress(size, "descending", self.restarts, self.restarts)
         return row

@@ -8,7 +8,7 @@ The neuron-augmented objective L̃(θ, a, b, w) is the risk of f(x; θ) + a exp(
 - `examples`: examples 1 to 7.
 """
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.theory.added_neurons.at_point import AtNetwork as AtNetwork
 from landscape_jax.theory.added_neurons.at_point import AugmentedCheck as AugmentedCheck
 from landscape_jax.theory.added_neurons.at_point import Check as Check

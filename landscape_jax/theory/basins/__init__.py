@@ -15,8 +15,8 @@ region, the problem solved here for thousands of patterns at a time.
 - `claims`: lower bounds repaired exactly, as claims that can be saved and verified.
 """
 
-from landscape_jax.names import listing
-from landscape_jax.theory.basins.claims import lower_bound_claim as lower_bound_claim
+from landscape_jax.public_names import listing
+from landscape_jax.theory.basins.lower_bound import lower_bound_claim as lower_bound_claim
 from landscape_jax.theory.basins.patterns import region_patterns as region_patterns
 from landscape_jax.theory.basins.values import BasinValues as BasinValues
 from landscape_jax.theory.basins.values import basin_values as basin_values

@@ -64,11 +64,11 @@ def basin_values(
     """Compute the basin values of thousands of activation patterns in one jitted call.
 
     In the closed region of a pattern b the network q(x) = Σᵢ vᵢ [wᵢ·x]₊ is linear in W, so the loss
-    (1/m) Σ_t (q(x_t) − y_t)² is a convex quadratic in n d unknowns under the n m constraints
-    bᵢₜ wᵢ·x_t ≥ 0.  Its minimum is attained, often by many W, and is at most (1/m) Σ y², the value
-    of W = 0.  Each problem has its own bounds from above and below, which include all rounding
-    errors and do not rely on the solver: see `bounds`.  A problem whose bounds are far apart is
-    neither `solved` nor `bounded`, and affects no other.
+    (1/m) Σ_t (q(x_t) − y_t)² is a convex quadratic in n d unknowns under the n m constraints bᵢₜ
+    wᵢ·x_t ≥ 0.  Its minimum, the basin value, is attained, often by many W, and is at most (1/m) Σ
+    y², the value of W = 0.  Each problem has its own bounds from above and below, which include all
+    rounding errors and do not rely on the solver: see `bounds`.  A problem whose bounds are far
+    apart is neither `solved` nor `bounded`, and affects no other.
 
     **Arguments:** `x`, (m, d), one sample a row, a bias as a column of ones; `y`, (m,); `patterns`,
     (problems, m, n), from `region_patterns`; `v`, ±1, (n,) or (problems, n); `tolerance`, on the

@@ -7,7 +7,7 @@ is a face without kinks.  A *combination* assigns a cell, or face, to each of K 
 neurons' order; on it the network is linear in the products R_j = z_j w_j.
 """
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.theory.cells.absence import NoMinimum as NoMinimum
 from landscape_jax.theory.cells.absence import prove_none as prove_none
 from landscape_jax.theory.cells.arrangement import Cell as Cell
@@ -15,7 +15,6 @@ from landscape_jax.theory.cells.arrangement import cell_bound as cell_bound
 from landscape_jax.theory.cells.arrangement import cell_combinations as cell_combinations
 from landscape_jax.theory.cells.arrangement import cells as cells
 from landscape_jax.theory.cells.arrangement import combination_count as combination_count
-from landscape_jax.theory.cells.claims import minimum_claim as minimum_claim
 from landscape_jax.theory.cells.exact_descents import Ends as Ends
 from landscape_jax.theory.cells.exact_descents import descend_exactly as descend_exactly
 from landscape_jax.theory.cells.examine import Examined as Examined
@@ -33,6 +32,7 @@ from landscape_jax.theory.cells.kinks import KinkMinimum as KinkMinimum
 from landscape_jax.theory.cells.kinks import nondifferentiable_minima as nondifferentiable_minima
 from landscape_jax.theory.cells.landscape import Landscape as Landscape
 from landscape_jax.theory.cells.landscape import landscape as landscape
+from landscape_jax.theory.cells.minimum_claims import minimum_claim as minimum_claim
 from landscape_jax.theory.cells.one_sided import LeastSlope as LeastSlope
 from landscape_jax.theory.cells.one_sided import least_slope as least_slope
 from landscape_jax.theory.cells.saddles import Saddle as Saddle

@@ -54,7 +54,7 @@ class _Best(NamedTuple):
     square: float
 
 
-class Search:
+class BranchAndBound:
     """Branch and bound over regions, least bound first."""
 
     def __init__(

@@ -76,8 +76,8 @@ def examine(
 
     **Arguments:** `x`, (N, d), a bias as a column of ones; `y`, (N,), floats or whole numbers;
     `network`, a ReLU `TwoLayer` without biases and of one output; `tolerance`: |w_j·xᵢ| up to it
-    times ‖w_j‖‖xᵢ‖ is a kink, and slopes of h_j up to it times ‖x‖(‖y‖ + ‖x‖ Σ|z_k|‖w_k‖) are 0.
-    So the result holds for a point within this tolerance.  z_j counts as 0 only if it is exactly 0;
+    times ‖w_j‖‖xᵢ‖ counts as 0, and slopes of h_j up to it times ‖x‖(‖y‖ + ‖x‖ Σ|z_k|‖w_k‖) are 0.
+    So the result holds for a point within this tolerance. z_j counts as 0 only if it is exactly 0;
     `perturbations`, at how many points around a minimum the objective is evaluated, 0 for none.
 
     **Returns:** an `Examined`; its values are the objective's.

@@ -184,7 +184,7 @@ def check_count(kind: str, bound: int, width: int, limit: int) -> None:
         )
 
 
-class _Data(NamedTuple):
+class _ExactData(NamedTuple):
     """Samples and labels, exactly and in floats, and the samples' `Coordinates`."""
 
     given: fmpq_mat
@@ -194,16 +194,16 @@ class _Data(NamedTuple):
     coordinates: Coordinates
 
 
-def _read(x: Any, y: Any) -> _Data:
+def _read(x: Any, y: Any) -> _ExactData:
     require_float64("the landscape on data")
     listed, labels = exact_rows(x, y)
     given = fmpq_mat(listed)
     inputs, targets = _floats("x", given), _floats("y", labels)[:, 0]
     _check_labels(labels, targets)
-    return _Data(given, labels, inputs, targets, well_conditioned(given))
+    return _ExactData(given, labels, inputs, targets, well_conditioned(given))
 
 
-def _with_flats(data: _Data, found: list[Flat]) -> FaceProblem:
+def _with_flats(data: _ExactData, found: list[Flat]) -> FaceProblem:
     coordinates, rows = data.coordinates, data.coordinates.rows
     place = np.repeat(np.arange(len(found)), [len(flat.patterns) for flat in found])
     patterns = np.concatenate([flat.patterns for flat in found])

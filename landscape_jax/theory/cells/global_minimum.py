@@ -14,7 +14,7 @@ from landscape_jax.exact.samples import exact_rows
 from landscape_jax.networks import TwoLayer
 from landscape_jax.precision import require_float64
 from landscape_jax.theory.cells.arrangement import about
-from landscape_jax.theory.cells.branch_and_bound import Region, Search
+from landscape_jax.theory.cells.branch_and_bound import BranchAndBound, Region
 from landscape_jax.theory.cells.rays import Rays, all_rays, ray_bound
 
 # The most outputs on all rays: they take some hundred bytes each.
@@ -107,12 +107,12 @@ def global_minimum(
             f"on, {_MOST_OUTPUTS // len(rows)} rays of {len(rows)} samples: give fewer samples or "
             "inputs"
         )
-    search = Search(all_rays(x, y), width, limit, progress)
+    search = BranchAndBound(all_rays(x, y), width, limit, progress)
     search.run()
     return _result(rows, search)
 
 
-def _result(rows: list[list[fmpq]], search: Search) -> GlobalMinimum:
+def _result(rows: list[list[fmpq]], search: BranchAndBound) -> GlobalMinimum:
     best, rays, samples = search.best, search.rays, len(rows)
     R = [[fmpq(0)] * len(rows[0]) for _ in best.region.signs]
     for (sign, kind), weight in best.fit.weights.items():

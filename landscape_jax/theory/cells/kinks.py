@@ -82,7 +82,7 @@ def nondifferentiable_minima(
     **Raises:** `ValueError` with the number if there may be more combinations; else like
     `landscape`.
 
-    Source: LIU, lemma 2, theorem 3, appendix D; all faces at once are LIU.8.
+    Source: LIU, lemma 2, theorem 3, appendix D.
 
     ```python
     >>> x, y = [[1, 0], [0, 1], [1, 1]], [-1, 0, 1]

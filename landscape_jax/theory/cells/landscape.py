@@ -103,7 +103,7 @@ def landscape(
     more memory than the machine has; if width < 1, if float64 is off, and if an entry or the square
     of the labels is beyond float64; else like `exact_samples`.
 
-    Source: LIU, theorems 1 to 3; all faces at once are LIU.8.
+    Source: LIU, theorems 1 to 3.
 
     ```python
     >>> found = landscape([[1, 0], [0, 1]], [1, -1], 1)

@@ -9,7 +9,7 @@
 - `forms`: exact formulas of activations, which decide that a condition fails for all numbers.
 """
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.theory.constructions.conditions import ConditionError as ConditionError
 from landscape_jax.theory.constructions.conditions import Margins as Margins
 from landscape_jax.theory.constructions.conditions import check_fit as check_fit

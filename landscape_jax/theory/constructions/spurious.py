@@ -97,14 +97,14 @@ def spurious_minimum(
     all neurons are active at all samples, so near it every prediction is affine in x, and those of
     the network are the best affine ones.  Each α > 0 and each `place` gives another minimum.
 
-    The better network has W₁ = [u; −u; 0], b₁ = [u₀ − β + γ; −u₀ + β + γ; 0],
-    W₂ = (1/(s₊ + s₋)) [1 −1 0ᵀ], b₂ = β.  It predicts u·x + u₀ ∓ κγ, κ = (s₊ − s₋)/(s₊ + s₋), with
-    − below β and + above.  *Case J:* (u, u₀) is the least squares, β lies between two neighbouring
-    predictions ȳⱼ < ȳⱼ₊₁ with S = Σ_{i≤j} (ȳᵢ − yᵢ) ≠ 0 and
-    |γ| = min((ȳⱼ₊₁ − ȳⱼ)/4, 2|S|/(m|κ|)): the risk changes by −2|κγS| + m κ²γ²/2 < 0.  The j of the
-    largest decrease is used.  (γ a quarter of the gap, as printed, may increase the risk.)
-    *Case J empty* (appendix A2): (u, u₀) is rotated slightly along one sample, which separates
-    samples of equal predictions, by the minimizer of the exact quadratic in the rotation.
+    The better network has W₁ = [u; −u; 0], b₁ = [u₀ − β + γ; −u₀ + β + γ; 0], W₂ = (1/(s₊ + s₋)) [1
+    −1 0ᵀ], b₂ = β.  It predicts u·x + u₀ ∓ κγ, κ = (s₊ − s₋)/(s₊ + s₋), with − below β and + above.
+    *Case J:* (u, u₀) is the least squares, β lies between two neighbouring predictions ȳⱼ < ȳⱼ₊₁
+    with S = Σ_{i≤j} (ȳᵢ − yᵢ) ≠ 0 and |γ| = min((ȳⱼ₊₁ − ȳⱼ)/4, 2|S|/(m|κ|)): the risk changes by
+    −2|κγS| + m κ²γ²/2 < 0.  The j of the largest decrease is used.  (The paper's γ, a quarter of
+    the gap, may increase the risk.) *Case J empty* (appendix A2): (u, u₀) is rotated slightly along
+    one sample, which separates samples of equal predictions, by the minimizer of the exact
+    quadratic in the rotation.
 
     The theorem requires distinct samples; only this case needs them.  Samples with equal inputs are
     merged there, with the sum of their errors.  If all these sums are 0, least squares predicts the
@@ -112,7 +112,7 @@ def spurious_minimum(
 
     The case, and whether an affine function fits the data, are decided in rational arithmetic.
     Floats are rationals: labels computed as Wx in floats are in general not fitted exactly; data
-    whose least-squares risk is no larger than one rounding error per label explains are rejected.
+    whose least-squares risk one rounding error for each label can explain are rejected.
 
     **Arguments:**
 

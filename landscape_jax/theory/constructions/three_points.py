@@ -90,16 +90,16 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
     - (C2.3) u₁h(v₁) + u₂h(v₂) = 1/3, (C2.4, 5) h is analytic near v₁ and v₂: |h⁽ⁿ⁾| ≤ cⁿn!, n ≥ 1,
     - (C2.6) a₁ > 0, aⱼ = (uⱼh′(vⱼ))² + uⱼh″(vⱼ)/3, (C2.7) (u₁h′(v₁)u₂h′(v₂))² < a₁a₂.
 
-    v and u are searched for on grids of all scales, as h(t) satisfies the conditions at v and u
-    where c·h(κt) does at v/κ and u/c.  Then they are checked in ball arithmetic: (C2.1) has a
-    solution v₄ in a tiny ball, by a change of sign; u₂ solves (C2.3) exactly; the inequalities hold
-    for all points of the balls, (C2.7) without the products that cancel.  This is a proof for named
+    v and u are searched for on grids of all scales, as h(t) satisfies them at (v, u) if and only if
+    c·h(κt) does at (v/κ, u/c).  Then they are checked in ball arithmetic: (C2.1) has a solution v₄
+    in a tiny ball, by a change of sign; u₂ solves (C2.3) exactly; the inequalities hold for all
+    points of the balls, (C2.7) without the products that cancel.  This is a proof for named
     activations; for a user's function, whose JAX program is evaluated in balls, only (C2.4) and
     (C2.5) are assumed.  A program with unsupported operations is checked in floats, where a margin
     must exceed 16 rounding errors.  The networks are the midpoints of the balls, rounded, and the
     risk of the fit is bounded in ball arithmetic too.
 
-    For t + εg(t) the weights of the fit grow like 1/ε and the margins decrease like ε: down to
+    For h = t + εg(t) the weights of the fit grow like 1/ε and the margins decrease like ε: down to
     ε = 1e-6 (tested) float64 can represent a fit.
 
     Activations from `activations.leaky` fail (C2.7), with equality on each side of 0, and have
@@ -114,10 +114,10 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
     continuous derivatives only: (C2.4) and (C2.5) are stronger than needed.
 
     Errors in the paper: the printed values for tanh and arctan, h(v) = (½, ¼) and u = (1, −⅔), fail
-    (C2.7), for tanh with 0.2197 against 0.1546; h(v) = (½, ¾) with u = (1, −2/9) pass.  ReLU does
-    not violate (C2.1) or (C2.2), as section 3 states:
-    v = (1, −½, 3, −1) has h(v₁)h(v₄) = 0 = h(v₂)h(v₃), h(v₁)h((v₃+v₄)/2) = 1 and
-    h(v₃)h((v₁+v₂)/2) = ¾.  For exp and for t^p with p odd (C2.1) makes both sides of (C2.2) equal.
+    (C2.7), for tanh as 0.2197 > 0.1546; h(v) = (½, ¾) with u = (1, −2/9) pass.  ReLU does not
+    violate (C2.1) or (C2.2), as section 3 states: v = (1, −½, 3, −1) has h(v₁)h(v₄) = 0 =
+    h(v₂)h(v₃), h(v₁)h((v₃+v₄)/2) = 1 and h(v₃)h((v₁+v₂)/2) = ¾. For exp and for t^p with p odd
+    (C2.1) makes both sides of (C2.2) equal.
 
     **Arguments:** `activation`, a name, an `Activation`, or an elementwise function of arrays.
 

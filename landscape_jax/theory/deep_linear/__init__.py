@@ -6,7 +6,7 @@
 - `products`: products of neighbouring layers, and their ranks.
 """
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.theory.deep_linear.classification import LinearPoint as LinearPoint
 from landscape_jax.theory.deep_linear.classification import LinearTolerances as LinearTolerances
 from landscape_jax.theory.deep_linear.classification import (

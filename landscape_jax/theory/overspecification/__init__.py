@@ -11,7 +11,7 @@ lies in a region combination) of basin value at most ε; see `theory.basins` for
 - `initial`: the random initialization; `intervals`: confidence intervals; `sizes`: argument checks.
 """
 
-from landscape_jax.names import listing
+from landscape_jax.public_names import listing
 from landscape_jax.theory.overspecification.above_zero import count_above_zero as count_above_zero
 from landscape_jax.theory.overspecification.above_zero import sphere_network as sphere_network
 from landscape_jax.theory.overspecification.above_zero import theorem_4_bound as theorem_4_bound

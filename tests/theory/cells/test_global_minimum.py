@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 from landscape_jax.exact.rationals import rational
 from landscape_jax.theory.cells import cells, descend_exactly, global_minimum, landscape
 from landscape_jax.theory.cells.arrangement import about
-from landscape_jax.theory.cells.branch_and_bound import Search
+from landscape_jax.theory.cells.branch_and_bound import BranchAndBound
 from landscape_jax.theory.cells.ray_fit import cone_fit
 from landscape_jax.theory.cells.rays import all_rays, ray_bound
 from landscape_jax.theory.cells.relaxation import Cone, exact_residual, relax
@@ -263,7 +263,7 @@ def test_rays_are_those_of_all_cells():
 def test_interchangeable_neurons_are_split_together():
     x, y = draw(1, 6, 2)
     rays = all_rays(x, y)
-    search = Search(rays, 3, 10, None)
+    search = BranchAndBound(rays, 3, 10, None)
     search.run()
     # Four choices of the signs; each split of n interchangeable neurons makes n + 1 parts.
     assert search.regions <= 4 + 10 + 3

@@ -34,17 +34,13 @@ def merged_rays(
     """
     tolerance = _UNITS_IN_THE_LAST_PLACE * np.finfo(rows.dtype).eps
     units = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    first: list[int] = []
-    totals, sizes = masses.copy(), np.abs(masses)
-    for j, unit in enumerate(units):
-        for i in first:
-            same = np.max(np.abs(unit - units[i])) <= tolerance
-            opposite = parity is not None and np.max(np.abs(unit + units[i])) <= tolerance
-            if same or opposite:
-                totals[i] += -masses[j] if opposite and parity == "odd" else masses[j]
-                sizes[i] += np.abs(masses[j])
-                break
-        else:
-            first.append(j)
-    kept = [i for i in first if np.abs(totals[i]) > tolerance * sizes[i]]
-    return units[kept], totals[kept]
+    same = np.abs(units[:, None] - units).max(axis=2, initial=0) <= tolerance
+    opposite = np.zeros_like(same)
+    if parity is not None:
+        opposite = np.abs(units[:, None] + units).max(axis=2, initial=0) <= tolerance
+    first = np.argmax(same | opposite, axis=1) if len(rows) else np.zeros(0, int)
+    turned = opposite[np.arange(len(rows)), first] & (parity == "odd")
+    signed = np.where(turned, -masses, masses)
+    totals, sizes = (np.bincount(first, x, len(rows)) for x in (signed, np.abs(masses)))
+    kept = np.abs(totals) > tolerance * sizes
+    return units[kept], totals[kept].astype(masses.dtype)
