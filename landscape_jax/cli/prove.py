@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from landscape_jax.cli import inputs
-from landscape_jax.cli.options import Json
+from landscape_jax.cli.options import Json, StudentWeights, TeacherWeights
 from landscape_jax.cli.setting import prepare_jax
 
 if TYPE_CHECKING:
@@ -24,12 +24,8 @@ def prove(
     teacher: Annotated[
         Path | None, typer.Option(metavar="T.npy", help="(k, d); the identity where left out.")
     ] = None,
-    teacher_weights: Annotated[
-        Path | None, typer.Option(metavar="B.npy", help="(k,); ones where left out.")
-    ] = None,
-    student_weights: Annotated[
-        Path | None, typer.Option(metavar="A.npy", help="(n,); ones where left out.")
-    ] = None,
+    teacher_weights: TeacherWeights = None,
+    student_weights: StudentWeights = None,
     max_move: Annotated[
         float,
         typer.Option(

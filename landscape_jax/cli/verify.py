@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from landscape_jax.cli import inputs
+from landscape_jax.cli.options import StudentWeights, TeacherWeights
 
 if TYPE_CHECKING:
     pass
@@ -16,12 +17,8 @@ def verify(
     teacher: Annotated[
         Path | None, typer.Option(metavar="T.npy", help="(k, d); what they are to be about.")
     ] = None,
-    teacher_weights: Annotated[
-        Path | None, typer.Option(metavar="B.npy", help="(k,); ones where left out.")
-    ] = None,
-    student_weights: Annotated[
-        Path | None, typer.Option(metavar="A.npy", help="(n,); ones where left out.")
-    ] = None,
+    teacher_weights: TeacherWeights = None,
+    student_weights: StudentWeights = None,
 ) -> None:
     """Check certificates of any kind from their files alone, believing no number in them.
 

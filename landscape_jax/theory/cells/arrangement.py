@@ -66,7 +66,7 @@ def cell_bound(x: Any) -> int:
 
     **Raises:** like `exact_samples`.
 
-    Source: Cover 1965, theorem 1; LIU.8 asks for all cells.
+    Source: Cover 1965, theorem 1.
 
     ```python
     >>> cell_bound([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), cell_bound([[1.0, 0.0], [-2.0, 0.0]])

@@ -133,7 +133,7 @@ def genuine_minima(
     **Raises:** `ValueError` with the number if there may be more combinations, and if width < 1;
     else like `genuine_minimum`.
 
-    Source: LIU, section 4.3; all cells at once are LIU.8.
+    Source: LIU, section 4.3.
 
     ```python
     >>> import numpy as np

@@ -96,7 +96,7 @@ def saddles(
     **Raises:** `ValueError` with the number if there may be more combinations; else like
     `landscape`.
 
-    Source: LIU, theorem 2, appendix C; all cells at once are LIU.8.
+    Source: LIU, theorem 2, appendix C.
 
     ```python
     >>> saddle = next(saddles([[1, 0], [0, 1]], [1, -1], 1))
