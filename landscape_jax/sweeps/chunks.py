@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
+from landscape_jax.files import StorageError
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.labelled import from_xarray, to_xarray
 from landscape_jax.search.restarts import restart
@@ -123,7 +124,14 @@ def kept(search: Search, store: Store | None) -> Iterator[Runs]:
     if store is not None:
         like = search.like()
         for name in store.names(f"{search.folder}/*.zarr"):
-            yield from_xarray(store.read_arrays(name), like).map(np.asarray)
+            try:
+                runs = from_xarray(store.read_arrays(name), like)
+            except (KeyError, OSError, TypeError, ValueError) as error:
+                raise StorageError(
+                    f"{store.root / name} cannot be read as runs; remove it and its runs are run "
+                    f"again ({error})"
+                ) from error
+            yield runs.map(np.asarray)
 
 
 def kept_indices(search: Search, store: Store | None) -> Int[np.ndarray, " done"]:

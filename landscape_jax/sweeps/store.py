@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT = "landscape_jax sweep"
-VERSION = 1
+VERSION = 2
 _MANIFEST = "manifest.json"
 _LOCK = ".lock"
 

@@ -110,7 +110,7 @@ def test_a_sweep_of_another_version_is_refused(tmp_path):
         pass
     manifest = read_json(tmp_path / "manifest.json")
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"version": 99}))
-    with pytest.raises(StorageError, match="of version 99, not 1"), opened(tmp_path):
+    with pytest.raises(StorageError, match="of version 99, not 2"), opened(tmp_path):
         pass
 
 

@@ -1,6 +1,7 @@
 """A sweep of any objective is kept, killed, resumed, extended and read back; nothing runs twice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -69,6 +70,16 @@ def test_chunks_are_stores_of_runs_that_xarray_reads(tmp_path):
     assert same(lj.Runs.load(second), found[10:])
     with xr.open_zarr(first) as labelled:
         assert labelled["params.W1"].dims[0] == "restart"
+
+
+def test_a_damaged_chunk_is_named_and_run_again_once_it_is_removed(tmp_path):
+    found = lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT)
+    first = min(tmp_path.glob("runs/*.zarr"))
+    shutil.rmtree(first / "value")
+    with pytest.raises(StorageError, match=f"{first.name} cannot be read as runs; remove it"):
+        lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT)
+    shutil.rmtree(first)
+    assert same(lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT), found)
 
 
 def test_only_chosen_runs_are_returned_and_all_are_kept(tmp_path):
