@@ -85,7 +85,7 @@ def write_arrays(path: Path, arrays: "xr.Dataset") -> None:
 
 
 def _consolidate(store: Path) -> None:
-    """Put the metadata of all arrays beside those of the group, where xarray looks for them first.
+    """Copy the metadata of all arrays into the group's file, which xarray reads first.
 
     Zarr's own function warns each time that its specification does not hold this yet.
     """

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 # Functions of these libraries are identified by their names.
-_LIBRARIES = ("builtins.", "jax.", "jaxlib.", "numpy.", "landscape_jax.")
+_LIBRARIES = ("builtins.", "jax.", "jaxlib.", "numpy.")
 
 
 def fingerprint(tree: Any) -> str:
@@ -64,7 +64,8 @@ def _described(tree: Any, inside: frozenset[int] = frozenset()) -> Any:
 def _function(function: Callable, inside: frozenset[int]) -> Any:
     """Describe a function, or a callable that holds one."""
     name = _name(function)
-    if id(function) in inside or name.startswith(_LIBRARIES):
+    library = name.startswith(_LIBRARIES) and not isinstance(function, partial)
+    if id(function) in inside or library:
         return ["function", name]
     deeper = partial(_described, inside=inside | {id(function)})
     code = getattr(function, "__code__", None)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -205,7 +206,9 @@ def test_fingerprints_are_the_same_in_every_process():
 def test_fingerprints_tell_functions_and_settings_apart():
     power = lambda p: lambda t: t**p
     different = [
-        power(2), power(3), lambda t: jnp.tanh(2 * t), lambda t: jnp.tanh(3 * t), jnp.tanh,
+        RISK.batches(4), RISK.batches(5), partial(power, 2), jax.tree_util.Partial(power, 2),
+        jax.tree_util.Partial(power, 3), power(2), power(3),
+        lambda t: jnp.tanh(2 * t), lambda t: jnp.tanh(3 * t), jnp.tanh,
         optax.adam(1e-2), optax.adam(1e-3), optax.sgd(1e-2), 1, 1.0, "1", None, True,
         np.ones(2), np.ones(2, np.float32), np.ones((2, 1)), {"a": 1}, {"b": 1}, (1, 2), [1, 2],
     ]  # fmt: skip
