@@ -1,4 +1,4 @@
-"""The kind of a critical point by its value and spectrum, on evidence alone."""
+"""The kind of a critical point by its value and spectrum, without proof."""
 
 import math
 from typing import Any, Literal
@@ -66,7 +66,7 @@ def classify(
     attained: Attained | None = None,
     tolerance: float | None = None,
 ) -> Kind:
-    """Determine the kind of a critical point, on evidence alone.
+    """Determine the kind of a critical point numerically, without proof.
 
     In this order, λ being the smallest eigenvalue and τ the tolerance, ‖∇F‖ in units:
 

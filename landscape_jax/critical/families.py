@@ -111,12 +111,12 @@ def families(
     hidden neurons can be rescaled are compared in a normal form (see `NormalForm`); distances and
     norms are those there.
 
-    Each family gets a kind on evidence alone, see `classify`.  Runs that stopped below the value
-    threshold are no critical points, and a threshold is no evidence: those from which F never rises
-    on the straight line to a known global minimizer are one family, "global"; the others are one
-    family, "undecided". Runs that neither converged nor fell below the value are in no family, but
-    in `unconverged`.  Points given as arrays are all listed, as "undecided" where nothing shows
-    that they are critical.
+    Each family gets a kind, numerically and without proof, see `classify`.  Runs that stopped below
+    the value threshold are no critical points, and a threshold is no evidence: those from which F
+    never rises on the straight line to a known global minimizer are one family, "global"; the
+    others are one family, "undecided". Runs that neither converged nor fell below the value are in
+    no family, but in `unconverged`.  Points given as arrays are all listed, as "undecided" where
+    nothing shows that they are critical.
 
     **Arguments:**
 

@@ -35,10 +35,6 @@ class Landscape(NamedTuple):
     - `nondifferentiable_minima`: one of each face combination that has some.
     - `smooth_kinks`: minima on kinks where the loss is differentiable, as on special data such as
       labels 0: one for each value of the loss that no minimum of the other two lists has.
-    - `complete`: the claim that every local minimum of the loss has the value of a listed one, that
-      every combination of cells, and of faces where the loss is not differentiable, that holds a
-      local minimum is listed, and that each of the others was excluded in floating-point numbers
-      with a proven bound of their rounding (see `candidates`) or else in rational numbers.
     - `decided_exactly`: how many combinations were decided in rational numbers.
     """
 
@@ -51,7 +47,6 @@ class Landscape(NamedTuple):
     saddles: tuple[Saddle, ...]
     nondifferentiable_minima: tuple[KinkMinimum, ...]
     smooth_kinks: tuple[KinkMinimum, ...]
-    complete: bool
     decided_exactly: int
 
 
@@ -85,7 +80,10 @@ def landscape(
     local minimum has a listed loss, and the lowest of these is the global one: the infimum of L is
     attained, as on each of finitely many closed cell combinations, polyhedral cones in the
     R_j = z_j w_j, L is a convex quadratic function that is ≥ 0 (Frank and Wolfe 1956), and a global
-    minimum is a local one.  All of this is proven, completeness included.
+    minimum is a local one.  All of this is proven: every combination of cells, and of faces where
+    the loss is not differentiable, that holds a local minimum is listed, and each of the others was
+    excluded in floating-point numbers with a proven bound of their rounding (see `candidates`) or
+    else in rational numbers.
 
     The list does not depend on the inputs' coordinates: offsets (with a bias) and scales of the
     columns do not matter, as an exact map leads to coordinates in which the samples are well
@@ -140,7 +138,6 @@ def landscape(
         saddles=_lowest_first(all_saddles(given, width, kinks=False)),
         nondifferentiable_minima=_lowest_first(kink_minimum(given, m) for m in found.kinked),
         smooth_kinks=_lowest_first(kink_minimum(given, m) for m in found.smooth),
-        complete=True,
         decided_exactly=found.decided,
     )
 

@@ -53,14 +53,14 @@ class Margins(NamedTuple):
 
     - `values`: by condition, the margin of an inequality, rounded down if computed in balls, and
       under "C2.5" a c, rounded up.
-    - `rigorous`: whether everything was proven, as for named activations; otherwise `smoothness` is
+    - `proven`: whether everything was proven, as for named activations; otherwise `smoothness` is
       an assumption on the user's function, and the inequalities were checked in balls if all its
       operations are supported, in floats if not.
     - `smoothness`: the statement on which (C2.4) and (C2.5) rest.
     """
 
     values: dict[str, float]
-    rigorous: bool
+    proven: bool
     smoothness: str
 
 
@@ -190,7 +190,7 @@ def check_minimum(
     Traceback (most recent call last):
     ...
     landscape_jax.theory.constructions.conditions.ConditionError: C2.7 is violated: ...
-    >>> check_minimum("tanh", (v[0], math.atanh(0.75)), 1.0).rigorous
+    >>> check_minimum("tanh", (v[0], math.atanh(0.75)), 1.0).proven
     True
 
     ```

@@ -151,7 +151,7 @@ class CellCheck(NamedTuple):
         return self.risk - self.least
 
     @property
-    def is_minimum(self) -> bool:
+    def proven(self) -> bool:
         """Whether it is a proven local minimum: interior to its cell, with the least risk there."""
         return self.interior and self.gap == 0
 
@@ -182,7 +182,7 @@ def check_cell(network: TwoLayer | RationalNetwork, x: Any, y: Any) -> CellCheck
     >>> net = RationalNetwork(fmpq_mat(1, 2, [0, 1]), fmpq_mat(1, 2, [fmpq(2, 3), 0]),
     ...     flat.activation)
     >>> check = check_cell(net, x, y)
-    >>> check.is_minimum, check.least, round(check.radius, 3)
+    >>> check.proven, check.least, round(check.radius, 3)
     (True, 1/3, 0.707)
 
     ```

@@ -42,14 +42,14 @@ _FITTED = 1e-12
 
 
 class ThreePoints(NamedTuple):
-    """Two networks on the three points: one fits them, one is a local minimum of risk 1/3.
+    """Two networks on x = 0, 1, −1 with y = 0, 0, 1: one fits them, one is a minimum of risk 1/3.
 
     - `fit`: of risk 0, and `minimum`: of risk ½ Σᵢ (q(xᵢ) − yᵢ)² = 1/3; both rounded to floats.
     - `fit_risk`, `minimum_risk`: the risks of the two networks, evaluated in float64.
     - `v_fit`: (v₁, v₂, v₃, v₄) of (C2.1), (C2.2); `v`, `u`: (v₁, v₂) and (u₁, u₂) of (C2.3)–(C2.7).
     - `margins`: the margins of the conditions, see `Margins`; for a piecewise linear activation the
       "radius" of a ball around the minimum in which its activation pattern holds.
-    - `rigorous`: whether they were proven, in ball or rational arithmetic.
+    - `proven`: whether the margins were proven, in ball or rational arithmetic.
     - `smoothness`: the statement on which (C2.4) and (C2.5) rest.
     - `fit_bound`: an upper bound on the risk of `fit` in exact arithmetic, at most 1e-12; `None` if
       the activation has operations without ball arithmetic.  (`fit_risk` has large rounding errors
@@ -64,7 +64,7 @@ class ThreePoints(NamedTuple):
     v: tuple[float, float]
     u: tuple[float, float]
     margins: dict[str, float]
-    rigorous: bool
+    proven: bool
     smoothness: str
     fit_bound: float | None
 
@@ -132,7 +132,7 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
 
     ```python
     >>> found = three_points("tanh")
-    >>> found.rigorous, found.margins["C2.7"] > 0
+    >>> found.proven, found.margins["C2.7"] > 0
     (True, True)
     >>> f"{found.minimum_risk:.12f}", found.fit_risk < 1e-24
     ('0.333333333333', True)
@@ -163,7 +163,7 @@ def three_points(activation: str | Callable | Activation) -> ThreePoints:
         v=v,
         u=u,
         margins=fit_margins.values | margins.values,
-        rigorous=fit_margins.rigorous and margins.rigorous,
+        proven=fit_margins.proven and margins.proven,
         smoothness=margins.smoothness,
         fit_bound=bound,
     )
@@ -322,7 +322,7 @@ def _piecewise_linear(activation: Activation, plus: fmpq, minus: fmpq) -> ThreeP
         v=(nearest(small), nearest(small)),
         u=(nearest(u), nearest(u)),
         margins={"radius": check.radius},
-        rigorous=check.is_minimum and check_cell(fit, x, y).risk == 0,
+        proven=check.proven and check_cell(fit, x, y).risk == 0,
         smoothness="near the minimum the predictions are linear in x",
         fit_bound=nearest(exact_risk(good, x, y)),
     )

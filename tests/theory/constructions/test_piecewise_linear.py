@@ -42,7 +42,7 @@ def test_no_network_of_the_cell_is_below_its_bound(activation, seed):
     cell = check_cell(net, X, Y)
     assert cell.interior
     assert cell.gap > 0
-    assert not cell.is_minimum
+    assert not cell.proven
     # Second layers alone reach the whole convex problem where no two neurons share their signs.
     rng = np.random.default_rng(seed)
     leaves, tree = jax.tree.flatten(net)
@@ -70,7 +70,7 @@ def test_a_mixed_cell_has_the_minimum_of_its_own_least_squares():
     # Two lines through two points each: nothing is left, so a risk above 0 proves nothing here.
     assert cell.least == 0
     assert net.risk(exact_samples(x, y)) == fmpq(1, 2)
-    assert not cell.is_minimum
+    assert not cell.proven
 
 
 def test_on_the_border_of_a_cell_nothing_is_proven():
@@ -80,7 +80,7 @@ def test_on_the_border_of_a_cell_nothing_is_proven():
     cell = check_cell(still, x, y)
     assert not cell.interior
     assert cell.radius == 0
-    assert not cell.is_minimum
+    assert not cell.proven
 
 
 def test_data_and_networks_that_do_not_fit_are_refused():

@@ -38,7 +38,7 @@ def assert_theorem_1(x, y, width, slopes):
     W = np.linalg.lstsq(ones, y.astype(float), rcond=None)[0]
     np.testing.assert_allclose(float(risk), np.sum((ones @ W - y) ** 2) / 2, rtol=1e-9)
     cell = check_cell(found.exact_minimum, x, y)
-    assert cell.is_minimum
+    assert cell.proven
     assert cell.least == risk
     assert 0 <= found.minimum_risk - risk <= risk / 10**12
     assert found.better_risk < risk
@@ -187,7 +187,7 @@ def assert_better_unless_no_function_is(x, y, slopes):
     found, samples = spurious_minimum(x, y, activation=slopes), exact_samples(x, y)
     assert found.better is not None
     cell = check_cell(found.exact_minimum, x, y)
-    assert cell.is_minimum
+    assert cell.proven
     assert cell.risk == found.least_squares_risk
     assert fmpq(least.numerator, least.denominator) <= found.exact_better.risk(samples)
     assert found.exact_better.risk(samples) < found.least_squares_risk
@@ -237,7 +237,7 @@ def test_where_float64_cannot_hold_the_pair_there_are_rational_networks(moved):
     assert found.better is None
     samples = exact_samples(x, y)
     cell = check_cell(found.exact_minimum, x, y)
-    assert cell.is_minimum
+    assert cell.proven
     assert found.minimum_risk == cell.risk == found.least_squares_risk
     assert found.exact_better.risk(samples) == found.better_risk < found.least_squares_risk
 
@@ -276,7 +276,7 @@ def test_every_alpha_and_every_place_gives_a_minimum_of_the_same_risk():
             other = spurious_minimum(x, y, width=width, activation=slopes, alpha=alpha, place=place)
             assert other.minimum is not None
             cell = check_cell(other.exact_minimum, x, y)
-            assert cell.is_minimum
+            assert cell.proven
             assert cell.risk == first.least_squares_risk
             assert other.better_risk == first.better_risk
             assert np.argmax(np.asarray(other.minimum.W2[0])) == place

@@ -96,7 +96,7 @@ def assert_theorem_2(activation):
 )
 def test_each_activation_has_a_fit_and_a_minimum_of_one_third_with_proven_conditions(activation):
     found = assert_theorem_2(activation)
-    assert found.rigorous
+    assert found.proven
     assert {"C2.2", "C2.5", "C2.6", "C2.7"} == set(found.margins)
     assert min(found.margins.values()) > 1e-3
     assert activation in found.smoothness or activation == "quadratic"
@@ -105,7 +105,7 @@ def test_each_activation_has_a_fit_and_a_minimum_of_one_third_with_proven_condit
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", [*SMOOTH[6:], softsign])
 def test_other_activations_and_functions_have_them_too(activation):
-    assert assert_theorem_2(activation).rigorous == isinstance(activation, str)
+    assert assert_theorem_2(activation).proven == isinstance(activation, str)
 
 
 @pytest.mark.slow
@@ -133,20 +133,20 @@ def test_a_saddle_in_place_of_the_minimum_is_refuted():
 def test_the_values_of_corollary_3_satisfy_the_conditions():
     quarter = logit(0.25)
     v = logit(0.5), quarter, quarter, logit(0.125)
-    assert check_fit("sigmoid", v).rigorous
-    assert check_minimum("sigmoid", (quarter, quarter), 2 / 3).rigorous
-    assert check_fit("quadratic", (1.0, 0.5, 0.5, -0.25)).rigorous
-    assert check_minimum("quadratic", (1.0, 1.0), 1 / 6).rigorous
+    assert check_fit("sigmoid", v).proven
+    assert check_minimum("sigmoid", (quarter, quarter), 2 / 3).proven
+    assert check_fit("quadratic", (1.0, 0.5, 0.5, -0.25)).proven
+    assert check_minimum("quadratic", (1.0, 1.0), 1 / 6).proven
     for inverse, name in ((math.atanh, "tanh"), (math.tan, "arctan")):
         assert check_fit(
             name, (inverse(0.5), inverse(0.25), inverse(0.25), inverse(0.125))
-        ).rigorous
-        assert check_minimum(name, (inverse(0.5), inverse(0.75)), 1.0).rigorous
+        ).proven
+        assert check_minimum(name, (inverse(0.5), inverse(0.75)), 1.0).proven
         with pytest.raises(ConditionError, match=r"C2.7 is violated") as refusal:
             check_minimum(name, (inverse(0.5), inverse(0.25)), 1.0)
         assert refusal.value.condition == "C2.7"
     for scale, name in ((1.0, "elu"), (1.0507009873554805, "selu")):
-        assert check_minimum(name, (1 / (3 * scale), math.log(2 / 3)), 2.0).rigorous
+        assert check_minimum(name, (1 / (3 * scale), math.log(2 / 3)), 2.0).proven
 
 
 def test_floats_and_balls_agree():
@@ -155,7 +155,7 @@ def test_floats_and_balls_agree():
 
     v, u = (-0.625, -0.375), 0.5
     floats, balls = check_minimum(mine, v, u), check_minimum("tanh", v, u)
-    assert not floats.rigorous
+    assert not floats.proven
     assert "assumed without proof" in floats.smoothness
     for name, margin in floats.values.items():
         np.testing.assert_allclose(margin, balls.values[name], rtol=1e-13)
@@ -210,7 +210,7 @@ def test_numbers_that_violate_a_condition_are_refused_with_its_name(call, condit
 def test_piecewise_linear_activations_have_exact_networks(slopes):
     activation = activations.leaky(*slopes)
     found = three_points(activation)
-    assert found.rigorous
+    assert found.proven
     x, y = three_point_data()
     # Rounded to floats: a fit to 1e-24, and a minimum whose cell has nothing much lower.
     assert exact_risk(found.fit, x, y) < fmpq(1, 10**24)
@@ -271,7 +271,7 @@ def test_small_and_scaled_nonlinearities_have_networks(name):
     assert found.fit_bound is not None
     assert 0 <= found.fit_bound <= 1e-16
     assert min(found.margins.values()) > 0
-    assert not found.rigorous
+    assert not found.proven
     gradient = ravel_pytree(lj.gradient(RISK, found.minimum))[0]
     assert float(jnp.abs(gradient).max()) <= 1e-14
     # Of tiny (C2.7) the Hessian's eigenvalue is beyond float64; the condition is checked in balls.
@@ -382,7 +382,7 @@ def test_the_refusal_of_a_leaky_relu_of_your_own_names_the_one_that_works(slopes
     with pytest.raises(ConditionError, match=r"C2.7 is violated") as refusal:
         three_points(lambda t: jnp.where(t > 0, plus * t, minus * t))
     assert f"give activations.leaky({plus}, {minus}), for which" in str(refusal.value)
-    assert three_points(activations.leaky(plus, minus)).rigorous
+    assert three_points(activations.leaky(plus, minus)).proven
 
 
 def test_with_a_positive_slope_below_its_kink_alone_a_function_has_the_reflected_networks():
@@ -446,7 +446,7 @@ def test_three_points_of_a_function_that_has_no_ball_arithmetic_are_found_in_flo
     assert found.fit_bound is None
     assert found.fit_risk <= 1e-24
     assert found.v == three_points("tanh").v
-    assert not found.rigorous
+    assert not found.proven
 
 
 def test_v_at_a_kink_of_your_function_is_not_decided():
@@ -505,7 +505,7 @@ def test_in_single_precision_the_search_is_refused():
     ):
         three_points("tanh")
     with jax.enable_x64(False):
-        assert check_minimum("tanh", (-0.625, -0.375), 0.5).rigorous
+        assert check_minimum("tanh", (-0.625, -0.375), 0.5).proven
         with pytest.raises(ValueError, match="a check in floats needs float64"):
             check_minimum(softsign, (-0.625, -0.375), 0.5)
         with pytest.raises(ValueError, match="a check in floats needs float64"):
