@@ -9,8 +9,7 @@ Each paper's normalization of the squared loss is kept in its place: `Population
 have (1/N) Σᵢ ‖qᵢ − yᵢ‖²; `theory.constructions` has ½ Σᵢ ‖qᵢ − yᵢ‖².
 """
 
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from landscape_jax.public_names import lazy
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from landscape_jax.critical import families as families
     from landscape_jax.critical import index as index
     from landscape_jax.critical import indices as indices
+    from landscape_jax.critical import sensitivity as sensitivity
     from landscape_jax.critical import slices as slices
     from landscape_jax.critical import spectral_density as spectral_density
     from landscape_jax.critical import spectrum as spectrum
@@ -70,5 +70,12 @@ if TYPE_CHECKING:
     from landscape_jax.search import trajectories as trajectories
     from landscape_jax.sweeps import sweep as sweep
 
-__version__ = version("landscape-jax")
-__getattr__, __dir__ = lazy(__name__)
+_get, __dir__ = lazy(__name__)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "__version__":
+        return _get(name)
+    from importlib.metadata import version  # Takes longer than all else here.
+
+    return version("landscape-jax")

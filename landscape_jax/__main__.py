@@ -1,5 +1,18 @@
-"""`python -m landscape_jax`: the command line."""
+"""The command line: `landscape-jax`, and `python -m landscape_jax`."""
 
-from landscape_jax.cli import app
+from landscape_jax.interrupts import run
 
-app()
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    run(_command)
+
+
+def _command() -> None:
+    from landscape_jax.cli import app
+
+    app()
+
+
+if __name__ == "__main__":
+    main()

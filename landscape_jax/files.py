@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray as xr
 
+# Of a name, characters that its temporary one has too.
+_KEPT = 40
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
@@ -28,7 +31,13 @@ class StorageError(ValueError):
 def appearing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; what is written there becomes `path`, or nothing does.
 
+    A link is followed, and a file that is replaced keeps its mode.  What is no regular file (a
+    device, a pipe), and the file that this process prints to, are never replaced: they are written
+    into.
+
     **Arguments:** `path`, of a file, which is replaced where it exists, or of a new directory.
+
+    **Raises:** `OSError`, which names `path`, where the system does not allow it.
 
     ```python
     >>> import tempfile
@@ -40,12 +49,29 @@ def appearing(path: Path) -> Iterator[Path]:
 
     ```
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    made = _poured(path) if _is_written_into(path) else _replaced(Path(os.path.realpath(path)))
+    place = path
+    try:
+        with made as place:
+            yield place
+    except OSError as error:
+        # A full disk names no file, and nobody knows the temporary one.
+        if error.errno and (not error.filename or str(error.filename).startswith(str(place))):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[Path]:
+    # A name may be as long as the system allows, and leave no room for the mark.
+    temporary = path.with_name(f".{path.name[:_KEPT]}.{secrets.token_hex(4)}")
     try:
         yield temporary
         inside = temporary.rglob("*") if temporary.is_dir() else ()
         for place in (*inside, temporary):
             _flush(place)
+        if path.is_file():
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except BaseException:
         if temporary.is_dir():
@@ -54,6 +80,32 @@ def appearing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         raise
     _flush(path.parent)
+
+
+@contextmanager
+def _poured(path: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, path.name)
+        yield place
+        descriptor = _descriptor(path)
+        # What is opened a second time begins at the file's start again.
+        into = path if descriptor is None else os.dup(descriptor)
+        with open(into, "wb") as stream:
+            stream.write(place.read_bytes())
+
+
+def _is_written_into(path: Path) -> bool:
+    exists = os.path.exists(path) and not os.path.isdir(path)
+    return exists and (not os.path.isfile(path) or _descriptor(path) is not None)
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return 1 or 2 if standard output or error goes to `path`."""
+    for number in (1, 2):
+        open_ = f"/dev/fd/{number}"
+        if os.path.exists(open_) and os.path.samefile(path, open_):
+            return number
+    return None
 
 
 def write_json(path: Path, content: Any) -> None:

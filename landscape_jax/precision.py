@@ -1,10 +1,10 @@
-"""Floating-point precision: a check for float64, conversion to floats, full-precision products."""
+"""Floating-point precision: a check for float64, that of a tree, full-precision products."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 
 def require_float64(what: str) -> None:
@@ -31,18 +31,21 @@ def require_float64(what: str) -> None:
         )
 
 
-def floats(table: Any) -> Array:
-    """Return numbers as floats: integers in the default precision, floats unchanged.
+def precision(tree: PyTree, otherwise: Any) -> Any:
+    """Return the dtype of the floating arrays of a tree, of several the one JAX promotes them to.
+
+    **Arguments:** `tree`; `otherwise`, the dtype where no array is floating.
 
     ```python
     >>> import jax.numpy as jnp
-    >>> floats([1, 2]).dtype == jnp.zeros(()).dtype, floats(jnp.zeros(1, jnp.float32)).dtype
-    (True, dtype('float32'))
+    >>> precision({"W": jnp.ones(2, jnp.float32), "name": "a"}, jnp.float16)
+    dtype('float32')
 
     ```
     """
-    numbers = jnp.asarray(table)
-    return numbers if jnp.issubdtype(numbers.dtype, jnp.floating) else numbers.astype(float)
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype")]
+    floating = [dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)]
+    return jnp.result_type(*floating) if floating else jnp.dtype(otherwise)
 
 
 def times(a: Array, b: Array) -> Array:

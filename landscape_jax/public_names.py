@@ -4,28 +4,32 @@ An `__init__` names what is public by `from module import name as name`.  Where 
 under `if TYPE_CHECKING:`, only type checkers and editors run them; `lazy` finds them there.
 """
 
-import ast
 import importlib
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 
+@cache
 def exported(package: str) -> dict[str, str]:
     """Return the modules that the public names of a package are imported from, by name.
 
     ```python
-    >>> exported("landscape_jax.native")
-    {'kernels': 'landscape_jax.native.loader'}
+    >>> import landscape_jax.native
+    >>> exported("landscape_jax.native")["kernels"]
+    'landscape_jax.native.loader'
 
     ```
     """
-    source = Path(sys.modules[package].__file__ or "").read_text(encoding="utf-8")
+    import ast  # What is imported here takes time at the start of each command.
+
+    with open(sys.modules[package].__file__ or "", encoding="utf-8") as source:
+        tree = ast.parse(source.read())
     return {
         name.name: node.module or ""
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
         for name in node.names
         if name.asname == name.name
@@ -50,9 +54,9 @@ def defined(module: str) -> Callable[[], list[str]]:
 
 def lazy(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the `__getattr__` and the `__dir__` of a package that imports names when asked for."""
-    modules = exported(package)
 
     def get(name: str) -> Any:
+        modules = exported(package)
         if name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         source = modules[name]

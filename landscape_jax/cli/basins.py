@@ -10,6 +10,8 @@ import typer
 
 from landscape_jax.cli import inputs
 from landscape_jax.cli.data import DataTable, homogeneous, read_table
+from landscape_jax.cli.options import MOST_RESTARTS, Data, Json, NoBias, Seed, Target
+from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, progress_bar
 
@@ -21,13 +23,14 @@ if TYPE_CHECKING:
 
 
 def basins(
-    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="With a header row.")],
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The label; all other columns are inputs.")
-    ],
+    data: Data,
+    target: Target,
     widths: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of hidden neurons.")],
     starts: Annotated[
-        int, typer.Option(min=1, help="Random initializations of each width.")
+        int,
+        typer.Option(
+            metavar="N", min=1, max=MOST_RESTARTS, help="Random initializations of each width."
+        ),
     ] = 1000,
     eps: Annotated[
         str | None,
@@ -35,15 +38,9 @@ def basins(
             metavar="E,E,...", help="Levels; 0.01, 0.1 and 0.5 of (1/m) sum y^2 where left out."
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Seed of all initializations.")
-    ] = 0,
-    no_bias: Annotated[
-        bool, typer.Option("--no-bias", help="Neurons w.x; else w.x + b, b the last weight.")
-    ] = False,
-    json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")
-    ] = None,
+    seed: Seed = 0,
+    no_bias: NoBias = False,
+    json: Json = None,
 ) -> None:
     """Estimate how often a wide ReLU network starts in a good basin of a data set's loss.
 
@@ -57,7 +54,7 @@ def basins(
     """
     sizes = _list("--widths", widths, int, "whole numbers of at least 1, such as 2,4,8")
     levels = None if eps is None else _list("--eps", eps, float, "numbers of at least 0")
-    inputs.check_target(json)
+    inputs.check_target(json, data)
     table = read_table(data, target)
     prepare_jax()
     from landscape_jax.studies import ss16
@@ -74,10 +71,7 @@ def basins(
             inputs.refuse(f"{data}: {error}")
     names = (",".join(map(str, found.eps.values.tolist())) if eps is None else eps).split(",")
     names = [name.strip() for name in names]
-    if json is not None:
-        from landscape_jax.files import write_json
-
-        write_json(json, ss16.to_json(found, eps_names=names))
+    write_json(json, ss16.to_json(found, eps_names=names))
     bias = "" if no_bias else " and a bias"
     typer.echo(f"{table}{bias}, {starts} starts of each width, seed {seed}")
     for line in _lines(found, names, default=eps is None):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -11,6 +12,8 @@ import typer
 
 from landscape_jax.cli import certificates, inputs
 from landscape_jax.cli.data import DataTable, homogeneous, read_table
+from landscape_jax.cli.options import WIDEST, Data, Json, NoBias, Target
+from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, progress_bar
 
@@ -46,14 +49,12 @@ _HINT = "nothing is kept; repeat the command"
 
 
 def cells(
-    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="With a header row.")],
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The label; all other columns are inputs.")
+    data: Data,
+    target: Target,
+    width: Annotated[
+        int, typer.Option(metavar="K", min=1, max=WIDEST, help="Number of hidden neurons.")
     ],
-    width: Annotated[int, typer.Option(min=1, help="Hidden neurons.")],
-    no_bias: Annotated[
-        bool, typer.Option("--no-bias", help="Neurons w.x; else w.x + b, b the last weight.")
-    ] = False,
+    no_bias: NoBias = False,
     global_only: Annotated[
         bool,
         typer.Option("--global-only", help="Find a network of the least loss alone, and prove it."),
@@ -61,17 +62,19 @@ def cells(
     limit: Annotated[
         int,
         typer.Option(
+            metavar="N",
             min=1,
             help="Largest number of combinations of faces; with --global-only, of regions.",
         ),
     ] = 1_000_000,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write a certificate of each minimum: minimum-0000.json."),
+        typer.Option(
+            metavar="DIR",
+            help="Write a certificate of each point: minimum-0000.json, ...",
+        ),
     ] = None,
-    json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write all points as JSON.")
-    ] = None,
+    json: Json = None,
 ) -> None:
     """List the local minima of a ReLU network on a small data set, with and without kinks.
 
@@ -93,15 +96,15 @@ def cells(
     is looked for: branch and bound takes on far larger data, and says whether the limit left it
     unproven.  --json has of each point the weights, exactly too, as fractions (R = output times
     weights), the samples at kinks, numbered from 0, and the ways down and up from saddles.  --out
-    keeps certificates that points are local minima, which landscape-jax verify checks from their
-    files alone; that all are listed, or that one is global, no file shows.
+    keeps certificates that points are local minima, or saddles, which landscape-jax verify checks
+    from their files alone; that all are listed, or that one is global, no file shows.
 
     Example: landscape-jax cells data.csv --target price --width 2 --json landscape.json
     """
-    inputs.check_target(json)
-    certificates.check_directory(out, "minimum-*.json")
+    inputs.check_target(json, data)
     table = read_table(data, target)
     rows = homogeneous(data, table, no_bias)
+    certificates.check_directory(out, "minimum-*.json", "saddle-*.json")
     head = {"columns": table.names, "target": target, "bias": not no_bias, "width": width}
     weights = [*table.names, *([] if no_bias else ["1"])]
     with progress_bar() as show:
@@ -111,22 +114,17 @@ def cells(
             entry, lines = _global_entry(found, saved), _global_lines(found, weights)
         else:
             found = _computed(data, lambda: _landscape(rows, table, width, limit, show))
-            saved = _certificates(_minima(found), rows, table, out)
+            points = [point for kind in _points(found).values() for point in kind]
+            saved = _certificates(points, rows, table, out)
             entry, lines = _all_entries(found, saved), _all_lines(found, weights)
-    if json is not None:
-        from landscape_jax.files import write_json
-
-        write_json(json, head | entry)
+    write_json(json, head | entry)
     typer.echo(f"{table}{'' if no_bias else ' and a bias'}, width {width}")
     for line in (*lines, *certificates.lines(saved)):
         typer.echo(line)
 
 
 def _computed(path: Path, work: Callable[[], Found]) -> Found:
-    """Return the result of `work`; refuse in one line data for which it raises `ValueError`.
-
-    Its imports take seconds, in which Ctrl-C is heeded too.
-    """
+    """Return the result of `work`; refuse in one line data for which it raises `ValueError`."""
     try:
         return interruptible(work, _HINT)
     except ValueError as error:
@@ -142,10 +140,10 @@ def _landscape(
     from landscape_jax.theory.cells.arrangement import about
 
     bound = face_bound(rows)
-    count = combination_count(bound, width)
-    if count > limit:
+    most = combination_count(bound, width)
+    if most > limit:
         raise ValueError(
-            f"there may be {about(count)} combinations of {about(bound)} faces, more than the "
+            f"there may be {about(most)} combinations of {about(bound)} faces, more than the "
             f"limit of {limit}; give fewer samples or neurons, a larger limit, or --global-only"
         )
     report = partial(show, "faces and combinations")
@@ -169,36 +167,37 @@ def _points(found: "Landscape") -> "dict[str, Sequence[Point]]":
 
 
 def _minima(found: "Landscape") -> "list[Minimum]":
-    """Return all listed minima, in the order of their certificates."""
+    """Return all listed minima."""
     return [point for kind in _KINDS if kind != "saddles" for point in getattr(found, kind)]
 
 
 def _certificates(
-    minima: "Sequence[Minimum | GlobalMinimum]",
+    points: "Sequence[Point | GlobalMinimum]",
     rows: list[list[Fraction]],
     table: DataTable,
     out: Path | None,
 ) -> list[certificates.Saved]:
-    """Write a certificate of each minimum."""
+    """Write a certificate of each point, the minima and the saddles numbered from 0."""
     if out is None:
-        return [certificates.Saved()] * len(minima)
-    from landscape_jax.theory.cells import minimum_claim
+        return [certificates.Saved()] * len(points)
+    from landscape_jax.theory.cells import Saddle, minimum_claim, saddle_claim
 
-    return [
-        certificates.save(minimum_claim(rows, table.y, minimum), out / f"minimum-{i:04d}.json")
-        for i, minimum in enumerate(minima)
-    ]
+    saved, numbers = [], {"minimum": count(), "saddle": count()}
+    for point in points:
+        if isinstance(point, Saddle):
+            name, claim = "saddle", saddle_claim(rows, table.y, point)
+        else:
+            name, claim = "minimum", minimum_claim(rows, table.y, point)
+        saved.append(certificates.save(claim, out / f"{name}-{next(numbers[name]):04d}.json"))
+    return saved
 
 
 def _all_entries(found: "Landscape", saved: Sequence[certificates.Saved]) -> dict[str, Any]:
-    names = "cells combinations faces face_combinations global_loss complete decided_exactly"
-    head = {name: getattr(found, name) for name in names.split()}
+    names = "cells combinations faces face_combinations global_loss decided_exactly"
+    head = {name: getattr(found, name) for name in names.split()} | {"proven": True}
     left = iter(saved)
     lists = {
-        kind: [
-            _entry(point) | {"certificate": None if kind == "saddles" else next(left).path}
-            for point in points
-        ]
+        kind: [_entry(point) | {"certificate": next(left).path} for point in points]
         for kind, points in _points(found).items()
     }
     return head | lists

@@ -1,5 +1,6 @@
 """Certificates of a command's results in one directory, and what is printed of them."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,10 +19,19 @@ class Saved(NamedTuple):
     reason: str | None = None
 
 
-def check_directory(out: Path | None, pattern: str) -> None:
-    """Make a directory for certificates; refuse one that holds some already."""
-    inputs.check_certificates(out)
-    if out is not None and (old := sorted(out.glob(pattern))):
+def check_directory(out: Path | None, *patterns: str) -> None:
+    """Make a directory for certificates; refuse one that holds some, which would be mixed."""
+    if out is None:
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        inputs.refuse(f"--out {out} is not a directory")
+    except OSError as error:
+        inputs.refuse(f"--out {out}: {error.strerror}")
+    if not os.access(out, os.W_OK):
+        inputs.refuse(f"--out {out} may not be written to")
+    if old := sorted(old for pattern in patterns for old in out.glob(pattern)):
         inputs.refuse(f"{old[0]} is there already; give another --out")
 
 

@@ -8,6 +8,8 @@ import typer
 
 from landscape_jax.cli import certificates, inputs
 from landscape_jax.cli.data import read_table
+from landscape_jax.cli.options import WIDEST, Data, Json, Target
+from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
 
 if TYPE_CHECKING:
@@ -18,21 +20,19 @@ _NAMES = {"relu": (1.0, 0.0), "leaky": (1.0, 0.01)}
 
 
 def construct(
-    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="With a header row.")],
-    target: Annotated[
-        str, typer.Option(metavar="COLUMN", help="The label; all other columns are inputs.")
-    ],
+    data: Data,
+    target: Target,
     activation: Annotated[
         str,
         typer.Option(metavar="relu|leaky|S+,S-", help="Slopes above and below 0: S+ > 0, S- >= 0."),
     ] = "relu",
-    width: Annotated[int, typer.Option(min=2, help="Hidden neurons.")] = 2,
+    width: Annotated[
+        int, typer.Option(metavar="N", min=2, max=WIDEST, help="Number of hidden neurons.")
+    ] = 2,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a certificate: spurious-minimum.json.")
     ] = None,
-    json: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the networks as JSON.")
-    ] = None,
+    json: Json = None,
 ) -> None:
     """Build a local minimum of a data set's risk that is not global, and a better network.
 
@@ -45,9 +45,9 @@ def construct(
     Example: landscape-jax construct data.csv --target price --activation 1,0.01 --json nets.json
     """
     slopes = _slopes(activation)
-    inputs.check_target(json)
-    certificates.check_directory(out, "spurious-minimum.json")
+    inputs.check_target(json, data)
     table = read_table(data, target)
+    certificates.check_directory(out, "spurious-minimum.json")
     prepare_jax()
     from landscape_jax.theory import spurious_minimum
 
@@ -63,8 +63,6 @@ def construct(
     if out is not None:
         saved = certificates.save(found.claim(), out / "spurious-minimum.json")
     if json is not None:
-        from landscape_jax.files import write_json
-
         minimum, lower = (
             {"risk": at, "parameters": _parameters(network), "exact": _exact(exact)}
             for at, network, exact in (
@@ -106,6 +104,7 @@ def _slopes(text: str) -> tuple[float, float]:
     except ValueError:
         inputs.refuse(
             f"--activation is {text!r}; give relu, or S+,S- such as 1,0.01, which is leaky"
+            f"{inputs.meant(text, _NAMES)}"
         )
     if not (0 < plus < math.inf and 0 <= minus < math.inf and plus != minus):
         inputs.refuse(f"--activation is {text!r}; S+ > 0 and S- >= 0 must be different numbers")

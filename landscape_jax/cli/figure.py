@@ -1,28 +1,26 @@
-"""The command that draws the papers' figures."""
+"""The command that draws the papers' figures, as the studies list them."""
 
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from landscape_jax.cli import figures, inputs
+from landscape_jax.cli import inputs
 from landscape_jax.cli.options import Restarts, Seed
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, runs_progress
-
-if TYPE_CHECKING:
-    pass
-
 
 _SUFFIXES = (".png", ".pdf", ".svg")
 
 
 def figure(
+    context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Name of the figure; see --list.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="File to write: .png, .pdf or .svg.")
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List figures and their options.")] = False,
     restarts: Restarts = 1000,
     seed: Seed = 0,
     size: Annotated[
@@ -35,43 +33,52 @@ def figure(
             help="Directory in which runs are kept and resumed; may be a table's --out.",
         ),
     ] = None,
-    samples: Annotated[
-        int, typer.Option(min=1, help="Samples per data set (LIU figures only).")
-    ] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="Samples per data set (LIU only).")] = 100,
     normals: Annotated[
         str, typer.Option(metavar="SIGNS", help="Signs of the four weights (LIU figure A4 only).")
     ] = "++++",
 ) -> None:
     """Draw one of the papers' figures from newly computed data.
 
+    A figure takes those of the options that --list names beside it.
+
     Example: landscape-jax figure ss18-1 --out figure1.png
     """
+    from landscape_jax.plots import save
+    from landscape_jax.studies import kk20, liu20, ss16, ss18
+
+    known = ss18.FIGURES | ss16.FIGURES | kk20.FIGURES | liu20.FIGURES
     if list_:
-        for known, title in figures.FIGURES.items():
-            typer.echo(f"{known}  {title}")
+        for other, each in known.items():
+            takes = ", ".join(f"--{option}" for option in each.options)
+            typer.echo(f"{other}  {each.title}" + (f" (takes {takes})" if takes else ""))
         return
-    known = ", ".join(figures.FIGURES)
-    if name not in figures.FIGURES:
-        inputs.refuse(
-            f"name one: {known}" if name is None else f"{name!r} is no figure; there is {known}"
-        )
-    pairs = [inputs.size(text) for text in size or []]
+    if name not in known:
+        wrong = "name one:" if name is None else f"{name!r} is no figure; there is"
+        inputs.refuse(f"{wrong} {', '.join(known)}")
+    chosen = known[name]
+    for option in context.params:
+        takers = [other for other, each in known.items() if option in each.options]
+        source = context.get_parameter_source(option)
+        if takers and name not in takers and source and source.name == "COMMANDLINE":
+            inputs.refuse(f"{name} does not take --{option}; figures that do: {', '.join(takers)}")
+    pairs = list(dict.fromkeys(inputs.size(text) for text in size or [])) or list(chosen.sizes)
+    if len(normals) != 4 or not set(normals) <= {"+", "-"}:
+        inputs.refuse(f"--normals is {normals!r}; give four signs, such as ++--")
     if out is None or out.suffix not in _SUFFIXES:
         inputs.refuse(f"give --out a file whose name ends in {', '.join(_SUFFIXES)}")
     inputs.check_target(out)
+    values = {"size": pairs, "restarts": restarts, "seed": seed, "runs": runs, "samples": samples}
+    values["normals"] = tuple(int(f"{sign}1") for sign in normals)
+    arguments = {argument: values[option] for option, argument in chosen.options.items()}
+    hint = "repeat the command"
+    if "runs" in chosen.options:
+        hint = "with --runs DIR it could be resumed" if runs is None else "repeat it to resume"
     prepare_jax()
-    if name != "ss18-1":
-        figures.draw(name, out, figures.Choices(restarts, samples, seed, normals))
-        return
-    from landscape_jax.studies import ss18
-
-    pairs = pairs or list(ss18.FIGURE_1_SIZES)
-    with runs_progress(pairs, restarts) as report:
-        values = interruptible(
-            lambda: ss18.figure_1(pairs, restarts, seed, out=runs, progress=report),
-            "with --runs DIR it could be resumed" if runs is None else "repeat it to resume",
-        )
-    from landscape_jax.plots import save, value_distribution
-
-    save(out, lambda axes: value_distribution(values, axes))
-    typer.echo(f"{out}: {len(pairs)} sizes, {restarts} runs each")
+    with runs_progress(pairs, restarts) if pairs else nullcontext() as progress:
+        if progress is not None:
+            arguments["progress"] = progress
+        data = interruptible(lambda: chosen.compute(**arguments), hint)
+    save(out, lambda axes: chosen.draw(data, axes), width=chosen.width)
+    note = chosen.note.format(**values | {"size": len(pairs), "normals": normals})
+    typer.echo(f"{out}: {note}")

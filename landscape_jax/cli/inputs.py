@@ -1,6 +1,9 @@
 """What the commands are given: read, checked, and refused in one clear line."""
 
+import difflib
 import os
+import tokenize
+from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
@@ -12,19 +15,46 @@ if TYPE_CHECKING:
 
     from landscape_jax.studies.ss18.protocol import Size
 
+# Characters of a message: what is given may be of any length.
+_LONGEST = 1000
+_MAGIC = b"\x93NUMPY"
+
 
 def refuse(message: str) -> NoReturn:
     """Print in one line what is wrong with the input, and exit with 2."""
-    typer.echo(f"landscape-jax: {' '.join(message.split())}", err=True)
+    typer.echo(line(message), err=True)
     raise typer.Exit(2)
+
+
+def line(message: str) -> str:
+    """Return a message as one line of bounded length, which begins with the command's name."""
+    text = " ".join(message.split())
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    return f"landscape-jax: {text}"
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return a question whether one of the known names is meant, if one is close; else nothing."""
+    names = {one.lower(): one for one in known}
+    close = difflib.get_close_matches(name.lower(), names, 1)
+    return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
 def size(text: str) -> "Size":
     """Read K:N."""
     k, colon, n = text.partition(":")
     if not (colon and all(x.isascii() and x.isdigit() and len(x) < 6 and int(x) for x in (k, n))):
-        refuse(f"{text!r} is not a size; give K:N, two whole numbers of at least 1, such as 6:6")
+        refuse(f"{text!r} is not a size; give K:N, two whole numbers of 1 to 99999, such as 6:6")
     return int(k), int(n)
+
+
+def address(text: str) -> str:
+    """Read HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 2**16):
+        refuse(f"--coordinator is {text!r}; give HOST:PORT, such as 10.0.0.1:1234")
+    return text
 
 
 def load(path: Path) -> "np.ndarray":
@@ -32,42 +62,57 @@ def load(path: Path) -> "np.ndarray":
     import numpy as np
 
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        refuse(f"{path}: {getattr(error, 'strerror', None) or 'not a .npy file of numbers'}")
-    if not isinstance(array, np.ndarray):
-        refuse(f"{path}: not one array of real numbers")
+        with open(path, "rb") as stream:
+            magic = stream.read(len(_MAGIC))
+        if magic.startswith(b"PK"):
+            refuse(f"{path} is an archive, as of .npz files, not one array; save it by numpy.save")
+        if magic != _MAGIC:
+            refuse(f"{path} is not a .npy file of numbers; save the array by numpy.save")
+        # Mapped, a file that is shorter than its header says takes no memory.
+        with np.errstate(all="ignore"):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        refuse(f"{path}: {error.strerror or error}")
+    except (ValueError, TypeError, SyntaxError, OverflowError, tokenize.TokenError) as error:
+        refuse(f"{path} is not a .npy file of numbers: {error}")
     if array.dtype.kind != "f":
         refuse(f"{path} holds {array.dtype}, not floating numbers; save array.astype(float)")
-    if not np.isfinite(array).all():
-        refuse(f"{path} holds a number that is not finite")
-    return array.astype(np.float64)
+    with np.errstate(over="ignore"):
+        numbers = np.array(array, np.float64)
+    if not np.isfinite(numbers).all():
+        refuse(f"{path} holds a number that is not finite, or beyond float64")
+    return numbers
 
 
-def check_target(path: Path | None) -> None:
-    """Refuse a file that could not be written in the end, before the work is done."""
+def check_target(path: Path | None, *read: Path | None) -> None:
+    """Refuse a file that could not be written in the end, before the work is done.
+
+    **Arguments:** `path`, which is to be written; `read`, the files that the work is done on.
+    """
     if path is None:
         return
-    if path.is_dir():
+    if os.path.isdir(path):
         refuse(f"{path} is a directory; give a file")
-    if not path.parent.is_dir():
-        refuse(f"{path.parent} is no directory; make it first")
-    if not os.access(path.parent, os.W_OK):
-        refuse(f"{path.parent} may not be written to")
-
-
-def check_certificates(out: Path | None) -> None:
-    """Refuse a directory that already holds certificates of points: they would be mixed."""
-    if out is None:
-        return
+    # What a link leads to is replaced, not the link.
+    place = Path(os.path.realpath(path))
+    parent = place.parent if os.path.islink(path) else path.parent
+    if not os.path.isdir(parent):
+        refuse(f"{path}: {parent} is no directory; make it first")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        refuse(f"--out {out} is not a directory")
-    if not os.access(out, os.W_OK):
-        refuse(f"--out {out} may not be written to")
-    if old := sorted(out.glob("point-*.json")):
-        refuse(f"{old[0]} is there already; give another --out")
+        os.stat(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        refuse(f"{path}: {error.strerror}")
+    else:
+        if not os.access(path, os.W_OK):
+            refuse(f"{path} may not be written to")
+        if not os.path.isfile(path):
+            return  # A device or a pipe is written into.
+        if any(other is not None and os.path.samefile(path, other) for other in read):
+            refuse(f"{path} is to be read too; give another file to write")
+    if not os.access(parent, os.W_OK):
+        refuse(f"{parent} may not be written to")
 
 
 def read_problem(
@@ -76,11 +121,18 @@ def read_problem(
     """Read the points, as (m, n, d), and the arrays of the risk; refuse what does not fit."""
     import numpy as np
 
+    from landscape_jax.machine import require_memory
+
     stack = load(points)
     if stack.ndim not in (2, 3) or 0 in stack.shape:
         refuse(f"{points} has shape {stack.shape}; give (n, d) or (m, n, d), none of them 0")
     n, d = stack.shape[-2:]
-    teachers = np.eye(d) if teacher is None else load(teacher)
+    given = None if teacher is None else load(teacher)
+    k = d if given is None else len(np.atleast_1d(given))
+    # A proof holds some numbers of each pair of neurons.
+    pairs = f"{points} has {n} neurons of {d} inputs; a proof beside {k} teachers"
+    require_memory(500.0 * (n + k) ** 2, pairs, "give fewer")
+    teachers = np.eye(d) if given is None else given
     if teachers.ndim != 2 or teachers.shape[1] != d or not len(teachers):
         refuse(f"{teacher} has shape {teachers.shape}; {points} needs (k, {d}) with k >= 1")
     arrays = {name: load(path) for name, path in weights.items() if path is not None}

@@ -17,9 +17,16 @@ PACKAGES = (
 )  # fmt: skip
 
 
+def _known(incomplete: str) -> list[str]:
+    return [name for name in PACKAGES if name.startswith(incomplete)]
+
+
 def names(
     package: Annotated[
-        str | None, typer.Argument(metavar="PACKAGE", help="One of them, such as theory.cells.")
+        str | None,
+        typer.Argument(
+            metavar="PACKAGE", help="One of them, such as theory.cells.", autocompletion=_known
+        ),
     ] = None,
 ) -> None:
     """List the public names of each package, with what each is for.
@@ -27,7 +34,10 @@ def names(
     Example: landscape-jax names theory.cells
     """
     if package is not None and package not in PACKAGES:
-        inputs.refuse(f"{package!r} is no package; there are {', '.join(PACKAGES)}")
+        inputs.refuse(
+            f"{package!r} is no package; there are {', '.join(PACKAGES)}"
+            f"{inputs.meant(package, PACKAGES)}"
+        )
     for chosen in PACKAGES if package is None else (package,):
         for line in _page(chosen):
             typer.echo(line)

@@ -5,9 +5,29 @@ from typing import Annotated
 
 import typer
 
-Restarts = Annotated[int, typer.Option(min=1, help="Number of runs of each size.")]
-Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of all initial points.")]
-Json = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result as JSON.")]
+# Restarts are numbered by 32-bit integers.
+MOST_RESTARTS = 2**31 - 1
+# Neurons of which each is an exact row, all of them printed or written.
+WIDEST = 10_000
+LARGEST_SEED = 2**63 - 1
+
+Data = Annotated[Path, typer.Argument(metavar="DATA.csv", help="With a header row.")]
+Target = Annotated[
+    str, typer.Option(metavar="COLUMN", help="The label; all other columns are inputs.")
+]
+NoBias = Annotated[
+    bool, typer.Option("--no-bias", help="Neurons w.x; else w.x + b, b the last weight.")
+]
+Restarts = Annotated[
+    int, typer.Option(metavar="N", min=1, max=MOST_RESTARTS, help="Number of runs of each size.")
+]
+Seed = Annotated[
+    int, typer.Option(metavar="N", min=0, max=LARGEST_SEED, help="Seed of all that is drawn.")
+]
+Json = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", readable=False, help="Write the result as JSON."),
+]
 TeacherWeights = Annotated[
     Path | None, typer.Option(metavar="B.npy", help="(k,); ones where left out.")
 ]

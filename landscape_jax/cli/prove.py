@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from landscape_jax.cli import inputs
+from landscape_jax.cli import certificates, inputs
 from landscape_jax.cli.options import Json, StudentWeights, TeacherWeights
+from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
+from landscape_jax.cli.waiting import interruptible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +31,7 @@ def prove(
     max_move: Annotated[
         float,
         typer.Option(
+            metavar="SHARE",
             min=0.0,
             help="How far the proof may polish a point, relative to the length of its shortest "
             "neuron; 0 certifies the point as it is.",
@@ -48,14 +51,13 @@ def prove(
     if not math.isfinite(max_move):
         inputs.refuse(f"--max-move is {max_move}; give a finite number")
     weights = {"teacher_weights": teacher_weights, "student_weights": student_weights}
+    inputs.check_target(json, points, teacher, *weights.values())
     stack, problem = inputs.read_problem(points, teacher, weights)
-    inputs.check_target(json)
-    inputs.check_certificates(out)
-    entries = _prove_all(stack, problem, max_move, out)
-    if json is not None:
-        from landscape_jax.files import write_json
-
-        write_json(json, entries)
+    certificates.check_directory(out, "point-*.json")
+    kept = "nothing is kept; repeat the command"
+    if out is not None:
+        kept = f"the certificates in {out} are whole; repeat the command with another --out"
+    write_json(json, interruptible(lambda: _prove_all(stack, problem, max_move, out), kept))
 
 
 def _prove_all(

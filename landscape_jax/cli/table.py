@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from landscape_jax.cli import inputs
-from landscape_jax.cli.options import Json, Restarts, Seed
+from landscape_jax.cli.options import MOST_RESTARTS, Json, Restarts, Seed
+from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, runs_progress
 
@@ -38,9 +39,12 @@ def table(
             metavar="HOST:PORT", help="Address of process 0; not needed under a launcher."
         ),
     ] = None,
-    processes: Annotated[int | None, typer.Option(min=1, help="Total number of processes.")] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, max=MOST_RESTARTS, help="Total number of processes."),
+    ] = None,
     process: Annotated[
-        int | None, typer.Option(min=0, help="Index of this process, from 0.")
+        int | None, typer.Option(metavar="I", min=0, help="Index of this process, from 0.")
     ] = None,
 ) -> None:
     """Count and prove the spurious minima that descent ends in, beside the published table.
@@ -68,10 +72,7 @@ def table(
         )
     if place.index > 0:
         return
-    if json is not None:
-        from landscape_jax.files import write_json
-
-        write_json(json, found.to_json())
+    write_json(json, found.to_json())
     _print_table(found)
 
 
@@ -87,6 +88,8 @@ def _join(distributed: bool, out: Path | None, given: tuple) -> "Processes":
         inputs.refuse("--distributed needs --out, a directory that all processes see")
     if any(value is None for value in given) and given != (None, None, None):
         inputs.refuse("give all of --coordinator, --processes and --process, or none of them")
+    if given[0] is not None:
+        inputs.address(given[0])
     if None not in given and given[2] >= given[1]:
         inputs.refuse(
             f"--process is {given[2]}; of {given[1]} processes the last is {given[1] - 1}"
@@ -105,6 +108,7 @@ def _print_table(found: "Table") -> None:
 
     terminal = Console().is_terminal
     console = Console(width=None if terminal else 200)
-    console.print(report.grid(found, width=console.width, ascii_only=not terminal))
+    for grid in report.grids(found, width=console.width, ascii_only=not terminal):
+        console.print(grid)
     for line in (*report.unproven(found), report.summary(found)):
         typer.echo(line)

@@ -1,15 +1,12 @@
 """The command that checks certificates from their files alone."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from landscape_jax.cli import inputs
 from landscape_jax.cli.options import StudentWeights, TeacherWeights
-
-if TYPE_CHECKING:
-    pass
 
 
 def verify(

@@ -1,14 +1,11 @@
-"""Long work: a progress bar, and Ctrl-C ends it at any moment."""
+"""Long work: what is said where it ends early, and a progress bar."""
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-import typer
-
 from landscape_jax.cli import inputs
+from landscape_jax.interrupts import set_kept
 
 if TYPE_CHECKING:
     from landscape_jax.studies.ss18.protocol import Progress, Size
@@ -17,26 +14,18 @@ Result = TypeVar("Result")
 
 
 def interruptible(work: Callable[[], Result], hint: str) -> Result:
-    """Do the work in a thread: compiled code does not listen to Ctrl-C, the main thread does.
+    """Do the work; where Ctrl-C ends it, `hint` tells what is kept, or how to go on.
 
-    What is on disk is whole at any moment, so the process may end at once.
+    Directories of another sweep and damaged files are refused in one line.
     """
-    from rich.console import Console
-
     from landscape_jax.files import StorageError
     from landscape_jax.proofs import CertificateError
 
+    set_kept(hint)
     try:
-        return ThreadPoolExecutor(1).submit(work).result()
-    except KeyboardInterrupt:
-        # A bar on a terminal hides the cursor, and is not asked to end.
-        Console(stderr=True).show_cursor()
-        typer.echo(f"\ninterrupted: {hint}", err=True)
-        os._exit(130)
+        return work()
     except (StorageError, CertificateError) as error:
         inputs.refuse(str(error))
-    except OSError as error:
-        inputs.refuse(f"{error.filename}: {error.strerror}")
 
 
 @contextmanager

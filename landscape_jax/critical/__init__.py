@@ -17,6 +17,9 @@ from landscape_jax.critical.lanczos import extreme_eigenvalues as extreme_eigenv
 from landscape_jax.critical.perturbations import Nearby as Nearby
 from landscape_jax.critical.perturbations import lowest_nearby as lowest_nearby
 from landscape_jax.critical.relabelling import Relabelling as Relabelling
+from landscape_jax.critical.sensitivity import Sensitivity as Sensitivity
+from landscape_jax.critical.sensitivity import SensitivityStatus as SensitivityStatus
+from landscape_jax.critical.sensitivity import sensitivity as sensitivity
 from landscape_jax.critical.slices import Slice as Slice
 from landscape_jax.critical.spectra import padding_matrix as padding_matrix
 from landscape_jax.critical.spectra import padding_spectrum as padding_spectrum

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import Known
 from landscape_jax.objectives.protocols import Attained
 
@@ -56,15 +57,16 @@ def value_rounding(known: Known, attained: Attained | None, size: int, eps: floa
     return size * eps * max(abs(known.infimum or 0.0), float(known.units.value))
 
 
+@explained
 def classify(
     known: Known,
-    value: float,
+    value: float | int,
     eigenvalues: Float[np.ndarray, " parameters"],
-    slope: float,
+    slope: float | int,
     *,
-    length: float = 1.0,
+    length: float | int = 1.0,
     attained: Attained | None = None,
-    tolerance: float | None = None,
+    tolerance: float | int | None = None,
 ) -> Kind:
     """Determine the kind of a critical point numerically, without proof.
 
@@ -84,6 +86,8 @@ def classify(
     `eigenvalue_tolerance`; `attained`, a nearby point at which the infimum is attained;
     `tolerance`, of eigenvalues, default: `eigenvalue_tolerance`.
 
+    **Raises:** `ValueError` if there are no eigenvalues.
+
     ```python
     >>> import numpy as np
     >>> classify(Known(infimum=0.0), 0.02, np.array([0.005, 1.0]), 1e-12)
@@ -95,6 +99,10 @@ def classify(
 
     ```
     """
+    if np.ndim(eigenvalues) != 1 or not len(eigenvalues):
+        raise ValueError(
+            f"eigenvalues has shape {np.shape(eigenvalues)}; give those of a Hessian, at least one"
+        )
     if tolerance is None:
         tolerance = eigenvalue_tolerance(eigenvalues, slope, length)
     smallest = float(eigenvalues[0])

@@ -1,15 +1,21 @@
 """The density of a Hessian's eigenvalues, by stochastic Lanczos quadrature."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, SupportsIndex
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
+from landscape_jax.arrays import count, floats, is_traced, positive
+from landscape_jax.critical.checks import fitting, one_point
 from landscape_jax.critical.lanczos import flat_product, lanczos
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.search.initial_points import checked_key
 
 # The default width is this fraction of the spectrum's range; the default grid extends this many
 # widths beyond its ends, outside of which a normal distribution has 6e-7 of its mass.
@@ -34,15 +40,16 @@ class Density(NamedTuple):
     quadrature_error: Scalar
 
 
+@explained
 def spectral_density(
     objective: AbstractObjective,
     params: PyTree,
     *,
-    grid: Array | None = None,
-    points: int = 256,
-    width: float | Scalar | None = None,
-    steps: int = 64,
-    probes: int = 16,
+    grid: Array | np.ndarray | Sequence[float] | None = None,
+    points: SupportsIndex = 256,
+    width: float | int | Scalar | None = None,
+    steps: SupportsIndex = 64,
+    probes: SupportsIndex = 16,
     key: Key[Array, ""],
 ) -> Density:
     """Estimate the density of the P eigenvalues λ of ∇²F at `params` by Hessian-vector products.
@@ -65,8 +72,9 @@ def spectral_density(
 
     **Returns:** a `Density`; all NaN where the Hessian is not finite.
 
-    **Raises:** `ValueError` if `points`, `width`, `steps` or `probes` are too small, or `grid` is
-    not one-dimensional.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, as if
+    `points`, `width`, `steps` or `probes` is too small, or `grid` not one-dimensional; the message
+    names it.
 
     Source: Golub and Meurant, Matrices, Moments and Quadrature, sections 6 and 11; for Hessians of
     networks Ghorbani, Krishnan, Xiao (2019).  The bound: Trefethen, Approximation Theory and
@@ -82,15 +90,22 @@ def spectral_density(
 
     ```
     """
-    for name, number, least in (("points", points, 2), ("steps", steps, 1), ("probes", probes, 2)):
-        if number < least:
-            raise ValueError(f"{name} is {number}; it must be at least {least}")
-    if isinstance(width, float | int) and not (math.isfinite(width) and width > 0):
-        raise ValueError(f"width is {width}; it must be a positive number")
-    if grid is not None and jnp.ndim(grid) != 1:
-        raise ValueError(f"grid has shape {jnp.shape(grid)}; give a one-dimensional array")
+    objective, params = one_point(objective, params)
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return _density(objective, params, grid, points, width, min(steps, size), probes, key)
+    if grid is not None:
+        grid = floats("grid", grid)
+        if grid.ndim != 1 or not grid.size:
+            raise ValueError(f"grid has shape {grid.shape}; give a one-dimensional array")
+        if not is_traced(grid) and not np.isfinite(np.asarray(grid)).all():
+            raise ValueError("grid has NaN or infinite entries; give finite numbers")
+    settings = (
+        count("points", points, 2),
+        None if width is None else positive("width", width),
+        min(count("steps", steps), size),
+        count("probes", probes, 2),
+    )
+    with fitting(objective, params):
+        return _density(objective, params, grid, *settings, checked_key(key))
 
 
 @eqx.filter_jit
@@ -122,7 +137,7 @@ def _density(
     grid = jnp.asarray(grid, flat.dtype)
 
     def estimate(nodes: Array, weights: Array) -> Array:
-        return jax.scipy.stats.norm.pdf(grid[:, None], nodes, width) @ weights
+        return jax.scipy.stats.norm.pdf(grid[:, None], nodes[None], width) @ weights
 
     estimates = jax.lax.map(lambda pair: estimate(*pair), (nodes, weights))
     scatter = jnp.std(estimates, axis=0, ddof=1) / math.sqrt(probes)

@@ -1,22 +1,36 @@
 """Critical points of any index: descent finds minima only, following eigenvectors finds all."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, Key, PyTree, Scalar
 
+from landscape_jax.arrays import count, is_traced, positive
+from landscape_jax.critical.checks import entry_shapes, fitting
 from landscape_jax.critical.classify import insignificant
-from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
+from landscape_jax.mistakes import explained, shown
+from landscape_jax.objectives.base import AbstractObjective, Units, gradient_norm, hessian
 from landscape_jax.objectives.protocols import smooth_radius
 from landscape_jax.precision import times
-from landscape_jax.search.initial_points import checked_tolerance, restart_indices, starting_points
+from landscape_jax.search.initial_points import (
+    checked_tolerance,
+    initial_points,
+    on_device,
+    restart_indices,
+)
 from landscape_jax.search.lanes import advance_all, select
+from landscape_jax.search.parameters import (
+    checked_objective,
+    first_entry,
+    of_arrays,
+    split,
+    whole,
+)
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
@@ -67,18 +81,19 @@ class CriticalPoints(eqx.Module):
         return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
+@explained
 def critical_points(
     objective: AbstractObjective,
     start: Callable[[Key[Array, ""]], PyTree] | PyTree,
-    restarts: int | Array | np.ndarray,
+    restarts: SupportsIndex | Array | np.ndarray,
     *,
     key: Key[Array, ""] | None = None,
-    seek: int | Array | np.ndarray | None = None,
-    tolerance: float | None = None,
-    max_steps: int = 300,
-    radius: float = 0.1,
-    norm_limit: float = 1e4,
-    lanes: int | None = None,
+    seek: SupportsIndex | Array | np.ndarray | None = None,
+    tolerance: float | int | Scalar | None = None,
+    max_steps: SupportsIndex = 300,
+    radius: float | int | Scalar = 0.1,
+    norm_limit: float | int | Scalar = 1e4,
+    lanes: SupportsIndex | None = None,
 ) -> CriticalPoints:
     """Find points with ∇F = 0, of any index, from many starts in one call.
 
@@ -135,49 +150,52 @@ def critical_points(
 
     ```
     """
-    index = restart_indices(restarts)
-    starts = starting_points(start, index, key)
+    checked_objective(objective)
+    points = initial_points(start, key)
+    index = restart_indices(restarts, points.length)
+    starts, fixed = split(points.at(index))
     leaves = jax.tree.leaves(starts)
     dtype = jnp.result_type(*leaves)
-    size = sum(leaf[0].size for leaf in leaves)
-    if lanes is None:
-        lanes = max(1, min(_MOST_LANES, _HELD // size**2))
-    for name, value in {"max_steps": max_steps, "lanes": lanes}.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
-    if not radius > 0:
-        raise ValueError(f"radius is {radius}; it must be positive")
-    units = objective.known(jax.tree.map(lambda leaf: leaf[0], starts)).units
+    size = sum(leaf.size for leaf in leaves) // len(index)
+    usual = max(1, min(_MOST_LANES, _HELD // size**2))
+    width = usual if lanes is None else count("lanes", lanes)
+    steps, reach = count("max_steps", max_steps), positive("radius", radius)
+    limit = positive("norm_limit", norm_limit)
     relative = checked_tolerance("tolerance", tolerance, dtype, 1e-12)
-    rule = _Rule(
-        objective,
-        jnp.asarray(relative * units.gradient, dtype),
-        jnp.asarray(units.length, dtype),
-        jnp.asarray(radius * units.length, dtype),
-        jnp.asarray(norm_limit, dtype),
-        jnp.asarray(max_steps, jnp.int32),
-        bound=seek is not None,
-    )
     sought = _sought(seek, len(index), size)
-    found = _search(rule, starts, sought, index, min(lanes, len(index)))
-    runs = eqx.tree_at(lambda runs: runs.key, found.runs, key, is_leaf=lambda leaf: leaf is None)
-    return eqx.tree_at(lambda points: points.runs, found, runs)
+    first = first_entry(starts)
+    alone = of_arrays(objective, first, fixed)
+    with fitting(alone, entry_shapes(starts), "start"):
+        rule = _Rule(
+            alone,
+            jax.tree.map(lambda unit: on_device(unit, dtype), alone.known(first).units),
+            on_device(relative, dtype),
+            on_device(reach, dtype),
+            on_device(limit, dtype),
+            on_device(steps, jnp.int32),
+            bound=seek is not None,
+        )
+        found = _search(rule, starts, sought, index, points.key, min(width, len(index)))
+    return eqx.tree_at(lambda found: found.runs.params, found, whole(found.runs.params, fixed))
 
 
-def _sought(
-    seek: int | Array | np.ndarray | None, restarts: int, size: int
-) -> Int[Array, " restarts"] | None:
+def _sought(seek: Any, restarts: int, size: int) -> Int[Array, " restarts"] | None:
     if seek is None:
         return None
-    sought = jnp.asarray(seek)
-    if not jnp.issubdtype(sought.dtype, jnp.integer) or sought.shape not in ((), (restarts,)):
+    given = seek if isinstance(seek, jax.Array) else np.asarray(seek)
+    if not jnp.issubdtype(given.dtype, jnp.integer) or given.shape not in ((), (restarts,)):
         raise ValueError(
-            f"seek has shape {sought.shape} and dtype {sought.dtype}; give an integer, or one for "
-            f"each of the {restarts} restarts"
+            f"seek is {shown(seek)}; give an integer, or one for each of the {restarts} restarts"
         )
-    if not isinstance(sought, Tracer) and (sought.min() < 0 or sought.max() > size):
-        raise ValueError(f"seek must be an index between 0 and the {size} parameters")
-    return jnp.broadcast_to(sought.astype(jnp.int32), restarts)
+    if not is_traced(given):
+        known = np.asarray(jax.device_get(given))
+        if known.min() < 0 or known.max() > size:
+            raise ValueError(
+                f"seek has an index of {known.min() if known.min() < 0 else known.max()}; give "
+                f"indices between 0 and the {size} parameters"
+            )
+        return on_device(np.broadcast_to(known, restarts), jnp.int32)
+    return jnp.broadcast_to(given.astype(jnp.int32), restarts)
 
 
 class _State(NamedTuple):
@@ -195,15 +213,30 @@ class _State(NamedTuple):
 
 
 class _Rule(eqx.Module):
-    """The rule of one search: its step, and when it stops."""
+    """The rule of one search: its step, and when it stops; sizes are in the units."""
 
     objective: AbstractObjective
-    tolerance: Scalar
-    length: Scalar
-    radius: Scalar
+    units: Units
+    relative: Scalar
+    reach: Scalar
     norm_limit: Scalar
     max_steps: Int[Array, ""]
     bound: bool = eqx.field(static=True)
+
+    @property
+    def tolerance(self) -> Scalar:
+        """The gradient norm at which a search has converged."""
+        return jnp.asarray(self.relative * self.units.gradient)
+
+    @property
+    def length(self) -> Scalar:
+        """The unit of length."""
+        return jnp.asarray(self.units.length)
+
+    @property
+    def radius(self) -> Scalar:
+        """The longest step."""
+        return self.reach * self.length
 
     def init(self, params: PyTree, sought: Int[Array, ""] | None) -> _State:
         """Give the state of a search that has not begun."""
@@ -221,17 +254,17 @@ class _Rule(eqx.Module):
         largest = jnp.abs(eigenvalues).max()
         scale = jnp.where(largest > 0, largest, 1)
         damping = scale * jnp.asarray(_DAMPINGS, x.dtype)[:, None]
-        newton = -along * eigenvalues / (eigenvalues**2 + damping**2)
-        newton = x + times(newton, U.T)
+        newton = (-along * eigenvalues)[None] / ((eigenvalues**2)[None] + damping**2)
+        newton = x[None] + times(newton, U.T)
         norms = jax.vmap(lambda x: self.norm(unravel(x)))(newton)
-        near = jnp.linalg.norm(newton - x, axis=1) <= self.radius
-        norms = jnp.where(near & jnp.isfinite(norms), norms, jnp.inf)
+        near = jnp.linalg.norm(newton - x[None], axis=1) <= self.radius
+        norms = jnp.where(near & jnp.isfinite(norms), norms, jnp.asarray(jnp.inf, norms.dtype))
         best = jnp.argmin(norms)
         near = norms[best] <= _GAIN * state.norm
         if self.bound:
             unsure = _UNSURE * scale
-            near &= (eigenvalues < -unsure).sum() <= state.sought
-            near &= (eigenvalues <= unsure).sum() >= state.sought
+            near &= jnp.sum(eigenvalues < -unsure, dtype=jnp.int32) <= state.sought
+            near &= jnp.sum(eigenvalues <= unsure, dtype=jnp.int32) >= state.sought
         followed = x + times(self._follow(eigenvalues, along, scale, state.sought), U.T)
         end = jnp.where(near, newton[best], followed)
         end = unravel(end)
@@ -250,13 +283,13 @@ class _Rule(eqx.Module):
         H = hessian(self.objective, params)
         finite = jnp.isfinite(H).all()
         eigenvalues, U = jnp.linalg.eigh(jnp.where(finite, H, 0))
-        return jnp.where(finite, eigenvalues, jnp.nan), U
+        return jnp.where(finite, eigenvalues, jnp.asarray(jnp.nan, H.dtype)), U
 
     def _follow(self, eigenvalues: Array, along: Array, scale: Array, sought: Array) -> Array:
         """Give the step along each eigenvector, in all at most the radius long."""
-        uphill = jnp.where(jnp.arange(len(along)) < sought, -1, 1)
+        uphill = jnp.where(jnp.arange(len(along), dtype=jnp.int32) < sought, -1, 1)
         shifts = scale * jnp.asarray(_SHIFTS, along.dtype)[:, None]
-        steps = -uphill * along / (jnp.abs(eigenvalues) + shifts)
+        steps = (-uphill * along)[None] / (jnp.abs(eigenvalues)[None] + shifts)
         lengths = jnp.linalg.norm(steps, axis=1)
         fits = lengths <= self.radius
         chosen = jnp.where(fits.any(), jnp.argmax(fits), len(_SHIFTS) - 1)
@@ -279,6 +312,7 @@ def _search(
     starts: PyTree,
     sought: Int[Array, " restarts"] | None,
     index: Int[Array, " restarts"],
+    key: Key[Array, ""] | None,
     lanes: int,
 ) -> CriticalPoints:
     total = len(index)
@@ -296,14 +330,14 @@ def _search(
         norm = jnp.abs(eigenvalues).max()
         eps = float(jnp.finfo(eigenvalues.dtype).eps)
         slope = jnp.linalg.norm(rule.slope(state.params))
-        radius = jnp.asarray(smooth_radius(rule.objective, state.params))
+        radius = jnp.asarray(smooth_radius(rule.objective, state.params), norm.dtype)
         smooth, length = radius > 0, jnp.minimum(radius, rule.length)
         bound = insignificant(norm, len(eigenvalues), eps, slope, length)
         negative, zero = eigenvalues < -bound, jnp.abs(eigenvalues) <= bound
         value = rule.objective(state.params)
         finite = jnp.isfinite(value) & (jnp.isfinite(eigenvalues).all() | ~smooth)
         status = Status.where(finite, state.status, Status.nonfinite)
-        eigenvalues = jnp.where(smooth, eigenvalues, jnp.nan)
+        eigenvalues = jnp.where(smooth, eigenvalues, jnp.asarray(jnp.nan, norm.dtype))
         return value, eigenvalues, negative.sum(), zero.sum(), status, smooth
 
     value, eigenvalues, negative, zero, status, smooth = jax.lax.map(
@@ -317,6 +351,7 @@ def _search(
         steps=ends.steps,
         status=status,
         restart_index=index,
+        key=key,
         lanes=lanes,
     )
     return CriticalPoints(

@@ -8,8 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, PyTree
 
+from landscape_jax.critical.checks import (
+    entry_shapes,
+    fitting,
+    many_points,
+    parts,
+)
 from landscape_jax.critical.eigenvector_following import CriticalPoints
 from landscape_jax.objectives.base import AbstractObjective, gradient_norm
+from landscape_jax.search.parameters import checked_objective, split, whole
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
 
@@ -18,11 +25,15 @@ from landscape_jax.search.status import Status
 class RunEnds:
     """The ends that are grouped into families, as NumPy arrays, one entry each.
 
-    `position`: an end's place among the given ones; `below`: whether its value is below the
-    threshold, so that it may be no critical point; `unconverged`: the runs that are left out.
+    `objective`: what they are ends of, as a function of `params`, arrays; `fixed`: what else the
+    parameters hold; `position`: an end's place among the given ones; `below`: whether its value is
+    below the threshold, so that it may be no critical point; `unconverged`: the runs that are left
+    out.
     """
 
+    objective: AbstractObjective
     params: PyTree
+    fixed: PyTree
     value: Float[np.ndarray, " ends"]
     gradient_norm: Float[np.ndarray, " ends"]
     restart_index: Int[np.ndarray, " ends"]
@@ -34,20 +45,29 @@ class RunEnds:
         return len(self.value)
 
     def at(self, end: int) -> PyTree:
-        """Return the params of one end, as JAX's arrays."""
+        """Return the arrays of one end, as JAX's."""
         return jax.tree.map(lambda leaf: jnp.asarray(leaf[end]), self.params)
+
+    def given(self, end: int) -> PyTree:
+        """Return the params of one end as they were given, their arrays NumPy's."""
+        return whole(jax.tree.map(lambda leaf: leaf[end], self.params), self.fixed)
 
 
 def read(objective: AbstractObjective, given: Runs | PyTree, below_value: float | None) -> RunEnds:
     """Select the runs that converged or fell below the value; of points, select all.
 
-    **Raises:** `ValueError` if there is no leading axis, no point, or a point given as an array is
-    not finite.
+    **Raises:** `TypeError` or `ValueError` if there is no leading axis, no point, or a point given
+    as an array is not finite or not floating, or does not fit the objective.
     """
     if isinstance(given, CriticalPoints):
         given = given.runs
-    runs = given if isinstance(given, Runs) else _at_points(objective, given)
-    _check_axis(runs.params)
+    checked_objective(objective)
+    is_runs = isinstance(given, Runs)
+    arrays, fixed = parts("runs_or_points", given.params if is_runs else given)
+    if {leaf.shape[:1] for leaf in jax.tree.leaves(arrays)} == {(0,)}:
+        raise ValueError("runs_or_points holds no point; give at least one.")
+    alone, arrays = many_points(objective, whole(arrays, fixed), "runs_or_points")
+    runs = given if is_runs else _at_points(alone, arrays, fixed)
     runs = runs.map(np.asarray)  # Selections of NumPy's arrays compile nothing.
     below = runs.is_below_value
     if below_value is not None:
@@ -55,7 +75,9 @@ def read(objective: AbstractObjective, given: Runs | PyTree, below_value: float 
     kept = runs.is_finite & (runs.is_converged | below)
     chosen = runs[kept]
     return RunEnds(
-        params=chosen.params,
+        objective=alone,
+        params=split(chosen.params)[0],
+        fixed=fixed,
         value=np.asarray(chosen.value),
         gradient_norm=np.asarray(chosen.gradient_norm),
         restart_index=np.asarray(chosen.restart_index),
@@ -65,10 +87,9 @@ def read(objective: AbstractObjective, given: Runs | PyTree, below_value: float 
     )
 
 
-def _at_points(objective: AbstractObjective, points: PyTree) -> Runs:
+def _at_points(objective: AbstractObjective, points: PyTree, fixed: PyTree) -> Runs:
     """Describe given points as runs: all of them count, and a kind is decided on evidence."""
     points = jax.tree.map(np.asarray, points)
-    _check_axis(points)
     rows = [leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(points)]
     finite = np.asarray(np.isfinite(np.concatenate(rows, axis=1)).all(axis=1))
     if not finite.all():
@@ -76,22 +97,11 @@ def _at_points(objective: AbstractObjective, points: PyTree) -> Runs:
             f"runs_or_points has an entry that is not finite in point {np.argmin(finite)}; leave "
             "such points out, or give the runs, whose status marks them."
         )
-    value, norm = _evaluate(objective, points)
+    with fitting(objective, entry_shapes(points), "runs_or_points"):
+        value, norm = _evaluate(objective, points)
     count = jnp.arange(len(finite))
     status = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, count.shape), Status.converged)
-    return Runs(points, value, norm, jnp.zeros_like(count), status, count)
-
-
-def _check_axis(params: PyTree) -> None:
-    leaves = jax.tree.leaves(params)
-    lengths = {leaf.shape[0] if leaf.ndim else None for leaf in leaves}
-    if len(lengths) != 1 or None in lengths:
-        raise ValueError(
-            f"runs_or_points has leaves of shapes {[leaf.shape for leaf in leaves]}; give params "
-            "with one common leading axis, the number of points."
-        )
-    if lengths == {0}:
-        raise ValueError("runs_or_points holds no point; give at least one.")
+    return Runs(whole(points, fixed), value, norm, jnp.zeros_like(count), status, count)
 
 
 @eqx.filter_jit

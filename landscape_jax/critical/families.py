@@ -1,13 +1,14 @@
 """The distinct critical points among many: families of points equal up to a symmetry."""
 
-import math
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, PyTree
+from jaxtyping import Float, Int, PyTree, Scalar
 
+from landscape_jax.arrays import is_traced, real
+from landscape_jax.critical.checks import entry_shapes, fitting, magnitude
 from landscape_jax.critical.classify import Kind
 from landscape_jax.critical.ends import RunEnds, read
 from landscape_jax.critical.invariants import distance_bounds, within
@@ -15,6 +16,7 @@ from landscape_jax.critical.judgement import Judgement, falls_to_global, judge
 from landscape_jax.critical.orbits import Orbits, orbits
 from landscape_jax.critical.relabelling import Relabelling
 from landscape_jax.critical.symmetry import Alignment, default_tolerance
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.objectives.protocols import nearest_minimizer
 from landscape_jax.search.runs import Runs
@@ -95,13 +97,15 @@ class Families(tuple[Family, ...]):
         return self
 
 
+@explained
+@jax.transfer_guard("allow")  # Points are compared on the host.
 def families(
     objective: AbstractObjective,
     runs_or_points: Runs | PyTree,
     *,
-    below_value: float | None = None,
-    tolerance: float | None = None,
-    eigenvalue_tolerance: float | None = None,
+    below_value: float | int | Scalar | None = None,
+    tolerance: float | int | Scalar | None = None,
+    eigenvalue_tolerance: float | int | Scalar | None = None,
 ) -> Families:
     """List the distinct points among `runs_or_points`, modulo the objective's symmetry group.
 
@@ -130,8 +134,9 @@ def families(
 
     **Returns:** `Families`, a tuple of `Family`, lowest value first.
 
-    **Raises:** `ValueError` if there is no point or no leading axis, a point is not finite or does
-    not fit the objective, or a tolerance is not positive.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, as if
+    there is no point or no leading axis, a point is not finite or does not fit the objective, or a
+    tolerance is not positive; the message names it.
 
     Source: SS18, section 3, footnote 2 (there for orthonormal teachers).
 
@@ -145,28 +150,45 @@ def families(
 
     ```
     """
-    if tolerance is not None and not tolerance > 0:
+    if tolerance is not None and not real("tolerance", tolerance) > 0:
         raise ValueError(f"tolerance is {tolerance}; give a positive relative distance.")
-    if below_value is not None and math.isnan(below_value):
-        raise ValueError("below_value is nan; give a number, or leave it out.")
-    ends = read(objective, runs_or_points, below_value)
+    zero = magnitude("eigenvalue_tolerance", eigenvalue_tolerance)
+    least = None if below_value is None else float(real("below_value", below_value))
+    if is_traced(objective, runs_or_points):
+        raise TypeError(
+            "objective or runs_or_points is traced, but points are compared by their values: call "
+            "families outside of jit and vmap"
+        )
+    ends = read(objective, runs_or_points, least)
     if not len(ends):
         return Families([], ends.unconverged)
+    with fitting(ends.objective, entry_shapes(ends.params), "runs_or_points"):
+        built = _built(ends, None if tolerance is None else float(tolerance), zero)
+    return Families(built, ends.unconverged)
+
+
+def _built(
+    ends: RunEnds, tolerance: float | None, eigenvalue_tolerance: float | None
+) -> list[Family]:
+    """Partition the ends into families, and judge each."""
     dtype = jnp.result_type(*jax.tree.leaves(ends.params))
     relative = default_tolerance(dtype) if tolerance is None else tolerance
-    symmetry = objective.known(ends.at(0)).symmetry
+    symmetry = ends.objective.known(ends.at(0)).symmetry
     group = orbits(symmetry, ends.params, relative)
     found = [
-        (members, judge(objective, ends.at(head), float(ends.value[head]), eigenvalue_tolerance))
+        (
+            members,
+            judge(ends.objective, ends.at(head), float(ends.value[head]), eigenvalue_tolerance),
+        )
         for head, members in _partition(ends, group, relative).items()
     ]
-    found += _below(objective, ends)
+    found += _below(ends.objective, ends)
     heads = np.array([next(iter(members)) for members, _ in found])
     built = []
     for head, (members, judgement) in zip(heads.tolist(), found, strict=True):
         gaps = distance_bounds(group.vectors, head, heads[heads != head])
         built.append(_family(ends, members, judgement, float(gaps.min(initial=np.inf))))
-    return Families(built, ends.unconverged)
+    return built
 
 
 def _partition(ends: RunEnds, group: Orbits, tolerance: float) -> dict[int, Members]:
@@ -214,7 +236,7 @@ def _family(ends: RunEnds, members: Members, judgement: Judgement, separation: f
     places = np.array(list(members))
     head = int(places[0])
     return Family(
-        representative=jax.tree.map(lambda leaf: leaf[head], ends.params),
+        representative=ends.given(head),
         value=float(ends.value[head]),
         gradient_norm=float(ends.gradient_norm[head]),
         spectrum=judgement.spectrum,

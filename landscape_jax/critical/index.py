@@ -7,9 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int, PyTree, Scalar
 
+from landscape_jax.critical.checks import (
+    entry_shapes,
+    fitting,
+    magnitude,
+    many_points,
+    one_point,
+)
 from landscape_jax.critical.classify import eigenvalue_tolerance
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
 from landscape_jax.objectives.protocols import smooth_radius
 
@@ -35,7 +43,10 @@ class Index(NamedTuple):
     gradient_norm: Float[np.ndarray, "*points"]
 
 
-def index(objective: AbstractObjective, params: PyTree, *, tolerance: float | None = None) -> Index:
+@explained
+def index(
+    objective: AbstractObjective, params: PyTree, *, tolerance: float | int | Scalar | None = None
+) -> Index:
     """Count the negative, zero and positive eigenvalues of ∇²F at `params`.
 
     **Arguments:** `params`, P numbers in any pytree; `tolerance`, the magnitude up to which an
@@ -44,7 +55,8 @@ def index(objective: AbstractObjective, params: PyTree, *, tolerance: float | No
 
     **Returns:** an `Index` of 0-d arrays.
 
-    **Raises:** `ValueError` if the tolerance is negative.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, as if
+    the tolerance is negative; the message names it.
 
     ```python
     >>> import jax.numpy as jnp
@@ -55,12 +67,16 @@ def index(objective: AbstractObjective, params: PyTree, *, tolerance: float | No
 
     ```
     """
-    one = indices(objective, jax.tree.map(lambda leaf: leaf[None], params), tolerance=tolerance)
+    objective, arrays = one_point(objective, params)
+    with fitting(objective, arrays):
+        one = indices(objective, jax.tree.map(lambda x: x[None], arrays), tolerance=tolerance)
     return Index(*(np.asarray(part[0]) for part in one))
 
 
+@explained
+@jax.transfer_guard("allow")  # The signs are counted on the host.
 def indices(
-    objective: AbstractObjective, points: PyTree, *, tolerance: float | None = None
+    objective: AbstractObjective, points: PyTree, *, tolerance: float | int | Scalar | None = None
 ) -> Index:
     """Count the negative, zero and positive eigenvalues of ∇²F at many points in one call.
 
@@ -68,7 +84,7 @@ def indices(
 
     **Returns:** an `Index` of arrays.
 
-    **Raises:** `ValueError` if the tolerance is negative.
+    **Raises:** as `index`.
 
     ```python
     >>> import jax.numpy as jnp
@@ -79,9 +95,10 @@ def indices(
 
     ```
     """
-    if tolerance is not None and not tolerance >= 0:
-        raise ValueError(f"tolerance is {tolerance}; it must be at least 0")
-    eigenvalues, norms, gradients, lengths = map(np.asarray, _spectra(objective, points))
+    tolerance = magnitude("tolerance", tolerance)
+    objective, arrays = many_points(objective, points)
+    with fitting(objective, entry_shapes(arrays), "points"):
+        eigenvalues, norms, gradients, lengths = map(np.asarray, _spectra(objective, arrays))
     rows = zip(eigenvalues, gradients.tolist(), lengths.tolist(), strict=True)
     bounds = np.array(
         [eigenvalue_tolerance(*row) if tolerance is None else tolerance for row in rows]
@@ -99,16 +116,18 @@ def _spectra(objective: AbstractObjective, points: PyTree) -> tuple[Array, Array
     Returned with them: the gradient norm, the gradient's Euclidean norm, and the length on which
     the Hessian may change by its own size.
     """
-    unit = objective.known(jax.tree.map(lambda leaf: leaf[0], points)).units.length
+    dtype = jnp.result_type(*jax.tree.leaves(points))
+    known = objective.known(jax.tree.map(lambda leaf: leaf[0], points))
+    unit = jnp.asarray(known.units.length, dtype)
 
     def one(params: PyTree) -> tuple[Array, Array, Array, Array]:
         H = hessian(objective, params)
-        radius = jnp.asarray(smooth_radius(objective, params))
+        radius = jnp.asarray(smooth_radius(objective, params), dtype)
         finite = jnp.isfinite(H).all() & (radius > 0)
         eigenvalues = jnp.linalg.eigvalsh(jnp.where(finite, H, 0))
         gradient = jax.grad(lambda p: objective(p))(params)
         return (
-            jnp.where(finite, eigenvalues, jnp.nan),
+            jnp.where(finite, eigenvalues, jnp.asarray(jnp.nan, dtype)),
             gradient_norm(gradient),
             jnp.linalg.norm(ravel_pytree(gradient)[0]),
             jnp.where(radius > 0, jnp.minimum(radius, unit), unit),

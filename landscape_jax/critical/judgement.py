@@ -12,8 +12,8 @@ from jaxtyping import Float, PyTree
 from landscape_jax.critical.classify import Kind, classify
 from landscape_jax.critical.first_order import least_growth, without
 from landscape_jax.critical.rescaling import balance
-from landscape_jax.critical.spectra import dense_hessian, is_relu_risk, reduced, spectrum
-from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.critical.spectra import is_relu_risk, reduced, spectrum
+from landscape_jax.objectives.base import AbstractObjective, Known, hessian
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.objectives.protocols import Attained, balanced, nearest_minimizer, smooth_radius
@@ -54,7 +54,7 @@ def judge(
     layers = _layers(known)
     if layers and np.isfinite(shown).all():
         layout = balance(layers, point)
-        inner = np.linalg.eigvalsh(layout.hessian(np.asarray(dense_hessian(even, point))))
+        inner = np.linalg.eigvalsh(layout.hessian(np.asarray(hessian(even, point))))
         norm = float(np.linalg.norm(_gradient(even, point) / layout.scale))
     else:
         inner = shown if even is objective else spectrum(even, point)
@@ -120,7 +120,8 @@ def _along(objective: AbstractObjective, starts: PyTree, ends: PyTree) -> jax.Ar
     """Compute F at the points of each line."""
     half = _POINTS // 2
     near = np.geomspace(_NEAREST, 1 / half, half - 1, endpoint=False)
-    steps = jnp.asarray(np.concatenate([[0.0], near, np.linspace(1 / half, 1, _POINTS - half)]))
+    places = np.concatenate([[0.0], near, np.linspace(1 / half, 1, _POINTS - half)])
+    steps = jnp.asarray(places, jnp.result_type(*jax.tree.leaves(starts)))
 
     def line(pair: tuple[PyTree, PyTree]) -> jax.Array:
         def at(t: jax.Array) -> jax.Array:

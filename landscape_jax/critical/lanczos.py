@@ -1,7 +1,7 @@
 """Extreme eigenvalues of a Hessian by Lanczos' method with full reorthogonalization."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -9,9 +9,13 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
+from landscape_jax.arrays import count as counted
+from landscape_jax.critical.checks import fitting, one_point
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.objectives.protocols import hessian_products, smooth_radius
 from landscape_jax.precision import times
+from landscape_jax.search.initial_points import checked_key
 
 Product = Callable[[Array], Array]
 _STEPS = 64
@@ -47,16 +51,18 @@ class Tridiagonal(NamedTuple):
         T = jnp.diag(self.diagonal) + jnp.diag(inner, 1) + jnp.diag(inner, -1)
         finite = jnp.isfinite(T).all()
         values, vectors = jnp.linalg.eigh(jnp.where(finite, T, 0))
-        return jnp.where(finite, values, jnp.nan), jnp.where(finite, vectors, jnp.nan)
+        nan = jnp.asarray(jnp.nan, T.dtype)
+        return jnp.where(finite, values, nan), jnp.where(finite, vectors, nan)
 
 
+@explained
 def extreme_eigenvalues(
     objective: AbstractObjective,
     params: PyTree,
-    count: int = 5,
+    count: SupportsIndex = 5,
     *,
     which: str = "largest",
-    steps: int | None = None,
+    steps: SupportsIndex | None = None,
     key: Key[Array, ""],
 ) -> Eigenvalues:
     """Estimate the extreme eigenvalues of ∇²F at `params`, with error bounds.
@@ -85,7 +91,8 @@ def extreme_eigenvalues(
     **Returns:** `Eigenvalues`, `count` of them (twice as many for "both"); all NaN where the
     Hessian is not finite.
 
-    **Raises:** `ValueError` if `count`, `which` or `steps` is out of range; the message names it.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, as if
+    `count`, `which` or `steps` is out of range; the message names it.
 
     Source: Parlett, The Symmetric Eigenvalue Problem, sections 4.5 (the bound) and 13.
 
@@ -99,18 +106,21 @@ def extreme_eigenvalues(
 
     ```
     """
+    objective, params = one_point(objective, params)
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
     if which not in ("largest", "smallest", "both"):
-        raise ValueError(f'which is {which!r}; it must be "largest", "smallest" or "both"')
-    wanted = 2 * count if which == "both" else count
-    if not count >= 1 or wanted > size:
+        raise ValueError(f'which is {shown(which)}; it must be "largest", "smallest" or "both"')
+    number = counted("count", count, -(2**31))
+    wanted = 2 * number if which == "both" else number
+    if not number >= 1 or wanted > size:
         raise ValueError(
-            f"count is {count}; give at least 1, and ask for at most {size} eigenvalues in all"
+            f"count is {number}; give at least 1, and ask for at most {size} eigenvalues in all"
         )
-    steps = max(_STEPS, 4 * wanted) if steps is None else steps
-    if steps < wanted:
-        raise ValueError(f"steps is {steps}; {wanted} eigenvalues need at least as many")
-    return _extremes(objective, params, count, which, min(steps, size), key)
+    few = max(_STEPS, 4 * wanted) if steps is None else counted("steps", steps, -(2**31))
+    if few < wanted:
+        raise ValueError(f"steps is {few}; {wanted} eigenvalues need at least as many")
+    with fitting(objective, params):
+        return _extremes(objective, params, number, which, min(few, size), checked_key(key))
 
 
 @eqx.filter_jit
@@ -151,8 +161,8 @@ def flat_product(
     """
     flat, unravel = ravel_pytree(params)
     *_, product = hessian_products(objective, params)
-    factor = jnp.where(jnp.asarray(smooth_radius(objective, params)) > 0, 1, jnp.nan)
-    factor = factor.astype(flat.dtype)
+    smooth = jnp.asarray(smooth_radius(objective, params), flat.dtype) > 0
+    factor = jnp.where(smooth, 1, jnp.asarray(jnp.nan, flat.dtype))
     return lambda v: factor * ravel_pytree(product(unravel(v)))[0], flat, unravel
 
 

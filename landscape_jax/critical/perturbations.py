@@ -1,6 +1,6 @@
 """Thousands of perturbations of one point, random and adversarial, in one call."""
 
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -8,7 +8,13 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
+from landscape_jax.arrays import count as counted
+from landscape_jax.arrays import positive
+from landscape_jax.critical.checks import fitting, one_point
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives import AbstractObjective
+from landscape_jax.search.initial_points import checked_key, on_device
+from landscape_jax.search.parameters import split, whole
 
 _BATCH = 500
 _GOLDEN = 0.6180339887498949
@@ -29,12 +35,13 @@ class Nearby(NamedTuple):
     radius: float
 
 
+@explained
 def lowest_nearby(
     objective: AbstractObjective,
     params: PyTree,
     *,
-    radius: float | int,
-    count: int = 10_000,
+    radius: float | int | Scalar,
+    count: SupportsIndex = 10_000,
     key: Key[Array, ""],
 ) -> Nearby:
     """Search for points lower than a local minimum within a distance, by perturbations of it.
@@ -51,7 +58,8 @@ def lowest_nearby(
 
     **Returns:** a `Nearby`.
 
-    **Raises:** `ValueError` if radius or count is not positive.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, as if
+    the radius or the count is not positive; the message names it.
 
     ```python
     >>> import jax, jax.numpy as jnp
@@ -64,15 +72,15 @@ def lowest_nearby(
 
     ```
     """
-    if not 0 < radius < float("inf"):
-        raise ValueError(f"radius is {radius}; it must be a positive number")
-    if count < 1:
-        raise ValueError(f"count is {count}; it must be at least 1")
-    batch = min(count, _BATCH)
-    batches = -(-count // batch)
-    distance = jnp.asarray(float(radius))
-    value, lowest, point = _lowest(objective, params, distance, key, batch, batches)
-    return Nearby(float(value), float(lowest), point, batch * batches, float(radius))
+    objective, arrays = one_point(objective, params)
+    distance, number = positive("radius", radius), counted("count", count)
+    batch = min(number, _BATCH)
+    batches = -(-number // batch)
+    near = on_device(distance, jnp.result_type(*jax.tree.leaves(arrays)))
+    with fitting(objective, arrays):
+        value, lowest, point = _lowest(objective, arrays, near, checked_key(key), batch, batches)
+    at = whole(point, split(params)[1])
+    return Nearby(float(value), float(lowest), at, batch * batches, float(distance))
 
 
 @eqx.filter_jit
@@ -94,7 +102,7 @@ def _lowest(
 
     def step(i: Array, normal: Array) -> Float[Array, " parameters"]:
         # The lengths follow the golden ratio: evenly distributed, without a second random draw.
-        size = radius.astype(z.dtype) * 10 ** (-3 * (i * _GOLDEN % 1))
+        size = radius * 10 ** (-3 * (i.astype(z.dtype) * _GOLDEN % 1))
         inside = flat.T @ normal
         along = (i // 5) % len(inside)
         directions = normal, jnp.sign(inside[along]) * flat[:, along], flat @ inside
@@ -106,7 +114,7 @@ def _lowest(
 
     def try_batch(best: tuple[Array, Array], i: Array) -> tuple[tuple[Array, Array], None]:
         normal = jax.random.normal(jax.random.fold_in(key, i), (batch, len(z)), z.dtype)
-        points = z + jax.vmap(step)(i * batch + jnp.arange(batch), normal)
+        points = z[None] + jax.vmap(step)(i * batch + jnp.arange(batch), normal)
         values = jax.vmap(value)(points)
         here = jnp.argmin(values)
         lower = values[here] < best[0]

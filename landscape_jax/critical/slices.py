@@ -1,19 +1,30 @@
 """Values of an objective on a line or a plane in parameter space."""
 
+from typing import Any, SupportsIndex
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, PyTree, Scalar
 
+from landscape_jax.arrays import count, is_traced, real
+from landscape_jax.critical.checks import fitting, one_point, parts
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.precision import times
 from landscape_jax.public_names import defined
+from landscape_jax.search.initial_points import on_device
 
 __dir__ = defined(__name__)
 
 # Entries of the points that are held in memory at a time.
 _HELD = 2**22
+# The first and the last t.
+_Reach = tuple[float | int | Scalar, float | int | Scalar]
+# Directions are computed to about eps to this power.
+_ORTHONORMAL = 0.5
 
 
 class Slice(eqx.Module):
@@ -27,13 +38,14 @@ class Slice(eqx.Module):
     value: Float[Array, "*shape"]
 
 
+@explained
 def line(
     objective: AbstractObjective,
     start: PyTree,
     end: PyTree,
     *,
-    points: int = 101,
-    reach: tuple[float, float] = (0.0, 1.0),
+    points: SupportsIndex = 101,
+    reach: _Reach = (0.0, 1.0),
 ) -> Slice:
     """Compute the values on the line through two points, F(start + t (end − start)).
 
@@ -42,7 +54,8 @@ def line(
 
     **Returns:** a `Slice` with one axis.
 
-    **Raises:** `ValueError` if there are fewer than 2 points, or params differ in shape.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, as
+    when there are fewer than 2 points, or params differ in shape; the message names it.
 
     ```python
     >>> import jax.numpy as jnp
@@ -53,27 +66,34 @@ def line(
 
     ```
     """
-    return _cut(objective, start, (_difference("end", end, start),), (points,), (reach,))
+    objective, start = one_point(objective, start, "start")
+    directions = (_difference("end", end, start),)
+    return _cut(objective, "start", start, directions, (points,), reach)
 
 
+@explained
 def plane(
     objective: AbstractObjective,
     origin: PyTree,
     first: PyTree,
     second: PyTree,
     *,
-    points: int | tuple[int, int] = 51,
-    reach: tuple[float, float] = (0.0, 1.0),
+    points: SupportsIndex | tuple[SupportsIndex, SupportsIndex] = 51,
+    reach: _Reach = (0.0, 1.0),
 ) -> Slice:
     """Compute the values on the plane through three points.
 
     F(origin + s (first − origin) + t (second − origin))
 
-    **Arguments:** three params; `points`, how many s and t; `reach`, the first and last of both.
+    **Arguments:** three params, all of them points: for directions, such as eigenvectors, use
+    `along`; `points`, how many s and t, a number or two; `reach`, the first and last of both.
 
     **Returns:** a `Slice` with two axes, s and t.
 
-    **Raises:** `ValueError` if there are fewer than 2 points, or params differ in shape.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, as
+    when there are fewer than 2 points, or params differ in shape; `ValueError` if `first` and
+    `second` are orthonormal as directions are, and the origin is not 0.  The message names the
+    argument.
 
     ```python
     >>> import jax.numpy as jnp
@@ -84,17 +104,22 @@ def plane(
 
     ```
     """
+    objective, origin = one_point(objective, origin, "origin")
     directions = (_difference("first", first, origin), _difference("second", second, origin))
-    counts = (points, points) if isinstance(points, int) else points
-    return _cut(objective, origin, directions, counts, (reach, reach))
+    _check_points(origin, directions)
+    counts = points if isinstance(points, tuple) else (points, points)
+    if len(counts) != 2:
+        raise ValueError(f"points has {len(counts)} entries; give one number of points, or two")
+    return _cut(objective, "origin", origin, directions, counts, reach)
 
 
+@explained
 def along(
     objective: AbstractObjective,
     origin: PyTree,
     *directions: PyTree,
-    points: int = 51,
-    reach: tuple[float, float] = (-1.0, 1.0),
+    points: SupportsIndex = 51,
+    reach: _Reach = (-1.0, 1.0),
 ) -> Slice:
     """Compute the values along one direction or two, F(origin + Σᵢ tᵢ directionᵢ).
 
@@ -104,8 +129,8 @@ def along(
 
     **Returns:** a `Slice` with an axis for each direction.
 
-    **Raises:** `ValueError` if there are fewer than 2 points, params differ in shape, or there are
-    not one or two directions.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, as
+    when there are fewer than 2 points, or not one or two directions; the message names it.
 
     ```python
     >>> import jax.numpy as jnp
@@ -118,30 +143,42 @@ def along(
     """
     if len(directions) not in (1, 2):
         raise ValueError(f"directions has {len(directions)} entries; give one or two")
-    for direction in directions:
-        _same("direction", direction, origin)
-    counts, reaches = (points,) * len(directions), (reach,) * len(directions)
-    return _cut(objective, origin, directions, counts, reaches)
+    objective, origin = one_point(objective, origin, "origin")
+    along = tuple(_like("direction", direction, origin) for direction in directions)
+    return _cut(objective, "origin", origin, along, (points,) * len(along), reach)
 
 
 def _difference(name: str, end: PyTree, start: PyTree) -> PyTree:
-    _same(name, end, start)
-    return jax.tree.map(lambda a, b: a - b, end, start)
+    return jax.tree.map(lambda a, b: a - b, _like(name, end, start), start)
 
 
-def _same(name: str, one: PyTree, other: PyTree) -> None:
-    """Check that params are of the same structure and shapes."""
-    shapes = [jax.tree.map(jnp.shape, tree) for tree in (one, other)]
-    if jax.tree.structure(one) != jax.tree.structure(other) or shapes[0] != shapes[1]:
+def _like(name: str, given: PyTree, point: PyTree) -> PyTree:
+    """Return the arrays of params, checked to have the structure and shapes of a point's."""
+    arrays = parts(name, given)[0]
+    shapes = [list(map(jnp.shape, jax.tree.leaves(tree))) for tree in (arrays, point)]
+    if jax.tree.structure(arrays) != jax.tree.structure(point) or shapes[0] != shapes[1]:
         raise ValueError(
             f"{name} must have the structure and shapes of the point it starts from: it has "
-            f"{jax.tree.leaves(jax.tree.map(jnp.shape, one), is_leaf=_is_shape)}, the point "
-            f"{jax.tree.leaves(jax.tree.map(jnp.shape, other), is_leaf=_is_shape)}"
+            f"{shapes[0]}, the point {shapes[1]}"
         )
+    for leaf in jax.tree.leaves(arrays):
+        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+            raise TypeError(f"{name} has dtype {leaf.dtype}; give a floating array, e.g. float64")
+    return arrays
 
 
-def _is_shape(node: PyTree) -> bool:
-    return isinstance(node, tuple) and all(isinstance(n, int) for n in node)
+def _check_points(origin: PyTree, differences: tuple[PyTree, ...]) -> None:
+    """Check that the points are not directions: orthonormal, and the origin not 0."""
+    if is_traced(origin, differences):
+        return
+    start = np.asarray(ravel_pytree(origin)[0])
+    ends = np.stack([start + np.asarray(ravel_pytree(one)[0]) for one in differences])
+    near = float(np.finfo(start.dtype).eps) ** _ORTHONORMAL
+    if start.any() and np.abs(ends @ ends.T - np.eye(2)).max() <= near:
+        raise ValueError(
+            "first and second are orthonormal, as directions are: give these to slices.along.  If "
+            "they are points, give their differences from the origin to slices.along"
+        )
 
 
 @eqx.filter_jit
@@ -159,18 +196,19 @@ def _values(
 
 def _cut(
     objective: AbstractObjective,
+    name: str,
     origin: PyTree,
     directions: tuple[PyTree, ...],
-    points: tuple[int, ...],
-    reaches: tuple[tuple[float, float], ...],
+    points: tuple[Any, ...],
+    reach: Any,
 ) -> Slice:
-    if min(points) < 2:
-        raise ValueError(f"points is {min(points)}; it must be at least 2")
+    counts = [count("points", number, 2) for number in points]
+    if not isinstance(reach, tuple | list | np.ndarray) or len(reach) != 2:
+        raise TypeError(f"reach is {shown(reach)}; give two numbers, the first and the last t")
     dtype = jnp.result_type(*jax.tree.leaves(origin))
-    coordinates = tuple(
-        jnp.linspace(low, high, count, dtype=dtype)
-        for count, (low, high) in zip(points, reaches, strict=True)
-    )
+    low, high = (on_device(real("reach", end), dtype) for end in reach)
+    coordinates = tuple(jnp.linspace(low, high, number, dtype=dtype) for number in counts)
     mesh = jnp.stack(jnp.meshgrid(*coordinates, indexing="ij"), axis=-1)
-    values = _values(objective, origin, directions, mesh.reshape(-1, len(directions)))
+    with fitting(objective, origin, name):
+        values = _values(objective, origin, directions, mesh.reshape(-1, len(directions)))
     return Slice(coordinates, values.reshape(mesh.shape[:-1]))

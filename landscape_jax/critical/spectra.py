@@ -8,15 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from landscape_jax.arrays import is_traced
+from landscape_jax.critical.checks import fitting, one_point
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.base import AbstractObjective, hessian
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.objectives.protocols import smooth_radius
+from landscape_jax.objectives.teacher import checked_students
 from landscape_jax.proofs.estimates import float_hessian
 from landscape_jax.proofs.problem import Problem, read_problem
 
-dense_hessian = eqx.filter_jit(hessian)
 
-
+@explained
+@jax.transfer_guard("allow")  # LAPACK works on the host.
 def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, " parameters"]:
     """Compute the eigenvalues of ∇²F at `params`, in increasing order.
 
@@ -30,6 +34,9 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
     **Returns:** P eigenvalues; all NaN where F has no Hessian (a zero relu neuron), or an entry is
     not finite.
 
+    **Raises:** `TypeError` if the objective is none, an array of `params` is not floating, or the
+    call is traced, as under `jit`; `ValueError` if the params do not fit the objective.
+
     ```python
     >>> import jax.numpy as jnp
     >>> import landscape_jax as lj
@@ -38,14 +45,20 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
 
     ```
     """
-    params = jax.tree.map(jnp.asarray, params)
+    objective, params = one_point(objective, params)
+    if is_traced(objective, params):
+        raise TypeError(
+            "params or objective is traced, but LAPACK needs their values: call spectrum outside "
+            "of jit and vmap, or take jnp.linalg.eigvalsh(hessian(objective, params))"
+        )
     leaves = jax.tree.leaves(params)
     dtype, size = jnp.result_type(*leaves), sum(leaf.size for leaf in leaves)
-    if not (is_finite(params) and smooth_radius(objective, params) > 0):
-        return np.full(size, np.nan, dtype)
-    if is_relu_risk(objective):
-        return _in_span(objective, np.asarray(params)).astype(dtype)
-    return eigenvalues(np.asarray(dense_hessian(objective, params)))
+    with fitting(objective, params):
+        if not (is_finite(params) and smooth_radius(objective, params) > 0):
+            return np.full(size, np.nan, dtype)
+        if is_relu_risk(objective):
+            return _in_span(objective, np.asarray(params)).astype(dtype)
+        return eigenvalues(np.asarray(hessian(objective, params)))
 
 
 def is_relu_risk(objective: AbstractObjective) -> TypeGuard[PopulationRisk]:
@@ -103,6 +116,7 @@ def is_finite(params: PyTree) -> bool:
     return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(params))
 
 
+@explained
 def padding_matrix(
     risk: PopulationRisk, W: Float[Array, "neurons dim"]
 ) -> Float[Array, "neurons neurons"]:
@@ -116,7 +130,8 @@ def padding_matrix(
 
     **Returns:** the (n, n) matrix; NaN in the row of a zero neuron.
 
-    **Raises:** `ValueError` if the activation is not relu.
+    **Raises:** `TypeError` if `risk` is no population risk, or W not floating; `ValueError` if the
+    activation is not relu, or W does not fit.
 
     Source: SS18, Lemma 3, there for second-layer weights 1.
 
@@ -128,12 +143,15 @@ def padding_matrix(
 
     ```
     """
+    if not isinstance(risk, PopulationRisk):
+        raise TypeError(f"risk is {shown(risk)}; give a PopulationRisk")
     if risk.activation.slopes != (1.0, 0.0):
         raise ValueError(
-            f"the padding matrix is that of 'relu', not of {risk.activation.name!r}; "
-            "take the spectrum at the padded point"
+            "risk does not fit: the padding matrix is that of 'relu', not of "
+            f"{risk.activation.name!r}; take the spectrum at the padded point"
         )
-    W, V = jnp.asarray(W), risk.teacher.astype(W.dtype)
+    W = checked_students(W, risk.teacher.shape[1], risk.student_weights)
+    V = risk.teacher.astype(W.dtype)
     a = jnp.ones(W.shape[0], W.dtype) if risk.student_weights is None else risk.student_weights
     a, b = a.astype(W.dtype), risk.teacher_weights.astype(W.dtype)
     sines, supplements = _angles(W, W)
@@ -147,6 +165,8 @@ def padding_matrix(
 _padding_matrix = eqx.filter_jit(padding_matrix)
 
 
+@explained
+@jax.transfer_guard("allow")
 def padding_spectrum(
     risk: PopulationRisk, W: Float[Array, "neurons dim"]
 ) -> Float[np.ndarray, " neurons"]:
@@ -156,7 +176,7 @@ def padding_spectrum(
 
     **Returns:** the eigenvalues of `padding_matrix`, in increasing order.
 
-    **Raises:** `ValueError` if the activation is not relu.
+    **Raises:** as `padding_matrix`.
 
     Source: SS18, Lemma 3.
 
@@ -168,7 +188,7 @@ def padding_spectrum(
 
     ```
     """
-    return np.linalg.eigvalsh(np.asarray(_padding_matrix(risk, W)))
+    return eigenvalues(np.asarray(_padding_matrix(risk, W)))
 
 
 def _angles(

@@ -6,7 +6,9 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt64
 
+from landscape_jax.arrays import real
 from landscape_jax.critical.refinement import Sides, clusters, scramble, search
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import Symmetry
 
 # Numbers that define a group (masses, angles, the mean) are equal when they agree to so many eps.
@@ -212,12 +214,13 @@ def _line_graph(
     return heights * (weights.max(initial=0) + 1) + weights, edges
 
 
+@explained
 def align(
     symmetry: Symmetry,
     representative: Float[np.ndarray, "..."],
     member: Float[np.ndarray, "..."],
     *,
-    tolerance: float | None = None,
+    tolerance: float | int | None = None,
 ) -> Alignment | None:
     """Find a group element that carries `member` onto `representative`: W ≈ P W' Qᵀ.
 
@@ -230,7 +233,8 @@ def align(
 
     **Returns:** an `Alignment`, or `None` if the points are not in one orbit.
 
-    **Raises:** `ValueError` if a point is not finite or not of the symmetry's shape.
+    **Raises:** `TypeError` if the symmetry is none, or a point not floating; `ValueError` if a
+    point is not finite or not of the symmetry's shape, or the tolerance not positive.
 
     Source: SS18, section 3, footnote 2 (there for orthonormal teachers).
 
@@ -247,13 +251,20 @@ def align(
     ```
     """
     shape = (len(symmetry.labels), len(symmetry.mean))
-    for name, point in (("representative", representative), ("member", member)):
+    points = []
+    for name, given in (("representative", representative), ("member", member)):
+        point = np.asarray(given)
+        if point.dtype.kind != "f":
+            raise TypeError(f"{name} has dtype {point.dtype}; give a floating array, e.g. float64")
         if point.shape != shape:
             raise ValueError(
                 f"{name} has shape {point.shape}, but the symmetry acts on points of shape {shape}."
             )
         if not np.isfinite(point).all():
             raise ValueError(f"{name} has entries that are not finite; give finite weights.")
+        points.append(point)
     if tolerance is None:
-        tolerance = default_tolerance(np.result_type(representative, member))
-    return Group.of(symmetry).align(representative, member, tolerance)
+        tolerance = default_tolerance(np.result_type(*points))
+    elif not real("tolerance", tolerance) > 0:
+        raise ValueError(f"tolerance is {tolerance}; give a positive relative distance.")
+    return Group.of(symmetry).align(points[0], points[1], tolerance)

@@ -99,6 +99,8 @@ def _exponent(t: fmpq) -> int:
 def root(t: fmpq) -> float:
     """Compute √t to within rounding, also if t is beyond float64.
 
+    **Raises:** `ValueError` if √t is beyond float64.
+
     ```python
     >>> root(fmpq(10) ** -400), root(fmpq(9, 4))
     (1e-200, 1.5)
@@ -108,6 +110,8 @@ def root(t: fmpq) -> float:
     if t == 0:
         return 0.0
     half = _exponent(t) // 2
+    if half > 1022:
+        raise ValueError("the square root of a number is beyond float64; scale x or y")
     return math.ldexp(math.sqrt(nearest(t / fmpq(4) ** half)), half)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 
 from landscape_jax.exact.rationals import Number, matrix, rational
+from landscape_jax.mistakes import explained, shown
 
 
 class Samples(NamedTuple):
@@ -18,6 +19,7 @@ class Samples(NamedTuple):
     labels: fmpq_mat
 
 
+@explained
 def exact_samples(x: Any, y: Any) -> Samples:
     """Read data as rational numbers.
 
@@ -57,7 +59,10 @@ def exact_inputs(x: Any) -> list[list[fmpq]]:
 
 
 def _numbers(name: str, value: Any) -> np.ndarray:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} is {shown(value)}; give an array of real numbers") from error
     wide = array.dtype == np.float64 or array.dtype.kind in "iu"
     if array.dtype.kind == "f" and not wide:
         raise TypeError(

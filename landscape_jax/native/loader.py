@@ -2,8 +2,8 @@
 
 XLA's code for batches of small matrices leaves most of a CPU idle; loops whose every register holds
 the same entry of several problems do not.  A library is compiled once for its source, this
-processor and jaxlib, and kept in the user's cache directory.  Without a compiler, or with
-`LANDSCAPE_JAX_NATIVE=0`, XLA's code is used.
+processor and jaxlib, and kept in the user's cache directory.  Without a compiler, with
+`LANDSCAPE_JAX_NATIVE=0`, or inside `without_kernels()`, XLA's code is used.
 """
 
 import ctypes
@@ -18,8 +18,11 @@ import sys
 import tempfile
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +37,12 @@ _HEADER = SOURCES / "native.h"
 # Tuning options, of which the first set that the compiler accepts is used.
 _TUNED = (["-march=native"], ["-mcpu=native"], [])
 _OPTIONS = ["-std=c++17", "-O2", "-fno-math-errno", "-fPIC", "-shared"]
+# What the environment variable may say.
+_OFF, _ON = ("0", "false", "off", "no"), ("", "1", "true", "on", "yes")
 _lock = threading.Lock()
+# Whether kernels are switched off in this context.  It is a part of the key under which JAX keeps
+# programs, and made when first wanted: making it, JAX forgets all that it has compiled.
+_switch: Any = None
 # Why kernels are not in use, by the source's name, where their compilation failed.
 _failed: dict[str, str] = {}
 
@@ -46,6 +54,8 @@ def load(source: Path, names: tuple[str, ...], dtype, *defined: str) -> str | No
     `defined`, macros as `NAME=value`.
     """
     if jax.default_backend() != "cpu" or jnp.dtype(dtype) not in (jnp.float32, jnp.float64):
+        return None
+    if _is_switched_off():
         return None
     bits = 8 * jnp.dtype(dtype).itemsize
     with _lock:
@@ -76,8 +86,40 @@ def result(shape: tuple[int, ...], dtype, *operands: Array) -> jax.ShapeDtypeStr
     return jax.eval_shape(like, *operands)
 
 
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Use XLA's code in place of the kernels in all that is traced inside.
+
+    A kernel is a custom call, which `jax.export` refuses: a program exported from here is XLA's
+    alone, and runs on any CPU.  Its results are those of the kernels up to rounding.  The
+    environment variable `LANDSCAPE_JAX_NATIVE` (0, false, off or no) does the same for a process.
+
+    ```python
+    >>> import jax, jax.numpy as jnp, landscape_jax as lj
+    >>> risk = lj.PopulationRisk(jnp.eye(2))
+    >>> with without_kernels():
+    ...     program = jax.export.export(jax.jit(risk))(jnp.eye(2))
+    >>> f"{program.call(0.5 * jnp.eye(2)):.6f}"
+    '0.164789'
+
+    ```
+    """
+    global _switch
+    with _lock:
+        if _switch is None:
+            _switch = jax.make_user_context(False)
+    with _switch(True):
+        yield
+
+
 def kernels() -> dict[str, str]:
     """Return for each kernel whether it is in use, for what instruction set, or why it is not.
+
+    They are not in use where `LANDSCAPE_JAX_NATIVE` is 0, false, off or no when a function is
+    traced, and inside `without_kernels()`.
+
+    **Raises:** `ValueError` if `LANDSCAPE_JAX_NATIVE` is none of these, nor 1, true, on, yes or
+    empty.
 
     ```python
     >>> sorted(kernels())
@@ -87,8 +129,10 @@ def kernels() -> dict[str, str]:
     """
     if jax.default_backend() != "cpu":
         state = f"not in use: the backend is {jax.default_backend()}, the kernels are for CPUs"
-    elif os.environ.get("LANDSCAPE_JAX_NATIVE") == "0":
-        state = "not in use: LANDSCAPE_JAX_NATIVE is 0"
+    elif _is_switched_off():
+        variable = os.environ.get("LANDSCAPE_JAX_NATIVE")
+        by = "without_kernels()" if not _says_off() else f"LANDSCAPE_JAX_NATIVE={variable}"
+        state = f"not in use: switched off by {by}"
     elif (compiler := _compiler()) is None:
         state = "not in use: no C++ compiler is found"
     else:
@@ -96,12 +140,27 @@ def kernels() -> dict[str, str]:
     return {source.stem: _failed.get(source.name, state) for source in sorted(SOURCES.glob("*.cc"))}
 
 
+def _is_switched_off() -> bool:
+    return _says_off() or (_switch is not None and _switch.value)
+
+
+def _says_off() -> bool:
+    """Read the environment variable."""
+    given = os.environ.get("LANDSCAPE_JAX_NATIVE", "")
+    said = given.strip().lower()
+    if said not in _OFF + _ON:
+        raise ValueError(
+            f"LANDSCAPE_JAX_NATIVE is {given!r}; give 0, false, off or no for XLA's code, or 1, "
+            "true, on or yes for the CPU kernels"
+        )
+    return said in _OFF
+
+
 @functools.cache
 def _registered(source: Path, names: tuple[str, ...], defined: tuple[str, ...]) -> str | None:
     compiler = _compiler()
     if compiler is None:
-        if os.environ.get("LANDSCAPE_JAX_NATIVE") != "0":
-            _warn_of_no_compiler()
+        _warn_of_no_compiler()
         return None
     try:
         path = _library(compiler, source, defined)
@@ -135,7 +194,7 @@ def _warn_of_no_compiler() -> None:
 
 
 def _compiler() -> list[str] | None:
-    if os.environ.get("LANDSCAPE_JAX_NATIVE") == "0" or sys.platform == "win32":
+    if _says_off() or sys.platform == "win32":
         return None
     if chosen := os.environ.get("CXX"):
         return shlex.split(chosen)

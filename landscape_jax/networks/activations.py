@@ -1,6 +1,6 @@
 """Activations: elementwise functions, and the properties that theory uses."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from landscape_jax.mistakes import explained
+from landscape_jax.networks.static_parts import StaticPart
 from landscape_jax.public_names import defined
 
 __dir__ = defined(__name__)
@@ -40,7 +42,7 @@ class Monomial:
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(StaticPart):
     """An elementwise function and its known properties; static, equal where its parts are.
 
     - `function`: of an array, elementwise.
@@ -78,6 +80,10 @@ class Activation:
         """Return φ(t), elementwise."""
         return self.function(t)
 
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        known = _KNOWN.get(self.name) == self
+        return (named, (self.name,)) if known else super().__reduce__()
+
     def derivative(self, order: int = 1) -> Function:
         """Return the derivative of this order, elementwise; at a kink, the side that JAX takes."""
 
@@ -93,6 +99,7 @@ class Activation:
         return result
 
 
+@explained
 def leaky(plus: float | int, minus: float | int) -> Activation:
     """Return h_{s₊,s₋}: slope `plus` for positive, `minus` for negative arguments."""
     slopes = float(plus), float(minus)
@@ -101,6 +108,7 @@ def leaky(plus: float | int, minus: float | int) -> Activation:
     return Activation(f"h({plus:g}, {minus:g})", PiecewiseLinear(*slopes), 1, slopes, kinks, parity)
 
 
+@explained
 def monomial(power: int) -> Activation:
     """Return t ↦ t^power, for a power of at least 0."""
     if power < 0:
@@ -142,10 +150,12 @@ _FUNCTIONS = {known.function: known for known in _KNOWN.values()} | {
 }
 
 
+@explained
 def named(activation: str | Function | Activation) -> Activation:
     """Return the activation of a name, or a user's function as an activation.
 
-    **Raises:** `ValueError` if a name is not known, `TypeError` if it is not a name or function.
+    **Raises:** `ValueError` if a name is not known; `TypeError` if it is not a name or function, or
+    holds arrays, as `eqx.nn.PReLU` does.
     """
     if isinstance(activation, Activation):
         return activation
@@ -157,6 +167,5 @@ def named(activation: str | Function | Activation) -> Activation:
         return _KNOWN[activation]
     if not callable(activation):
         raise TypeError(f"activation is {activation!r}; give a name or an elementwise function")
-    if isinstance(activation, Hashable) and activation in _FUNCTIONS:
-        return _FUNCTIONS[activation]
-    return Activation(getattr(activation, "__name__", repr(activation)), activation)
+    made = Activation(getattr(activation, "__name__", repr(activation)), activation)
+    return _FUNCTIONS.get(activation, made)

@@ -7,14 +7,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float, Scalar
 
+from landscape_jax.arrays import concretely, floats, numbers, values
+from landscape_jax.mistakes import explained
+from landscape_jax.networks.static_parts import StaticPart
 from landscape_jax.public_names import defined
 
 __dir__ = defined(__name__)
 
 Loss = Callable[[Array, Array], Array]
+_CLASSES = (
+    "y must be classes, one integer from 0 for each sample, or distributions, rows that sum to 1"
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Hinge:
 
 
 @dataclass(frozen=True)
-class Criterion:
+class Criterion(StaticPart):
     """The loss of one prediction and its known properties; static, equal where its parts are.
 
     - `loss`: a function of a prediction q, shape (outputs,), and its label y, to a scalar.
@@ -48,35 +53,46 @@ class Criterion:
     def checked(self, y: Any, samples: int, dtype) -> Array:
         """Return the labels of all samples in the shape that the loss expects.
 
-        **Raises:** `ValueError` if the labels have another shape or other values than `labels`.
+        Classes and labels of any kind keep their type, others have the given `dtype`.
+
+        **Raises:** `TypeError` if labels are not real numbers; `ValueError` if they have another
+        shape or other values than `labels`.
         """
-        given = jnp.asarray(y)
+        given = numbers("y", y)
         if given.ndim == 0 or given.shape[0] != samples:
             raise ValueError(
                 f"y has shape {given.shape}; give one label for each of the {samples} samples"
             )
         if self.labels == "any":
             return given
-        if self.labels == "class" and jnp.issubdtype(given.dtype, jnp.integer):
-            if given.ndim != 1 or (not _traced(given) and int(given.min()) < 0):
-                raise ValueError("y must be classes, one integer from 0 for each sample")
+        if self.labels == "class" and given.ndim == 1 and jnp.issubdtype(given.dtype, jnp.integer):
+            classes = values(given, y)
+            if classes is not None and classes.min() < 0:
+                raise ValueError(f"y has the class {classes.min()}; {_CLASSES}")
             return given
         if given.ndim > 2:
             raise ValueError(f"y has shape {given.shape}; give (samples,) or (samples, outputs)")
-        table = given.astype(dtype).reshape(samples, -1)
-        if not _traced(table):
-            self._check_values(np.asarray(table))
+        with concretely(y):
+            table = floats("y", given).astype(dtype).reshape(samples, -1)
+        known = values(table, y)
+        if known is not None:
+            eps = float(jnp.finfo(dtype).eps)
+            self._check_values(known.astype(float).reshape(samples, -1), eps)
         return table
 
-    def _check_values(self, y: np.ndarray) -> None:
+    def _check_values(self, y: np.ndarray, eps: float) -> None:
         if not np.isfinite(y).all():
             raise ValueError("y has entries that are not finite; give finite labels")
         if self.labels == "sign" and not (np.abs(y) == 1).all():
             raise ValueError(f"y must be −1 or 1 for the criterion {self.name}")
-        if self.labels == "class" and ((y < 0).any() or np.abs(y.sum(axis=1) - 1).max() > 1e-6):
-            raise ValueError("y must be classes (integers), or distributions that sum to 1")
+        rounding = max(1e-6, 8 * eps)
+        if self.labels == "class" and not (
+            (y >= 0).all() and np.abs(y.sum(axis=1) - 1).max() <= rounding
+        ):
+            raise ValueError(f"y has a row that is no distribution; {_CLASSES}")
 
 
+@explained
 def hinge(power: float | int = 2) -> Criterion:
     """Return the criterion Σₖ max(0, 1 − yₖqₖ)^p for labels ±1, the smoothed hinge loss of KK20.
 
@@ -113,6 +129,7 @@ _KNOWN = {
 NAMES = tuple(_KNOWN)
 
 
+@explained
 def named(criterion: str | Loss | Criterion) -> Criterion:
     """Return the criterion of a name, or a user's function of q and y as a criterion.
 
@@ -138,7 +155,3 @@ def named(criterion: str | Loss | Criterion) -> Criterion:
     if not callable(criterion):
         raise TypeError(f"criterion is {criterion!r}; give a name or a function of (q, y)")
     return Criterion(getattr(criterion, "__name__", repr(criterion)), criterion)
-
-
-def _traced(array: Array) -> bool:
-    return isinstance(array, Tracer)

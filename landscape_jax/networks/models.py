@@ -3,13 +3,15 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from landscape_jax.arrays import floating
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.networks.activations import Activation, Function, named
 from landscape_jax.precision import times
 
@@ -44,7 +46,8 @@ class TwoLayer(eqx.Module):
     def __init__(
         self, W1, W2, b1=None, b2=None, *, activation: str | Function | Activation = "relu"
     ):
-        (self.W1, self.W2), (self.b1, self.b2) = _layers([W1, W2], [b1, b2])
+        weights, biases = _layers({"W1": W1, "W2": W2}, {"b1": b1, "b2": b2})
+        (self.W1, self.W2), (self.b1, self.b2) = weights, biases
         self.activation = named(activation)
 
     def __call__(self, x: Float[Array, "*samples inputs"]) -> Float[Array, "*samples outputs"]:
@@ -69,7 +72,8 @@ class DeepLinear(eqx.Module):
     weights: tuple[Weights, ...]
 
     def __init__(self, weights: Sequence):
-        self.weights = _layers(weights, [None] * len(weights))[0]
+        given = _numbered("weights", weights)
+        self.weights = _layers(given, dict.fromkeys(given))[0]
 
     def __call__(self, x: Float[Array, "*samples inputs"]) -> Float[Array, "*samples outputs"]:
         """Return the predictions of samples, one a row."""
@@ -104,8 +108,9 @@ class Mlp(eqx.Module):
         *,
         activation: str | Function | Activation = "relu",
     ):
-        given = [None] * len(weights) if biases is None else biases
-        self.weights, self.biases = _layers(weights, given)
+        given = _numbered("weights", weights)
+        rows = dict.fromkeys(given) if biases is None else _numbered("biases", biases)
+        self.weights, self.biases = _layers(given, rows)
         self.activation = named(activation)
 
     def __call__(self, x: Float[Array, "*samples inputs"]) -> Float[Array, "*samples outputs"]:
@@ -119,13 +124,14 @@ class Mlp(eqx.Module):
 Network = TwoLayer | DeepLinear | Mlp
 
 
+@explained
 def random_network(
     kind: type[TwoLayer] | type[DeepLinear] | type[Mlp],
     sizes: Sequence[int],
     *,
     key: Key[Array, ""],
     bias: bool = True,
-    scale: float = 1.0,
+    scale: float | Array = 1.0,
     activation: str | Function | Activation = "relu",
     dtype=None,
 ) -> Network:
@@ -136,10 +142,10 @@ def random_network(
     """
     pairs = list(itertools.pairwise(sizes))
     keys = jax.random.split(key, len(pairs))
-    weights = [
-        scale / math.sqrt(inputs) * jax.random.normal(k, (outputs, inputs), dtype)
-        for k, (inputs, outputs) in zip(keys, pairs, strict=True)
-    ]
+    weights = []
+    for k, (inputs, outputs) in zip(keys, pairs, strict=True):
+        weight = jax.random.normal(k, (outputs, inputs), dtype)
+        weights.append(jnp.asarray(scale / math.sqrt(inputs), weight.dtype) * weight)
     if kind is DeepLinear:
         return DeepLinear(weights)
     biases = [jnp.zeros(len(w), w.dtype) if bias else None for w in weights]
@@ -150,30 +156,33 @@ def random_network(
 
 def _affine(weight: Array, bias: Array | None, x: Array) -> Array:
     product = times(x, weight.T)
-    return product if bias is None else product + bias
+    return product if bias is None else product + jnp.broadcast_to(bias, product.shape)
 
 
-def _layers(weights: Sequence, biases: Sequence) -> tuple[tuple, tuple]:
-    """Return the layers as arrays, checked to fit."""
-    if not len(weights):
+def _layers(weights: dict[str, Any], biases: dict[str, Any]) -> tuple[tuple, tuple]:
+    """Return the layers as arrays, given by their names and checked to fit."""
+    if not weights:
         raise ValueError("weights is empty; a network has at least one layer")
     if len(biases) != len(weights):
         raise ValueError(f"biases has {len(biases)} entries; there are {len(weights)} layers")
-    arrays = tuple(jnp.asarray(w) for w in weights)
-    for i, w in enumerate(arrays):
+    arrays = tuple(floating(name, w) for name, w in weights.items())
+    for i, (name, w) in enumerate(zip(weights, arrays, strict=True)):
         if w.ndim != 2:
-            raise ValueError(f"the weights of layer {i + 1} have shape {w.shape}; give a matrix")
-        if not jnp.issubdtype(w.dtype, jnp.floating):
-            raise TypeError(f"the weights of layer {i + 1} are {w.dtype}; give a floating array")
+            raise ValueError(f"{name} has shape {w.shape}; give a matrix")
         if i and w.shape[1] != len(arrays[i - 1]):
             raise ValueError(
-                f"the weights of layer {i + 1} have shape {w.shape}; "
-                f"layer {i} has {len(arrays[i - 1])} outputs"
+                f"{name} has shape {w.shape}; the layer before has {len(arrays[i - 1])} outputs"
             )
-    rows = tuple(None if b is None else jnp.asarray(b) for b in biases)
-    for i, (w, b) in enumerate(zip(arrays, rows, strict=True)):
+    rows = tuple(None if b is None else floating(name, b) for name, b in biases.items())
+    for name, w, b in zip(biases, arrays, rows, strict=True):
         if b is not None and b.shape != w.shape[:1]:
-            raise ValueError(
-                f"the bias of layer {i + 1} has shape {b.shape}; it must be ({len(w)},)"
-            )
+            raise ValueError(f"{name} has shape {b.shape}; it must be ({len(w)},)")
     return arrays, rows
+
+
+def _numbered(name: str, given: Any) -> dict[str, Any]:
+    """Return the entries of a sequence of arrays by their names."""
+    try:
+        return {f"{name}[{i}]": part for i, part in enumerate(given)}
+    except TypeError:
+        raise TypeError(f"{name} is {shown(given)}; give a sequence of arrays") from None

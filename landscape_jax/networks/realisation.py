@@ -3,9 +3,11 @@
 import numpy as np
 from jaxtyping import Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.networks.merged_rays import merged_rays
 
 
+@explained
 def realise(
     teacher: Float[np.ndarray, "teachers dim"],
     teacher_weights: Float[np.ndarray, " teachers"],

@@ -4,17 +4,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
+from landscape_jax.arrays import concretely, is_traced, positive
+from landscape_jax.mistakes import require
 from landscape_jax.networks.criteria import Hinge, named
+from landscape_jax.networks.predictions import predictions
 from landscape_jax.objectives.base import AbstractObjective, Known
 from landscape_jax.objectives.empirical import EmpiricalRisk
 from landscape_jax.objectives.least import LeastLoss, least_loss
 from landscape_jax.objectives.protocols import Ground
-from landscape_jax.objectives.teacher import is_traced
-from landscape_jax.precision import times
+from landscape_jax.precision import precision, times
 
 # Loss gradients below this, in units, confirm a minimum.
 _FINE = 1e-12
@@ -46,14 +47,14 @@ class Augmented(eqx.Module):
 
         **Raises:** `ValueError` if the added neurons are not one for each output.
         """
-        q = self.network(x)
+        q = predictions(self.network, x)
         self._check(q.shape[-1], x.shape[-1])
         return q + self.added(x)
 
     def added(self, x: Float[Array, "samples inputs"]) -> Float[Array, "samples outputs"]:
         """Return the outputs of the added neurons, aₖ exp(wₖ·x + bₖ)."""
         product = times(x, self.w.T)
-        return self.a * jnp.exp(product + self.b)
+        return self.a[None] * jnp.exp(product + self.b[None])
 
     def _check(self, outputs: int, inputs: int) -> None:
         """Check that there is one neuron an output, of as many inputs as the samples have."""
@@ -125,27 +126,40 @@ class NeuronAugmented(AbstractObjective):
     count: int = eqx.field(static=True)
 
     def __init__(self, risk: EmpiricalRisk, *, penalty=1.0, attained: bool | None = None):
-        if not isinstance(penalty, Tracer) and not (
-            np.ndim(penalty) == 0 and np.isfinite(penalty) and penalty > 0
-        ):
-            raise ValueError(f"penalty is {penalty}; it must be a positive number")
+        require("risk", risk, EmpiricalRisk)
+        if risk.x.ndim != 2:
+            raise ValueError(
+                f"x of risk has shape {risk.x.shape}; the added neurons are functions of w·x + b, "
+                "so give samples as rows, (samples, inputs)"
+            )
+        penalty = positive("penalty", penalty)
         self.risk = risk
-        self.penalty = jnp.asarray(penalty, risk.x.dtype)
-        if is_traced(risk.x) or is_traced(risk.y):
-            every = jnp.unique(risk.x, axis=0, return_inverse=True, size=len(risk.x))[1]
-            self.inputs, self.count = every.reshape(-1), len(risk.x)
-            always = risk.criterion == named("squared") or isinstance(risk.criterion.loss, Hinge)
-            least = LeastLoss(np.nan, True if always else None)
-        else:
-            place = distinct_inputs(risk)
-            self.inputs, self.count = jnp.asarray(place), int(place.max()) + 1
-            least = least_loss(risk.criterion, np.asarray(risk.y), place)
-        self.least = jnp.asarray(least.value, risk.x.dtype)
+        with concretely(penalty):
+            self.penalty = jnp.asarray(penalty, risk.x.dtype)
+        with concretely(risk.x, risk.y):
+            if is_traced(risk.x, risk.y):
+                every = jnp.unique(risk.x, axis=0, return_inverse=True, size=len(risk.x))[1]
+                self.inputs, self.count = every.reshape(-1), len(risk.x)
+                always = risk.criterion == named("squared")
+                always |= isinstance(risk.criterion.loss, Hinge)
+                least = LeastLoss(np.nan, True if always else None)
+            else:
+                place = distinct_inputs(risk)
+                self.inputs, self.count = jnp.asarray(place), int(place.max()) + 1
+                least = least_loss(risk.criterion, np.asarray(risk.y), place)
+            self.least = jnp.asarray(least.value, risk.x.dtype)
         self.attained = least.attained if attained is None else bool(attained)
 
     def __call__(self, params: Augmented) -> Scalar:
         """Return L̃."""
-        return self.risk(params) + self.penalty * jnp.sum(params.a**2)
+        penalty = self._cast(params).penalty
+        return self.risk(params) + penalty * jnp.sum(params.a**2)
+
+    def _cast(self, params: PyTree) -> "NeuronAugmented":
+        """Return this objective in the precision of params."""
+        dtype = precision(params, self.risk.x.dtype)
+        is_floating = lambda leaf: jnp.issubdtype(leaf.dtype, jnp.floating)
+        return jax.tree.map(lambda leaf: leaf.astype(dtype) if is_floating(leaf) else leaf, self)
 
     def known(self, params: Augmented) -> Known:
         """Return the units of the risk."""
@@ -160,7 +174,9 @@ class NeuronAugmented(AbstractObjective):
         place = ravel_pytree(eqx.filter(params.network, eqx.is_inexact_array))[0]
         outputs = self._outputs(params.network)
         least = self.least if self._is_known_for(outputs) else self.least * jnp.nan
-        return Ground(self.risk(params.network), least, place, self._attained(params.network))
+        value, dtype = self.risk(params.network), precision(params, least.dtype)
+        attained = self._attained(params.network)
+        return Ground(value.astype(dtype), least.astype(dtype), place, attained)
 
     def is_admissible(self, params: Augmented) -> Bool[Array, ""]:
         """Check the conditions, other than a small gradient, that hold at every local minimum.
@@ -171,26 +187,28 @@ class NeuronAugmented(AbstractObjective):
           the class).  A small gradient of L̃ alone does not imply it where exp(wx + b) is small, as
           for b far below 0.
         """
-        within = self._adds_nothing(params) & self._is_within(params.network)
-        return within & (self._attained(params.network) is not False)
+        at = self._cast(params)
+        within = at._adds_nothing(params) & at._is_within(params.network)
+        return within & (at._attained(params.network) is not False)
 
     def is_confirmed(self, params: Augmented, *, fixed: bool = False) -> Bool[Array, ""]:
         """Check whether an admissible point of vanishing gradient is a minimum beyond rounding.
 
         **Arguments:** `params`, the point; `fixed`, whether parameters of the network are fixed.
         """
-        network = params.network
-        if not self._attained(network):
+        at, network = self._cast(params), params.network
+        if not at._attained(network):
             return jnp.asarray(False)
-        unit = self._units(network)[1]
-        fine = self.slopes(network).max() <= _FINE * unit
+        unit = at._units(network)[1]
+        fine = at.slopes(network).max() <= _FINE * unit
         if not fixed:
-            fine |= self._is_within(network) & self._can_interpolate(network)
-        return self._adds_nothing(params) & fine
+            fine |= at._is_within(network) & at._can_interpolate(network)
+        return at._adds_nothing(params) & fine
 
     def slopes(self, network: PyTree) -> Float[Array, " samples"]:
         """Return ‖mean of ∇ℓ(f(xᵢ), yᵢ) over the samples with one input‖, 0 past the last input."""
-        gradients = jax.vmap(jax.grad(self.risk.criterion.loss))(network(self.risk.x), self.risk.y)
+        q, y = self.risk.predictions(network), self.risk.data(network)[1]
+        gradients = jax.vmap(jax.grad(self.risk.criterion.loss))(q, y)
         return jnp.linalg.norm(self._means(gradients), axis=1)
 
     def _means(self, rows: Float[Array, "samples ..."]) -> Float[Array, "inputs ..."]:
@@ -208,7 +226,7 @@ class NeuronAugmented(AbstractObjective):
 
     def _outputs(self, network: PyTree) -> int:
         """Return the number of the network's outputs."""
-        return jax.eval_shape(lambda net, x: net(x), network, self.risk.x).shape[-1]
+        return eqx.filter_eval_shape(predictions, network, self.risk.x).shape[-1]
 
     def _is_known_for(self, outputs: int) -> bool:
         """Check whether the least loss is known for so many outputs; a scalar label is for one."""
@@ -222,13 +240,13 @@ class NeuronAugmented(AbstractObjective):
 
     def _adds_nothing(self, params: Augmented) -> Bool[Array, ""]:
         """Check whether the outputs of the added neurons are below the resolution."""
-        q = params.network(self.risk.x)
+        q = predictions(params.network, self.risk.x)
         size = self._units(params.network)[0] + jnp.abs(q).max()
         return jnp.abs(params.added(self.risk.x)).max() <= jnp.finfo(q.dtype).eps ** 0.5 * size
 
     def _is_within(self, network: PyTree) -> Bool[Array, ""]:
         """Check whether the loss gradients are below the resolution."""
-        q = network(self.risk.x)
+        q = predictions(network, self.risk.x)
         gradient = jax.vmap(jax.grad(self.risk.criterion.loss))
         # Rounding of a prediction q by eps·q changes the gradient by eps times H q.
         change = jax.jvp(lambda q: gradient(q, self.risk.y), (q,), (q,))[1]
@@ -248,21 +266,20 @@ class NeuronAugmented(AbstractObjective):
         samples = self.risk.x
         first = jax.ops.segment_min(jnp.arange(len(samples)), self.inputs, self.count)
         where = samples[jnp.clip(first, 0, len(samples) - 1)]
-        q = network(samples)
+        q = predictions(network, samples)
         outputs = q.shape[-1]
         size = self.count * outputs
         if size > min(len(theta), _MOST_PREDICTIONS) or size * len(theta) > _MOST_ENTRIES:
             return jnp.asarray(False)
 
-        def predictions(flat: Array) -> Array:
-            return eqx.combine(unravel(flat), rest)(where)
-
-        jacobian = jax.jacrev(predictions)(theta)
+        jacobian = jax.jacrev(lambda flat: predictions(eqx.combine(unravel(flat), rest), where))(
+            theta
+        )
         loss = self.risk.criterion.loss
         blocks = self._means(jax.vmap(jax.hessian(loss))(q, self.risk.y))
         gradient = self._means(jax.vmap(jax.grad(loss))(q, self.risk.y)).reshape(-1)
         low, axes = jnp.linalg.eigh(blocks)
-        flat = jnp.where(low <= _FLAT * jnp.abs(low).max(), 1.0, 0.0)
+        flat = (low <= _FLAT * jnp.abs(low).max()).astype(low.dtype)
         null = jnp.einsum("jkm,jm,jlm->jkl", axes, flat, axes)
         product = jnp.einsum("jkl,jlp->jkp", blocks, jacobian).reshape(size, -1)
         gram = product @ product.T

@@ -2,6 +2,8 @@
 
 import abc
 from collections.abc import Callable
+from types import MethodType
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -10,6 +12,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree, Scalar
 
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 
 
@@ -83,18 +86,28 @@ class AbstractObjective(eqx.Module):
     """A function from a parameter pytree to a scalar.
 
     Data are array leaves, sizes and choices static fields, so an objective can be passed through
-    `jit`, `vmap`, `grad` and `shard_map`.  To add an objective, subclass this, write `__call__`,
-    and `known` where theory knows something.  What else one may know (points that attain the
-    infimum, kinks, a monitor of runs that escape, faster code) are the protocols of
-    `objectives.protocols`.
+    `jit`, `vmap`, `grad` and `shard_map`, and be made inside of them.  To add an objective,
+    subclass this, write `__call__`, and `known` where theory knows something.  What else one may
+    know (points that attain the infimum, kinks, a monitor of runs that escape, faster code) are
+    the protocols of `objectives.protocols`.
+
+    Precision follows the parameters: the value, and what it is computed of, has the dtype of the
+    parameters' floating arrays, of several dtypes the one that JAX promotes them to.  Data are
+    converted to it.
+
+    Like a function, an objective has the hash of its identity and is equal to itself alone, so
+    `jax.jit(risk)`, `jax.checkpoint(risk)` and `jax.export.export(jax.jit(risk))` work, and so do
+    bound methods; `eqx.tree_equal` compares values.  `jax.jit(risk)` makes the data constants of
+    the compiled program, which `eqx.filter_jit(risk)`, or a risk that is an argument of the jitted
+    function, does not: that is compiled once for all data of one shape.
 
     ```python
-    >>> import jax.numpy as jnp
+    >>> import jax, jax.numpy as jnp
     >>> class Quadratic(AbstractObjective):
     ...     def __call__(self, x):
     ...         return jnp.sum(x**2)
-    >>> float(Quadratic()(jnp.ones(2)))
-    2.0
+    >>> float(Quadratic()(jnp.ones(2))), float(jax.jit(Quadratic())(jnp.ones(2)))
+    (2.0, 2.0)
 
     ```
     """
@@ -107,6 +120,47 @@ class AbstractObjective(eqx.Module):
         """Return what theory knows of this objective at parameters shaped like `params`."""
         del params
         return Known()
+
+    def __hash__(self) -> int:
+        return object.__hash__(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    if not TYPE_CHECKING:
+
+        def __getattribute__(self, name: str) -> Any:
+            found = object.__getattribute__(self, name)
+            if isinstance(found, MethodType) and found.__self__ is self and name[:2] != "__":
+                return BoundMethod(found.__func__, self)
+            return found
+
+
+class BoundMethod(eqx.Module):
+    """A method of an objective: a pytree as Equinox's own, compared by identity as Python's are."""
+
+    __func__: Callable = eqx.field(static=True)
+    __self__: AbstractObjective
+
+    def __post_init__(self) -> None:
+        for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__"):
+            setattr(self, name, getattr(self.__func__, name))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the method."""
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    @property
+    def __wrapped__(self) -> Callable:
+        return MethodType(self.__func__, self.__self__)
+
+    def __hash__(self) -> int:
+        return hash((self.__func__, self.__self__))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BoundMethod):
+            return False
+        return self.__self__ is other.__self__ and self.__func__ is other.__func__
 
 
 def gradient_norm(gradient: PyTree) -> Float[Array, ""]:
@@ -131,9 +185,16 @@ def gradient_norm(gradient: PyTree) -> Float[Array, ""]:
     return jnp.max(jnp.stack(rows))
 
 
-@eqx.filter_jit
-def gradient(objective: AbstractObjective, params: PyTree) -> PyTree:
+@explained
+def gradient(objective: Callable[[PyTree], Scalar], params: PyTree) -> PyTree:
     """Return ∇F at `params`, a pytree of the same structure.
+
+    **Arguments:** `objective`, any function from parameters to a scalar; `params`, a pytree whose
+    floating arrays are the parameters.  What is no array, such as the functions in an `eqx.nn.MLP`,
+    is kept as it is, and `None` in the gradient.
+
+    **Raises:** `TypeError` if the objective is not a function, or does not return a real scalar, or
+    an array of `params` is not floating.
 
     ```python
     >>> import jax.numpy as jnp
@@ -144,12 +205,23 @@ def gradient(objective: AbstractObjective, params: PyTree) -> PyTree:
 
     ```
     """
-    return jax.grad(lambda p: objective(p))(params)
+    return _gradient(_checked_function(objective), *_parameters(params))
 
 
 @eqx.filter_jit
-def hessian(objective: AbstractObjective, params: PyTree) -> Float[Array, "parameters parameters"]:
+def _gradient(objective: Callable[[PyTree], Scalar], free: PyTree, fixed: PyTree) -> PyTree:
+    return jax.grad(lambda p: _scalar(objective(eqx.combine(p, fixed))))(free)
+
+
+@explained
+def hessian(
+    objective: Callable[[PyTree], Scalar], params: PyTree
+) -> Float[Array, "parameters parameters"]:
     """Return ∇²F at `params` over the raveled parameters (`jax.flatten_util.ravel_pytree`), dense.
+
+    **Arguments:** as of `gradient`.
+
+    **Raises:** as `gradient`.
 
     ```python
     >>> import jax.numpy as jnp
@@ -159,5 +231,61 @@ def hessian(objective: AbstractObjective, params: PyTree) -> Float[Array, "param
 
     ```
     """
-    flat, unravel = ravel_pytree(params)
-    return jax.hessian(lambda x: objective(unravel(x)))(flat)
+    return _hessian(_checked_function(objective), *_parameters(params))
+
+
+@eqx.filter_jit
+def _hessian(objective: Callable[[PyTree], Scalar], free: PyTree, fixed: PyTree) -> Array:
+    flat, unravel = ravel_pytree(free)
+    return jax.hessian(lambda x: _scalar(objective(eqx.combine(unravel(x), fixed))))(flat)
+
+
+def as_parameters(tree: PyTree) -> PyTree:
+    """Return a pytree whose numbers are arrays.
+
+    Numbers in a Module, such as the rate of a dropout, are settings, as everywhere in Equinox.
+
+    ```python
+    >>> as_parameters({"a": 2.0, "name": "net"})
+    {'a': Array(2., ...), 'name': 'net'}
+
+    ```
+    """
+
+    def convert(part: Any) -> Any:
+        if isinstance(part, eqx.Module):
+            return jax.tree.map(lambda x: jnp.asarray(x) if eqx.is_array(x) else x, part)
+        return jnp.asarray(part) if eqx.is_array_like(part) else part
+
+    return jax.tree.map(convert, tree, is_leaf=lambda part: isinstance(part, eqx.Module))
+
+
+def _parameters(params: PyTree) -> tuple[PyTree, PyTree]:
+    """Return the arrays of a pytree, which must be floating, and the rest of it."""
+    free, fixed = eqx.partition(as_parameters(params), eqx.is_array)
+    leaves = jax.tree_util.tree_leaves_with_path(free)
+    if not leaves:
+        raise TypeError(f"params is {shown(params)}; give a pytree with floating arrays")
+    for path, leaf in leaves:
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            place = f"params{jax.tree_util.keystr(path)}"
+            raise TypeError(f"{place} has dtype {leaf.dtype}; give a floating array, e.g. float64")
+    return free, fixed
+
+
+def _checked_function(objective: Any) -> Any:
+    if not callable(objective) or isinstance(objective, type):
+        raise TypeError(
+            f"objective is {shown(objective)}; give an objective such as PopulationRisk(teacher), "
+            "or a function from parameters to a scalar"
+        )
+    return objective
+
+
+def _scalar(value: Any) -> Scalar:
+    """Return the value of an objective, checked to be a real scalar."""
+    shape, dtype = getattr(value, "shape", ()), getattr(value, "dtype", None)
+    real = isinstance(value, float) if dtype is None else jnp.issubdtype(dtype, jnp.floating)
+    if shape or not real:
+        raise TypeError(f"objective returns {shown(value)}; it must return a real scalar")
+    return value

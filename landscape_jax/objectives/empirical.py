@@ -1,19 +1,20 @@
 """The empirical risk: the mean loss of a network's predictions on a data set."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsIndex
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
+from landscape_jax.arrays import checked, count, values
 from landscape_jax.networks import criteria
 from landscape_jax.networks.models import TwoLayer
+from landscape_jax.networks.predictions import predictions
 from landscape_jax.objectives.base import AbstractObjective, Known, Units
 from landscape_jax.objectives.hidden_neurons import network_symmetry
-from landscape_jax.objectives.teacher import checked, is_traced
-from landscape_jax.precision import times
+from landscape_jax.precision import precision, times
 
 
 class EmpiricalRisk(AbstractObjective):
@@ -26,17 +27,20 @@ class EmpiricalRisk(AbstractObjective):
 
     **Arguments:**
 
-    - `x`: the samples, shape (N, inputs), one a row.
+    - `x`: the samples, shape (N, inputs), one a row, or (N, …) for networks of other inputs, such
+      as images.
     - `y`: their labels: (N,) or (N, outputs); for "cross_entropy" classes, N integers, or
       distributions, (N, outputs); for "logistic" and `criteria.hinge(p)` −1 or 1.
     - `criterion`: "squared", ‖q − y‖²; "cross_entropy", with softmax; "logistic", log(1 + e^{−yq});
       `criteria.hinge(p)`; or any function of a prediction q, shape (outputs,), and its label.
     - `chunk`: samples held at a time.
 
-    Call it with a network: any pytree that is a function of samples, (N, inputs) to (N, outputs).
+    Call it with a network: any pytree that is a function of samples, (N, …) to (N, outputs), or of
+    one sample, as the modules of `equinox.nn` are (see `networks.predictions`).  It computes in the
+    precision of the network's arrays.
 
-    **Raises:** `TypeError` if data are not floating; `ValueError` if they are not finite or do not
-    fit.
+    **Raises:** `TypeError` if data are not real numbers; `ValueError` if they are not finite or do
+    not fit.
 
     ```python
     >>> import jax, jax.numpy as jnp
@@ -51,7 +55,7 @@ class EmpiricalRisk(AbstractObjective):
     ```
     """
 
-    x: Float[Array, "samples inputs"]
+    x: Float[Array, "samples *inputs"]
     y: Array
     criterion: criteria.Criterion = eqx.field(static=True)
     chunk: int = eqx.field(static=True)
@@ -64,16 +68,15 @@ class EmpiricalRisk(AbstractObjective):
         y,
         *,
         criterion: str | criteria.Loss | criteria.Criterion = "squared",
-        chunk: int = 16384,
+        chunk: SupportsIndex = 16384,
     ):
-        self.x = checked("x", x, 2, "(samples, inputs)")
-        if chunk < 1:
-            raise ValueError(f"chunk is {chunk}; it must be at least 1")
+        self.x = checked("x", x, 2, "(samples, inputs) or (samples, …)", more=True)
         self.criterion = criteria.named(criterion)
         self.y = self.criterion.checked(y, len(self.x), self.x.dtype)
-        self.chunk = min(chunk, len(self.x))
-        known = self.criterion.labels == "class" and self.y.ndim == 1 and not is_traced(self.y)
-        self.classes = int(self.y.max()) + 1 if known else None
+        self.chunk = min(count("chunk", chunk), len(self.x))
+        are_classes = self.criterion.labels == "class" and self.y.ndim == 1
+        classes = values(self.y, y) if are_classes else None
+        self.classes = None if classes is None else int(classes.max()) + 1
 
     def __call__(self, network: PyTree) -> Scalar:
         """Return L(network)."""
@@ -90,7 +93,8 @@ class EmpiricalRisk(AbstractObjective):
             return jnp.sum(self._losses(network, x, y))
 
         step = jax.checkpoint(lambda i: part(i * self.chunk, self.chunk))
-        tail = part(chunks * self.chunk, rest) if rest else jnp.zeros((), self.x.dtype)
+        dtype = precision(network, self.x.dtype)
+        tail = part(chunks * self.chunk, rest) if rest else jnp.zeros((), dtype)
         total, _ = jax.lax.scan(lambda s, i: (s + step(i), None), tail, jnp.arange(chunks))
         return total / len(self.x)
 
@@ -112,33 +116,41 @@ class EmpiricalRisk(AbstractObjective):
         """
         if not isinstance(params, TwoLayer) or not params.activation.kinks:
             return jnp.inf
-        h = times(self.x, params.W1.T)
-        h = h if params.b1 is None else h + params.b1
+        h = times(self.data(params)[0], params.W1.T)
+        h = h if params.b1 is None else h + params.b1[None]
         moves = jnp.full(len(self.x), True) if params.b1 is not None else self.x.any(axis=1)
-        seen = moves[:, None] & params.W2.any(axis=0)
+        seen = moves[:, None] & params.W2.any(axis=0)[None]
         on_kink = jnp.stack([h == kink for kink in params.activation.kinks]).any(axis=0)
         return jnp.where((on_kink & seen).any(), 0, jnp.inf)
+
+    def data(self, network: PyTree) -> tuple[Float[Array, "samples *inputs"], Array]:
+        """Return samples and labels in the precision of a network; classes stay integers."""
+        return self._cast(network, self.x, self.y)
+
+    def predictions(self, network: PyTree) -> Float[Array, "samples outputs"]:
+        """Return f(xᵢ) for each sample, a row each."""
+        return predictions(network, self.data(network)[0])
 
     def losses(self, network: PyTree) -> Float[Array, " samples"]:
         """Return ℓ(f(xᵢ), yᵢ) for each sample."""
         return self._losses(network, self.x, self.y)
 
-    def batches(self, size: int) -> Callable[[Key[Array, ""]], "EmpiricalRisk"]:
+    def batches(self, size: SupportsIndex) -> Callable[[Key[Array, ""]], "EmpiricalRisk"]:
         """Return the function from a key to the risk on `size` samples drawn with replacement.
 
         Its mean over keys is this risk: pass it as `restart(…, batches=…)`.
+
+        **Raises:** `TypeError` if `size` is not an integer, `ValueError` if it is below 1.
         """
-        if not size >= 1:
-            raise ValueError(f"size is {size}; it must be at least 1")
-        return Batches(self, size)
+        return Batches(self, count("size", size))
+
+    def _cast(self, network: PyTree, x: Array, y: Array) -> tuple[Array, Array]:
+        dtype = precision(network, x.dtype)
+        return x.astype(dtype), y.astype(dtype) if jnp.issubdtype(y.dtype, jnp.floating) else y
 
     def _losses(self, network: Any, x: Array, y: Array) -> Array:
-        q = network(x)
-        if q.shape[:1] != x.shape[:1] or q.ndim != 2:
-            raise ValueError(
-                f"the network gives shape {q.shape} for samples of shape {x.shape}; "
-                "it must give (samples, outputs)"
-            )
+        x, y = self._cast(network, x, y)
+        q = predictions(network, x)
         if self.classes is not None and self.classes > q.shape[1]:
             raise ValueError(
                 f"y has class {self.classes - 1}; the network gives {q.shape[1]} outputs, "
@@ -146,13 +158,13 @@ class EmpiricalRisk(AbstractObjective):
             )
         if y.ndim == 2 and self.criterion.labels != "any" and y.shape != q.shape:
             raise ValueError(f"y has {y.shape[1]} outputs; the network gives {q.shape[1]}")
-        return jax.vmap(self.criterion.loss)(q, y)
+        return jax.vmap(self.criterion.loss)(q, y).astype(x.dtype)
 
 
 @jax.jit
 def _units(y: Array) -> tuple[Scalar, Scalar]:
     """Return the labels' variance (where rounding: mean square, or 1) and its fourth root."""
-    spread = jnp.mean(jnp.sum((y - y.mean(axis=0)) ** 2, axis=-1))
+    spread = jnp.mean(jnp.sum((y - y.mean(axis=0, keepdims=True)) ** 2, axis=-1))
     square = jnp.mean(jnp.sum(y**2, axis=-1))
     varies = spread > jnp.finfo(y.dtype).eps * square
     value = jnp.where(varies, spread, jnp.where(square > 0, square, 1))

@@ -103,7 +103,7 @@ def piecewise_linear_pairs(
 def _relu_pairs(U: Array, V: Array) -> Array:
     (r, units), (s, others) = polar(U), polar(V)
     sine, supplement = sine_and_supplement(units, others)
-    return (r[:, None] * s * sine + supplement * _dot(U, V)) / (2 * math.pi)
+    return (r[:, None] * s[None] * sine + supplement * _dot(U, V)) / (2 * math.pi)
 
 
 @_relu_pairs.defjvp
@@ -114,7 +114,7 @@ def _(primals, tangents):
     (r, units), (s, others) = polar(U), polar(V)
     sine, supplement = sine_and_supplement(units, others)
     dr, ds = jnp.sum(units * dU, axis=1), jnp.sum(others * dV, axis=1)
-    along = (dr[:, None] * s + r[:, None] * ds) * sine
+    along = (dr[:, None] * s[None] + r[:, None] * ds[None]) * sine
     across = supplement * (_dot(dU, V) + _dot(U, dV))
     return _relu_pairs(U, V), (along + across) / (2 * math.pi)
 
@@ -143,7 +143,7 @@ def monomial_pairs(
         pairings = math.factorial(power) ** 2 // (
             4**j * math.factorial(j) ** 2 * math.factorial(power - 2 * j)
         )
-        total += float(pairings) * (p[:, None] * q) ** j * c ** (power - 2 * j)
+        total += float(pairings) * (p[:, None] * q[None]) ** j * c ** (power - 2 * j)
     return total
 
 
@@ -166,7 +166,7 @@ def erf_pairs(
     ```
     """
     p, q, c = _gram(U, V)
-    p = p[:, None]
+    p, q = p[:, None], q[None]
     apart = 1 + 2 * p + 2 * q
     square = apart + 4 * (p * q - c * c)
     # At norms near 1/√eps, pq − c² is rounding only, of either sign.
@@ -221,7 +221,7 @@ def _wave(U: Array, V: Array) -> tuple[Array, Array, Array]:
     """
     p, q, c = _gram(U, V)
     size = jnp.where(c >= 0, c, -c)
-    larger = jnp.exp(size - (p[:, None] + q) / 2)
+    larger = jnp.exp(size - (p[:, None] + q[None]) / 2)
     return larger, jnp.where(c >= 0, 1, -1).astype(c.dtype), size
 
 
@@ -245,7 +245,7 @@ def step_pairs(
     """
     (r, units), (s, others) = polar(U), polar(V)
     _, supplement = sine_and_supplement(units, others)
-    return jnp.where((r > 0)[:, None] & (s > 0), supplement, 0) / (2 * math.pi)
+    return jnp.where((r > 0)[:, None] & (s > 0)[None], supplement, 0) / (2 * math.pi)
 
 
 _NAMED: tuple[tuple[Function, Pairs], ...] = (

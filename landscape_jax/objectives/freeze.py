@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, PyTree, Scalar
 
+from landscape_jax.arrays import is_traced
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives.augmented import NeuronAugmented
-from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.base import AbstractObjective, Known, as_parameters
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons
 from landscape_jax.objectives.protocols import (
     Ground,
@@ -19,11 +22,14 @@ from landscape_jax.objectives.protocols import (
     is_confirmed,
     smooth_radius,
 )
-from landscape_jax.objectives.teacher import is_traced
+from landscape_jax.precision import precision
 
 
 class Frozen(AbstractObjective):
-    """An objective as a function of the trainable leaves alone; see `freeze`."""
+    """An objective as a function of the trainable leaves alone; see `freeze`.
+
+    Fixed arrays are data: they are converted to the precision of the trainable ones.
+    """
 
     objective: AbstractObjective
     fixed: PyTree
@@ -31,7 +37,7 @@ class Frozen(AbstractObjective):
 
     def __call__(self, params: PyTree) -> Scalar:
         """Return F of the trainable leaves `params` and the fixed ones."""
-        return self.objective(self.whole(params))
+        return self.objective(self._at(params))
 
     def known(self, params: PyTree) -> Known:
         """Return the symmetry that survives freezing, see `HiddenNeurons.freeze`.
@@ -40,10 +46,10 @@ class Frozen(AbstractObjective):
         only where no leaf is fixed.
         """
         known = self.objective.known(self.whole(params))
-        fixed = jax.tree.leaves(self.fixed)
+        fixed = self._fixed_arrays
         if not fixed:
             return known
-        if any(map(is_traced, fixed)) or not isinstance(known.symmetry, HiddenNeurons | tuple):
+        if is_traced(fixed) or not isinstance(known.symmetry, HiddenNeurons | tuple):
             return replace(known, infimum=None, symmetry=None)
         layers = known.symmetry if isinstance(known.symmetry, tuple) else (known.symmetry,)
         frozen = (layer.freeze(self.trainable, self.fixed) for layer in layers)
@@ -52,27 +58,26 @@ class Frozen(AbstractObjective):
 
     def smooth_radius(self, params: PyTree) -> Array | np.ndarray | float:
         """Return the objective's `smooth_radius` at all leaves."""
-        return smooth_radius(self.objective, self.whole(params))
+        return smooth_radius(self.objective, self._at(params))
 
     def escape(self, params: PyTree) -> Array | np.ndarray | float:
         """Return the objective's `escape` at all leaves."""
-        return escape(self.objective, self.whole(params))
+        return escape(self.objective, self._at(params))
 
     def ground(self, params: PyTree) -> Ground | None:
         """Return the objective's `ground` at all leaves, if all added neurons are trained."""
-        return ground(self.objective, self.whole(params)) if self._is_monitored else None
+        return ground(self.objective, self._at(params)) if self._is_monitored else None
 
     def is_admissible(self, params: PyTree) -> Bool[Array, ""] | bool:
         """Check whether all leaves are admissible; `True` unless all added neurons are trained."""
-        return not self._is_monitored or is_admissible(self.objective, self.whole(params))
+        return not self._is_monitored or is_admissible(self.objective, self._at(params))
 
     def is_confirmed(self, params: PyTree) -> Bool[Array, ""] | bool:
         """Check whether all leaves are confirmed; `True` unless all added neurons are trained."""
         if isinstance(self.objective, NeuronAugmented):
-            fixed = bool(jax.tree.leaves(self.fixed))
-            whole = self.whole(params)
+            fixed, whole = bool(self._fixed_arrays), self._at(params)
             return not self._is_monitored or self.objective.is_confirmed(whole, fixed=fixed)
-        return is_confirmed(self.objective, self.whole(params))
+        return is_confirmed(self.objective, self._at(params))
 
     @property
     def _is_monitored(self) -> bool:
@@ -82,18 +87,34 @@ class Frozen(AbstractObjective):
         fixed = (self.fixed.a, self.fixed.b, self.fixed.w)
         return not jax.tree.leaves(fixed)
 
+    @property
+    def _fixed_arrays(self) -> list[Array | np.ndarray]:
+        """The fixed arrays; functions and other settings of a network are no parameters."""
+        return [leaf for leaf in jax.tree.leaves(self.fixed) if eqx.is_array(leaf)]
+
+    def _at(self, params: PyTree) -> PyTree:
+        """Combine trainable leaves and the fixed ones in their precision."""
+        dtype = precision(params, float)
+
+        def cast(leaf: Any) -> Any:
+            return leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf
+
+        return eqx.combine(params, jax.tree.map(cast, self.fixed))
+
     def whole(self, params: PyTree) -> PyTree:
         """Combine trainable and fixed leaves."""
         return eqx.combine(params, self.fixed)
 
 
+@explained
 def freeze(
     objective: AbstractObjective, network: PyTree, *, trainable: PyTree | Callable[..., bool]
 ) -> Frozen:
     """Return the objective over the trainable leaves of the network, the others fixed as they are.
 
     **Arguments:** `objective`, of networks like `network`; `trainable`, a pytree of True and False
-    of the network's structure, or a prefix of it, or a function from a leaf to True or False.
+    of the network's structure, or a prefix of it, or a function from a leaf to True or False.  What
+    is no floating array is fixed in any case.
 
     **Returns:** a `Frozen`; call it with a pytree like its `trainable`, which holds the network's
     own trainable leaves, `None` where a leaf is fixed; `whole` returns the network.
@@ -111,7 +132,9 @@ def freeze(
 
     ```
     """
-    moving, fixed = eqx.partition(network, trainable)
+    chosen, others = eqx.partition(as_parameters(network), trainable)
+    moving, settings = eqx.partition(chosen, eqx.is_inexact_array)
+    fixed = eqx.combine(others, settings)
     if not jax.tree.leaves(moving):
         raise ValueError("trainable chooses no leaf of the network; choose at least one")
     return Frozen(objective, fixed, moving)

@@ -130,7 +130,7 @@ def relu_expectation(
     """
     norm, unit = polar(u)
     sine, supplement = sine_and_supplement(unit[:rows], unit)
-    return (norm[:rows, None] * norm * sine + supplement * _dot(u[:rows], u)) / (2 * np.pi)
+    return (norm[:rows, None] * norm[None] * sine + supplement * _dot(u[:rows], u)) / (2 * np.pi)
 
 
 @partial(jax.jit, static_argnames="rows")

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, PyTree
 
+from landscape_jax.mistakes import require, shown
 from landscape_jax.networks.activations import Activation
 from landscape_jax.networks.models import Mlp, TwoLayer
 
@@ -73,10 +74,14 @@ class HiddenNeurons(eqx.Module):
     def __check_init__(self) -> None:
         for axis in jax.tree.leaves(self.axes):
             if not isinstance(axis, int) or isinstance(axis, bool):
-                raise TypeError(f"axes has the leaf {axis!r}; give an integer, or None for no axis")
+                raise TypeError(
+                    f"axes has the leaf {shown(axis)}; give an integer, or None for no axis"
+                )
         for flip in jax.tree.leaves(self.flips):
-            if flip not in (-1, 1):
-                raise ValueError(f"flips has the leaf {flip!r}; give -1 or 1")
+            if not (isinstance(flip, int) and flip in (-1, 1)):
+                raise ValueError(f"flips has the leaf {shown(flip)}; give -1 or 1")
+        for power in jax.tree.leaves(self.powers):
+            require("powers", power, float | int)
         for sign in (1, -1):
             powers = {p for p in jax.tree.leaves(self.powers) if sign * p > 0}
             if len(powers) > 1:

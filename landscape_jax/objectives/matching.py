@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
+from landscape_jax.arrays import concretely
 from landscape_jax.networks.activations import Activation
 from landscape_jax.networks.merged_rays import merged_rays
 from landscape_jax.objectives.protocols import Attained
@@ -39,7 +39,7 @@ def can_match(activation: Activation, teacher: np.ndarray, b: np.ndarray, a: np.
 
 def is_silent(activation: Activation) -> bool:
     """Check whether φ(0) = 0, so that a neuron with w = 0 adds nothing."""
-    with jax.ensure_compile_time_eval():
+    with concretely():
         return float(activation(jnp.zeros(1))[0]) == 0
 
 

@@ -1,7 +1,7 @@
 """The population risk by Monte Carlo: on fixed samples or on fresh ones, in bounded memory."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -9,12 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, Scalar
 
+from landscape_jax.arrays import checked, count, is_traced
+from landscape_jax.mistakes import explained
 from landscape_jax.networks.activations import Activation, Function
 from landscape_jax.objectives.base import AbstractObjective, Known
 from landscape_jax.objectives.isometries import student_neurons
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.objectives.protocols import Attained
-from landscape_jax.objectives.teacher import checked, checked_students, is_traced
+from landscape_jax.objectives.seed import Seed
+from landscape_jax.objectives.teacher import checked_students, plain
 
 
 class Estimate(NamedTuple):
@@ -42,7 +45,8 @@ class MonteCarloRisk(AbstractObjective):
       another one for each call.
     - `chunk`: samples held at a time.
 
-    **Raises:** as `PopulationRisk`; `ValueError` if fresh samples have no key, or fixed ones do.
+    **Raises:** as `PopulationRisk`; `TypeError` if `chunk` is not an integer, or the key not a key;
+    `ValueError` if there are fewer than 2 samples, fresh ones have no key, or fixed ones do.
 
     ```python
     >>> import jax, jax.numpy as jnp
@@ -58,7 +62,7 @@ class MonteCarloRisk(AbstractObjective):
 
     exact: PopulationRisk
     samples: Float[Array, "samples dim"] | None
-    key: Key[Array, ""] | None
+    seed: Seed | None
     count: int = eqx.field(static=True)
     chunk: int = eqx.field(static=True)
 
@@ -71,7 +75,7 @@ class MonteCarloRisk(AbstractObjective):
         activation: str | Function | Activation = "relu",
         samples,
         key=None,
-        chunk=8192,
+        chunk: SupportsIndex = 8192,
     ):
         self.exact = PopulationRisk(
             teacher,
@@ -79,10 +83,10 @@ class MonteCarloRisk(AbstractObjective):
             student_weights=student_weights,
             activation=activation,
         )
-        if isinstance(samples, int) and not isinstance(samples, bool):
+        if np.ndim(samples) == 0:
             if key is None:
                 raise ValueError("key is missing; fresh samples need one, e.g. jax.random.key(0)")
-            self.samples, self.count = None, samples
+            self.samples, self.count = None, count("samples", samples, 2)
         else:
             if key is not None:
                 raise ValueError("key is given with fixed samples; leave one of the two out")
@@ -93,12 +97,15 @@ class MonteCarloRisk(AbstractObjective):
                     f"samples have dimension {self.samples.shape[1]}; "
                     f"the teacher's is {self.exact.teacher.shape[1]}"
                 )
-        if self.count < 2 or chunk < 1:
-            raise ValueError(
-                f"samples is {self.count} and chunk is {chunk}; give at least 2 samples and "
-                "a chunk of at least 1"
-            )
-        self.key, self.chunk = key, min(chunk, self.count)
+            if self.count < 2:
+                raise ValueError(f"samples has {self.count} row; give at least 2")
+        self.seed = None if key is None else Seed.of(key)
+        self.chunk = min(count("chunk", chunk), self.count)
+
+    @property
+    def key(self) -> Key[Array, ""] | None:
+        """The key of fresh samples, `None` where samples are fixed."""
+        return None if self.seed is None else self.seed.key
 
     def nearest_minimizer(self, params: Float[Array, "neurons dim"]) -> Attained | None:
         """Return a W near by at which student and teacher are one function, on any samples."""
@@ -108,7 +115,7 @@ class MonteCarloRisk(AbstractObjective):
         """Return 0 where a neuron of length 0 is on a kink, for all samples, else ∞."""
         return jnp.where(jnp.asarray(self.exact.kinks(params)).any(), 0, jnp.inf)
 
-    def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
+    def __call__(self, W: Float[Array | np.ndarray, "neurons dim"]) -> Scalar:
         """Return the sample mean of the loss."""
         return self._moments(W, self.key)[0]
 
@@ -121,7 +128,7 @@ class MonteCarloRisk(AbstractObjective):
         a = self.exact.student_weights
         if known.symmetry is None or is_traced(a):
             return Known()
-        weights = np.ones(len(params), params.dtype) if a is None else np.asarray(a)
+        weights = np.ones(len(params), params.dtype) if a is None else plain(a)
         symmetry = student_neurons(self.exact.activation, weights)
         return Known(infimum=known.infimum, symmetry=symmetry, units=known.units)
 
@@ -136,9 +143,9 @@ class MonteCarloRisk(AbstractObjective):
 
     # Jitted, as a loop outside of `jit` is compiled again in every call.
     @eqx.filter_jit
-    def _moments(self, W: Array, key: Array | None) -> tuple[Array, Array]:
+    def _moments(self, W: Array | np.ndarray, key: Array | None) -> tuple[Array, Array]:
         """Return mean and variance of the loss, merged chunk by chunk (Chan, Golub & LeVeque)."""
-        checked_students(W, self.exact.teacher.shape[1], self.exact.student_weights)
+        W = checked_students(W, self.exact.teacher.shape[1], self.exact.student_weights)
         chunks, rest = divmod(self.count, self.chunk)
 
         def add(carry, index, size):
@@ -169,7 +176,8 @@ class MonteCarloRisk(AbstractObjective):
 
 
 def _losses(risk: PopulationRisk, W: Array, x: Array) -> Array:
-    a = jnp.ones(W.shape[0]) if risk.student_weights is None else risk.student_weights
+    ones = jnp.ones(W.shape[0], W.dtype)
+    a = ones if risk.student_weights is None else risk.student_weights
     V, b, phi = risk.teacher.astype(W.dtype), risk.teacher_weights.astype(W.dtype), risk.activation
     student = phi(x @ W.T) @ a.astype(W.dtype)
     teacher = phi(x @ V.T) @ b
@@ -183,15 +191,16 @@ class FreshSamples(eqx.Module):
 
     def __call__(self, key: Key[Array, ""]) -> MonteCarloRisk:
         """Draw one batch."""
-        return eqx.tree_at(lambda risk: risk.key, self.drawn, key)
+        return eqx.tree_at(lambda risk: risk.seed, self.drawn, Seed.of(key))
 
 
-def fresh_samples(risk: PopulationRisk, size: int) -> FreshSamples:
+@explained
+def fresh_samples(risk: PopulationRisk, size: SupportsIndex) -> FreshSamples:
     """Return the function from a key to the risk on `size` fresh samples x ~ N(0, I).
 
     Its mean over keys is `risk`: `restart(risk, …, batches=fresh_samples(risk, 64))` is online SGD.
 
-    **Raises:** `ValueError` if `size` is below 2.
+    **Raises:** `TypeError` if `size` is not an integer, `ValueError` if it is below 2.
 
     ```python
     >>> import jax, jax.numpy as jnp
@@ -204,14 +213,12 @@ def fresh_samples(risk: PopulationRisk, size: int) -> FreshSamples:
 
     ```
     """
-    if size < 2:
-        raise ValueError(f"size is {size}; it must be at least 2")
     drawn = MonteCarloRisk(
         risk.teacher,
         teacher_weights=risk.teacher_weights,
         student_weights=risk.student_weights,
         activation=risk.activation,
-        samples=size,
+        samples=count("size", size, 2),
         key=jax.random.key(0),
     )
     return FreshSamples(drawn)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -12,6 +12,7 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float, Int, Scalar
 
+from landscape_jax.arrays import checked, concretely, count, is_traced
 from landscape_jax.networks.activations import Activation, Function, named
 from landscape_jax.networks.realisation import realise
 from landscape_jax.objectives import relu_risk
@@ -23,10 +24,10 @@ from landscape_jax.objectives.matching import can_match, nearest_match
 from landscape_jax.objectives.protocols import Attained, descend_by_grad, linearize_gradient
 from landscape_jax.objectives.quadrature import quadrature_error
 from landscape_jax.objectives.teacher import (
-    checked,
     checked_students,
     checked_weights,
     namespace,
+    plain,
     scales,
 )
 
@@ -57,8 +58,9 @@ class PopulationRisk(AbstractObjective):
 
     Call it with W, shape (n, d), one neuron a row; it computes in W's precision.
 
-    **Raises:** `TypeError` if an array is not floating or the activation not a name or function;
-    `ValueError` if arrays are not finite or do not fit, the name is unknown or `order` is below 1.
+    **Raises:** `TypeError` if an array is not of real numbers, W not floating, `order` not an
+    integer or the activation not a name or function; `ValueError` if arrays are not finite or do
+    not fit, the name is unknown or `order` is below 1.
 
     Source: SS18, eq. 2, 6, 8, 10.
 
@@ -87,31 +89,28 @@ class PopulationRisk(AbstractObjective):
         teacher_weights=None,
         student_weights=None,
         activation: str | Function | Activation = "relu",
-        order: int | None = None,
+        order: SupportsIndex | None = None,
     ):
-        self.activation, self.order = named(activation), order
-        if order is not None and order < 1:
-            raise ValueError(f"order is {order}; the quadrature needs at least 1 term")
+        self.activation = named(activation)
+        self.order = None if order is None else count("order", order)
         self.teacher = checked("teacher", teacher, 2, "(teachers, dim)")
         k = self.teacher.shape[0]
-        self.teacher_weights = (
-            jnp.ones(k, self.teacher.dtype)
-            if teacher_weights is None
-            else checked_weights("teacher_weights", teacher_weights, k, "teachers")
-        )
+        weights = np.ones(k, self.teacher.dtype) if teacher_weights is None else teacher_weights
+        self.teacher_weights = checked_weights("teacher_weights", weights, k, "teachers")
         self.student_weights = (
             None
             if student_weights is None
             else checked("student_weights", student_weights, 1, "(neurons,)")
         )
 
-    def __call__(self, W: Float[Array, "neurons dim"]) -> Scalar:
+    def __call__(self, W: Float[Array | np.ndarray, "neurons dim"]) -> Scalar:
         """Return F(W)."""
-        V, a, b = self._rest(W)
+        W, V, a, b = self._cast(W)
         if self._is_relu:
             return _risk(W, V, a, b)
         f = pair_expectation(self.activation, self.order)
-        terms = (a[:, None] * f(W, W) * a, a[:, None] * f(W, V) * b, b[:, None] * f(V, V) * b)
+        pairs = ((a, W, a, W), (a, W, b, V), (b, V, b, V))
+        terms = (c[:, None] * f(u, v) * d[None] for c, u, d, v in pairs)
         students, across, teachers = map(jnp.sum, terms)
         return students / 2 - across + teachers / 2
 
@@ -133,18 +132,18 @@ class PopulationRisk(AbstractObjective):
 
         ```
         """
-        V, a, b = self._rest(W)
+        W, V, a, b = self._cast(W)
         if is_closed(self.activation):
             return jnp.zeros((), W.dtype)
         neurons, weights = jnp.concatenate([W, V]), jnp.abs(jnp.concatenate([a, b]))
         errors = quadrature_error(self.activation, neurons, neurons, self.order)
-        return jnp.sum(weights[:, None] * errors * weights) / 2
+        return jnp.sum(weights[:, None] * errors * weights[None]) / 2
 
     def descend(
         self, params: Float[Array, "neurons dim"], rate: Scalar, steps: Int[Array, ""], *, most: int
     ) -> tuple[Array, Scalar, Array]:
         """Advance by steps of gradient descent, for relu on a CPU in one call of the kernel."""
-        V, a, b = self._rest(params)
+        params, V, a, b = self._cast(params)
         name = self._kernel(params, V)
         in_xla = partial(descend_by_grad, self, most=most)
         if name is None:
@@ -161,7 +160,7 @@ class PopulationRisk(AbstractObjective):
         self, params: Float[Array, "neurons dim"]
     ) -> tuple[Scalar, Array, Callable[[Array], Array]]:
         """Return F(W), ∇F(W) and the function D ↦ ∇²F(W) D, for relu on a CPU by the kernel."""
-        V, a, b = self._rest(params)
+        params, V, a, b = self._cast(params)
         name = self._kernel(params, V)
         if name is None:
             return linearize_gradient(self, params)
@@ -185,11 +184,13 @@ class PopulationRisk(AbstractObjective):
     def _kernel(self, W: Array, V: Array) -> str | None:
         return _kernel(W, V) if self._is_relu else None
 
-    def _rest(self, W: Array) -> tuple[Array, Array, Array]:
-        """Return V, a and b in W's precision."""
-        checked_students(W, self.teacher.shape[1], self.student_weights)
-        a = jnp.ones(W.shape[0]) if self.student_weights is None else self.student_weights
+    def _cast(self, W: Array | np.ndarray) -> tuple[Array, Array, Array, Array]:
+        """Return W, V, a and b in W's precision."""
+        W = checked_students(W, self.teacher.shape[1], self.student_weights)
+        ones = jnp.ones(W.shape[0], W.dtype)
+        a = ones if self.student_weights is None else self.student_weights
         return (
+            W,
             self.teacher.astype(W.dtype),
             a.astype(W.dtype),
             self.teacher_weights.astype(W.dtype),
@@ -209,12 +210,7 @@ class PopulationRisk(AbstractObjective):
         threshold, units = self._scales(params.shape[0])
         if namespace(self.teacher, self.teacher_weights, self.student_weights) is jnp:
             return Known(below_value=threshold, units=units)
-        weights = (
-            np.ones(params.shape[0], self.teacher.dtype)
-            if self.student_weights is None
-            else np.asarray(self.student_weights)
-        )
-        nets = np.asarray(self.teacher), np.asarray(self.teacher_weights), weights
+        nets = self._nets(params.shape[0])
         linear_pieces = self.activation.slopes is not None
         reachable = (
             realise(*nets) is not None if linear_pieces else can_match(self.activation, *nets)
@@ -226,6 +222,11 @@ class PopulationRisk(AbstractObjective):
             units=units,
         )
 
+    def _nets(self, students: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the teacher, its weights and those of so many students, which are known."""
+        V, b, a = plain(self.teacher), plain(self.teacher_weights), self.student_weights
+        return V, b, np.ones(students, V.dtype) if a is None else plain(a)
+
     def _scales(self, students: int) -> tuple[Any, Units]:
         """Return SS18's threshold, −∞ where it does not apply, and the units."""
         degree = self.activation.degree or 0
@@ -234,21 +235,27 @@ class PopulationRisk(AbstractObjective):
         return threshold if self._is_relu else None, Units(value, length)
 
     def nearest_minimizer(self, params: Float[Array, "neurons dim"]) -> Attained | None:
-        """Return a nearby W at which student and teacher are one function, see `nearest_match`."""
-        _, a, _ = self._rest(params)
-        b = np.asarray(self.teacher_weights)
-        nets = np.asarray(self.teacher), b, np.asarray(a)
-        return nearest_match(self.activation, *nets, np.asarray(params))
+        """Return a nearby W at which student and teacher are one function, see `nearest_match`.
+
+        It is not known, `None`, while W or the teacher is traced.
+        """
+        W = checked_students(params, self.teacher.shape[1], self.student_weights)
+        if is_traced(W, self):
+            return None
+        V, b, a = self._nets(len(W))
+        at = plain(W)
+        return nearest_match(self.activation, V, b, a.astype(at.dtype), at)
 
     def balanced(
         self, params: Float[Array, "neurons dim"]
     ) -> tuple["PopulationRisk", Float[Array, "neurons dim"]]:
         """Return the risk of students of weight ±1, for φ(ct) = cᵖφ(t): w ← |a|^{1/p}w."""
         a, degree = self.student_weights, self.activation.degree
-        if a is None or not degree or bool(jnp.all(jnp.abs(a) == 1)):
+        if a is None or not degree or (not is_traced(a) and np.all(np.abs(plain(a)) == 1)):
             return self, params
-        scale = (jnp.abs(a) ** (1 / degree)).astype(params.dtype)
-        return eqx.tree_at(lambda r: r.student_weights, self, jnp.sign(a)), scale[:, None] * params
+        with concretely(a):
+            scale, signs = (jnp.abs(a) ** (1 / degree)).astype(params.dtype), jnp.sign(a)
+        return eqx.tree_at(lambda r: r.student_weights, self, signs), scale[:, None] * params
 
     def smooth_radius(self, params: Float[Array, "neurons dim"]) -> Any:
         """Return the length of the shortest neuron where φ has a kink at 0; 0 for a zero neuron."""
@@ -261,12 +268,13 @@ class PopulationRisk(AbstractObjective):
 
     def _lengths(self, W: Array) -> tuple[Any, Any, Any]:
         """Return the neurons' lengths, ∞ where F is smooth at 0, which are 0, and the namespace."""
-        checked_students(W, self.teacher.shape[1], self.student_weights)
+        W = checked_students(W, self.teacher.shape[1], self.student_weights)
         a, slopes = self.student_weights, self.activation.slopes
         xp = namespace(W, self.teacher, self.teacher_weights, a)
         kinked = xp.full(len(W), slopes is not None and slopes[0] != slopes[1])
         kinked = kinked if a is None else kinked & (xp.asarray(a) != 0)
-        lengths = xp.where(kinked, xp.linalg.norm(xp.asarray(W), axis=1), xp.inf)
+        lengths = xp.linalg.norm(xp.asarray(W), axis=1)
+        lengths = xp.where(kinked, lengths, xp.asarray(xp.inf, lengths.dtype))
         tiny = float(jnp.finfo(W.dtype).eps) * self._scales(len(W))[1].length
         return lengths, lengths <= tiny, xp
 
@@ -331,14 +339,14 @@ def _students_in_xla(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Arr
     neurons = jnp.concatenate([W, V])
     # The pairs of `relu_pull` below, so that value and gradient share them.
     pairs = relu_expectation(neurons, len(W))
-    value = jnp.sum(a[:, None] * pairs * jnp.concatenate([a / 2, -b]))
+    value = jnp.sum(a[:, None] * pairs * jnp.concatenate([a / 2, -b])[None])
     pull = relu_pull(neurons, jnp.concatenate([a, -b]), len(W))
     return value, a[:, None] * pull
 
 
 @jax.jit
 def _teacher_value(V: Array, b: Array) -> Array:
-    return jnp.sum(b[:, None] * relu_expectation(V) * b) / 2
+    return jnp.sum(b[:, None] * relu_expectation(V) * b[None]) / 2
 
 
 def _perturbation(tangent: Array | SymbolicZero) -> Array | None:

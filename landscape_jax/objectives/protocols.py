@@ -193,7 +193,9 @@ def descend_by_grad(
 
     def step(i: Array, x: PyTree) -> PyTree:
         gradient = jax.grad(objective)(x)
-        return jax.tree.map(lambda x, g: jnp.where(i < steps, x - rate * g, x), x, gradient)
+        # Each leaf keeps its dtype, also where they differ.
+        move = lambda x, g: jnp.where(i < steps, x - rate.astype(x.dtype) * g, x)
+        return jax.tree.map(move, x, gradient)
 
     end = jax.lax.fori_loop(0, most, step, params)
     return end, *jax.value_and_grad(objective)(end)

@@ -41,6 +41,7 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
+from landscape_jax.arrays import concretely, count
 from landscape_jax.networks.activations import Activation, Function, named
 from landscape_jax.precision import times
 
@@ -80,7 +81,7 @@ def hermite_pairs(
     **Arguments:** `activation`, a name, an elementwise function or an `Activation`; `order`, the
     number of terms, that of `default_order` where left out.
 
-    **Raises:** `ValueError` if `order` is below 1.
+    **Raises:** `TypeError` if `order` is not an integer, `ValueError` if it is below 1.
 
     ```python
     >>> import jax.numpy as jnp
@@ -91,10 +92,7 @@ def hermite_pairs(
     ```
     """
     activation = named(activation)
-    if order is None:
-        order = default_order(activation)
-    if order < 1:
-        raise ValueError(f"order is {order}; the quadrature needs at least 1 term")
+    order = default_order(activation) if order is None else count("order", order)
     expansion = Expansion(activation, order, _is_smooth(activation, _is_double()))
 
     return partial(_of_rows, expansion)
@@ -175,7 +173,7 @@ def _known_coefficients(activation: Activation, most: int, order: int) -> list[n
     def all_of_them(r: Array) -> list[Array]:
         return [_pointwise(activation.derivative(k), r, order) for k in range(most + 1)]
 
-    with jax.ensure_compile_time_eval():
+    with concretely():
         return [np.asarray(of_k) for of_k in all_of_them(jnp.asarray(_RADII))]
 
 
@@ -194,7 +192,7 @@ def _of_rows(e: Expansion, U: Array, V: Array) -> Array:
 def _pairs(e: Expansion, k: int, l: int, p: Array, q: Array, c: Array) -> Array:  # noqa: E741
     """Compute E[φ^(k)(u·x) φ^(l)(v·x)] at p = |u|², q = |v|², c = u·v."""
     r, s = jnp.sqrt(p), jnp.sqrt(q)
-    lengths = r[:, None] * s
+    lengths = r[:, None] * s[None]
     cosine = jnp.clip(jnp.where(lengths > 0, c / jnp.where(lengths > 0, lengths, 1), 0), -1, 1)
     return _mehler(_coefficients(e, k, r), _coefficients(e, l, s), cosine)
 
@@ -206,7 +204,7 @@ def _(e, k, l, primals, tangents):  # noqa: E741
     if dp is not None:
         tangent += _pairs(e, k + 2, l, *primals) * dp[:, None] / 2
     if dq is not None:
-        tangent += _pairs(e, k, l + 2, *primals) * dq / 2
+        tangent += _pairs(e, k, l + 2, *primals) * dq[None] / 2
     if dc is not None:
         tangent += _pairs(e, k + 1, l + 1, *primals) * dc
     return _pairs(e, k, l, *primals), tangent
@@ -221,7 +219,7 @@ def _coefficients(e: Expansion, k: int, r: Array) -> Array:
     plain = _pointwise(e.activation.function, r, e.order + max(k, _EXTRA))[:, k : e.order + k]
     n = np.arange(e.order)
     factor = np.sqrt(np.prod([n + i for i in range(1, k + 1)], axis=0, dtype=float))
-    shifted = plain * jnp.asarray(factor, r.dtype) / jnp.where(long, r, 1)[:, None] ** k
+    shifted = plain * jnp.asarray(factor, r.dtype)[None] / jnp.where(long, r, 1)[:, None] ** k
     return jnp.where(long[:, None], shifted, pointwise)
 
 
@@ -229,7 +227,7 @@ def _pointwise(function: Function, r: Array, order: int) -> Array:
     """Compute E[φ(rz) h_n(z)] for n < order by the one-dimensional rule, shape (rows, order)."""
     # h_n is even or odd, so nodes z > 0 suffice: one table for both signs, half of the products.
     nodes, even, odd = (jnp.asarray(part, r.dtype) for part in _rule(order))
-    right, left = function(r[:, None] * nodes), function(-r[:, None] * nodes)
+    right, left = function(r[:, None] * nodes[None]), function(-r[:, None] * nodes[None])
     product = times
     both = jnp.stack([product(right + left, even), product(right - left, odd)], axis=-1)
     return both.reshape(len(r), -1)[:, :order]
@@ -263,7 +261,7 @@ def _mehler(A: Array, B: Array, cosine: Array) -> Array:
 
     def step(total: Array, terms: tuple[Array, Array]) -> tuple[Array, None]:
         a, b = terms
-        return total * square + a[:, :, None] * b[:, None, :], None
+        return total * square[None] + a[:, :, None] * b[:, None, :], None
 
     start = jnp.zeros((2, *cosine.shape), cosine.dtype)
     operands = (A.transpose(1, 0, 2), B.transpose(1, 0, 2))

@@ -4,29 +4,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jaxtyping import Array, Float
 
-
-def is_traced(array: Array | None) -> bool:
-    """Check whether the array is traced, so that its values are not known."""
-    return isinstance(array, Tracer)
-
-
-def checked(name: str, value, ndim: int, shape: str) -> Array:
-    """Return `value` as a finite floating array of `ndim` axes.
-
-    **Raises:** `TypeError` if it is not floating, `ValueError` if it is not finite or not of the
-    given `shape`.
-    """
-    array = jnp.asarray(value)
-    if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise TypeError(f"{name} has dtype {array.dtype}; give a floating array, e.g. float64")
-    if array.ndim != ndim or 0 in array.shape:
-        raise ValueError(f"{name} has shape {array.shape}; it must be {shape}, none of them 0")
-    if not is_traced(array) and not bool(jnp.isfinite(array).all()):
-        raise ValueError(f"{name} has NaN or infinite entries; give finite numbers")
-    return array
+from landscape_jax.arrays import checked, floating, is_traced
 
 
 def checked_weights(name: str, value, count: int, of: str) -> Float[Array, " neurons"]:
@@ -39,10 +19,9 @@ def checked_weights(name: str, value, count: int, of: str) -> Float[Array, " neu
     return weights
 
 
-def checked_students(W: Array, dim: int, student_weights: Array | None) -> None:
-    """Check that a student fits the teacher's dimension and the second layer."""
-    if not jnp.issubdtype(W.dtype, jnp.floating):
-        raise TypeError(f"W has dtype {W.dtype}; give a floating array, e.g. float64")
+def checked_students(W: Any, dim: int, student_weights: Array | None) -> Array:
+    """Return a student as an array that fits the teacher's dimension and the second layer."""
+    W = floating("W", W)
     if W.ndim != 2 or W.shape[1] != dim or W.shape[0] == 0:
         raise ValueError(
             f"W has shape {W.shape}; it must be (neurons, {dim}), one neuron a row and at least one"
@@ -51,11 +30,17 @@ def checked_students(W: Array, dim: int, student_weights: Array | None) -> None:
         raise ValueError(
             f"W has {W.shape[0]} neurons, but student_weights has {len(student_weights)} entries"
         )
+    return W
 
 
 def namespace(*arrays: Array | None) -> Any:
     """Return `jax.numpy` where an array is traced, else `numpy`, which compiles nothing."""
-    return jnp if any(map(is_traced, arrays)) else np
+    return jnp if is_traced(arrays) else np
+
+
+def plain(array: Array) -> np.ndarray:
+    """Return known values as a NumPy array, of half precision in float32, which NumPy knows."""
+    return np.asarray(array, np.float32 if array.dtype.itemsize < 4 else None)
 
 
 def ray_masses(teacher: Any, teacher_weights: Any, degree: int, xp: Any) -> tuple[Any, Any]:
@@ -71,9 +56,11 @@ def ray_masses(teacher: Any, teacher_weights: Any, degree: int, xp: Any) -> tupl
     """
     norms = xp.linalg.norm(teacher, axis=1)
     units = teacher / xp.where(norms > 0, norms, 1)[:, None]
-    near = xp.abs(units[:, None] - units).max(axis=2) <= 8 * float(jnp.finfo(teacher.dtype).eps)
-    same = near & (norms > 0)[:, None] & (norms > 0)
-    totals = xp.sum(xp.where(same, teacher_weights * norms**degree, 0), axis=1)
+    near = xp.abs(units[:, None] - units[None]).max(axis=2) <= 8 * float(
+        jnp.finfo(teacher.dtype).eps
+    )
+    same = near & (norms > 0)[:, None] & (norms > 0)[None]
+    totals = xp.sum(xp.where(same, (teacher_weights * norms**degree)[None], 0), axis=1)
     first = xp.argmax(same, axis=1) == xp.arange(len(teacher))
     return xp.where(first & (norms > 0), totals, 0), units
 
@@ -96,10 +83,13 @@ def scales(
     is the largest |b| and the unit of length is 1.  A scale that is 0 is replaced by 1.
     """
     xp = namespace(teacher, teacher_weights, student_weights)
-    V, b = xp.asarray(teacher), xp.asarray(teacher_weights)
-    a = xp.ones(students) if student_weights is None else xp.asarray(student_weights)
+    whole = jnp.asarray if xp is jnp else plain
+    V, b = whole(teacher), whole(teacher_weights)
+    ones = np.ones(students) if xp is np else jnp.ones(students, V.dtype)
+    a = ones if student_weights is None else whole(student_weights)
     masses, units = ray_masses(V, b, degree or 1, xp)
-    threshold = xp.where(xp.all(a == 1), _threshold(masses, units, students, xp), -xp.inf)
+    threshold = _threshold(masses, units, students, xp)
+    threshold = xp.where(xp.all(a == 1), threshold, xp.asarray(-xp.inf, masses.dtype))
     scale = _or_one(xp.max(xp.abs(masses if degree else xp.where(V.any(axis=1), b, 0))), xp)
     largest = _or_one(xp.max(xp.abs(a)), xp)
     length = (scale / largest) ** (1 / degree) if degree else 1.0
@@ -112,12 +102,12 @@ def _threshold(masses: Any, units: Any, students: int, xp: Any) -> Any:
     """Return 1e-3·s² where the rays are orthogonal, of one mass s > 0, no more than students."""
     scale, rounding = xp.max(masses), 64 * float(jnp.finfo(masses.dtype).eps)
     live = xp.abs(masses) > rounding * scale
-    both = live[:, None] & live & ~xp.eye(len(masses), dtype=bool)
-    cosines = xp.sum(units[:, None] * units, axis=2)
+    both = live[:, None] & live[None] & ~xp.eye(len(masses), dtype=bool)
+    cosines = xp.sum(units[:, None] * units[None], axis=2)
     orthogonal = xp.max(xp.abs(xp.where(both, cosines, 0))) <= rounding
     alike = xp.max(xp.where(live, xp.abs(masses - scale), 0)) <= rounding * scale
     applies = (scale > 0) & orthogonal & alike & (live.sum() <= students)
-    return xp.where(applies, 1e-3 * scale**2, -xp.inf)
+    return xp.where(applies, 1e-3 * scale**2, xp.asarray(-xp.inf, masses.dtype))
 
 
 def _or_one(size: Any, xp: Any) -> Any:

@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landscape_jax.arrays import positive
+from landscape_jax.mistakes import shown
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -24,18 +27,24 @@ def value_distribution(values: "xr.DataArray", axes: "Axes", *, threshold: float
 
     **Returns:** the axes.
 
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, dimensions or range;
+    the message names it.
+
     Source: SS18, figure 1.
     """
     from matplotlib.ticker import PercentFormatter
 
-    reach = 1.08 * max(float(values.max(skipna=True)), 10 * threshold)
+    _check(values, axes)
+    threshold = float(positive("threshold", threshold))
+    table = values.transpose("size", "restart").values
+    reach = 1.08 * float(np.max(table, initial=10 * threshold, where=np.isfinite(table)))
     for i, (k, n) in enumerate(zip(values["k"].values, values["n"].values, strict=True)):
-        ends = values.values[i]
+        ends = table[i]
         steps = np.sort(np.where(ends < threshold, 0.0, ends)[np.isfinite(ends)])
         share = np.arange(1, len(steps) + 1) / values.sizes["restart"]
         axes.step(
             np.concatenate([[0.0], steps, [reach]]),
-            np.concatenate([[0.0], share, share[-1:]]),
+            np.concatenate([[0.0], share, [len(steps) / values.sizes["restart"]]]),
             where="post",
             label=f"({k}, {n})",
             color=_COLOURS[i % len(_COLOURS)],
@@ -53,3 +62,21 @@ def value_distribution(values: "xr.DataArray", axes: "Axes", *, threshold: float
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(title="$(k, n)$", frameon=False, loc="lower right")
     return axes
+
+
+def _check(values: Any, axes: Any) -> None:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+    if not isinstance(values, xr.DataArray) or values.dtype.kind != "f":
+        raise TypeError(f"values is {shown(values)}; give an xarray.DataArray of floats")
+    coordinates = {name: values.coords[name].dims for name in ("k", "n") if name in values.coords}
+    if set(values.dims) != {"size", "restart"} or coordinates != {"k": ("size",), "n": ("size",)}:
+        raise ValueError(
+            f"values has dimensions {values.dims} and coordinates {tuple(values.coords)}; it must "
+            "have the dimensions size and restart, and the coordinates k and n of size"
+        )
+    if not values.size:
+        raise ValueError(f"values has shape {values.shape}; give at least one size and one run")
+    if not isinstance(axes, Axes):
+        raise TypeError(f"axes is {shown(axes)}; give matplotlib axes, as figure.add_subplot()")

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from landscape_jax.proofs.claim import Claim as Claim
     from landscape_jax.proofs.minimum import prove_minima as prove_minima
     from landscape_jax.proofs.minimum import prove_minimum as prove_minimum
-    from landscape_jax.proofs.minimum_on_data import MinimumOnData as MinimumOnData
-    from landscape_jax.proofs.minimum_on_data import prove_minimum_on_data as prove_minimum_on_data
+    from landscape_jax.proofs.points_on_data import MinimumOnData as MinimumOnData
+    from landscape_jax.proofs.points_on_data import SaddleOnData as SaddleOnData
+    from landscape_jax.proofs.points_on_data import prove_minimum_on_data as prove_minimum_on_data
+    from landscape_jax.proofs.points_on_data import prove_saddle_on_data as prove_saddle_on_data
     from landscape_jax.proofs.region_bound import RegionBound as RegionBound
     from landscape_jax.proofs.region_bound import prove_region_bound as prove_region_bound
     from landscape_jax.proofs.spurious_on_data import Layers as Layers

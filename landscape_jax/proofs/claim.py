@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from landscape_jax.files import write_json
+from landscape_jax.mistakes import explained
 from landscape_jax.proofs.certificate_file import CertificateError
 
 Some = TypeVar("Some", bound="Claim")
@@ -17,6 +18,7 @@ class Claim(ABC):
     - `Certificate`: a strict local minimum of a population risk, in ball arithmetic.
     - `SpuriousOnData`: a spurious minimum of an empirical risk, in rational arithmetic.
     - `MinimumOnData`: a local minimum of a ReLU network on data, in rational arithmetic.
+    - `SaddleOnData`: a saddle of one, in rational arithmetic.
     - `RegionBound`: a lower bound of the loss in an activation region, in rational arithmetic.
 
     A claim made here is proven; one read from a file must be checked by `verify`.  Where nothing is
@@ -48,6 +50,7 @@ class Claim(ABC):
         **Raises:** `CertificateError` if a field has a type that the file cannot hold.
         """
 
+    @explained
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the claim as JSON, whole or not at all.
 
@@ -59,6 +62,7 @@ class Claim(ABC):
         return Path(path)
 
     @classmethod
+    @explained
     def load(cls: type[Some], path: str | os.PathLike[str]) -> Some:
         """Read a claim of this class, or of any class by `Claim.load`; `verify` decides its truth.
 

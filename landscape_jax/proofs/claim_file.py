@@ -2,32 +2,37 @@
 
 import json
 import os
-from pathlib import Path
 
+from landscape_jax.mistakes import shown
 from landscape_jax.proofs import certificate_file, rational_file
 from landscape_jax.proofs.certificate import Certificate
 from landscape_jax.proofs.certificate_file import CertificateError, read_object
 from landscape_jax.proofs.claim import Claim
-from landscape_jax.proofs.minimum_on_data import MinimumOnData
+from landscape_jax.proofs.points_on_data import MinimumOnData, SaddleOnData
 from landscape_jax.proofs.rational_claim import RationalClaim
 from landscape_jax.proofs.region_bound import RegionBound
 from landscape_jax.proofs.spurious_on_data import SpuriousOnData
 
 LARGEST_FILE = 64 * 2**20
 RATIONAL: dict[str, type[RationalClaim]] = {
-    kind.KIND: kind for kind in (SpuriousOnData, MinimumOnData, RegionBound)
+    kind.KIND: kind for kind in (SpuriousOnData, MinimumOnData, SaddleOnData, RegionBound)
 }
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Claim, str]:
     """Read a claim and the sentence that stands in its file.
 
-    **Raises:** `CertificateError` if the file holds no claim; `OSError` if it cannot be opened.
+    **Raises:** `CertificateError` if the file holds no claim; `OSError` if it cannot be opened;
+    `TypeError` if `path` is none.
     """
-    if os.path.getsize(path) > LARGEST_FILE:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path is {shown(path)}; give the path of a claim's file")
+    with open(path, "rb") as stream:
+        content = stream.read(LARGEST_FILE + 1)  # Of a device, which may have no end, no more.
+    if len(content) > LARGEST_FILE:
         raise CertificateError(f"{path}: larger than any certificate ({LARGEST_FILE} bytes).")
     try:
-        return parse(Path(path).read_text(encoding="utf-8"))
+        return parse(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise CertificateError(f"{path}: not a certificate: {error}.") from None
     except CertificateError as error:

@@ -13,6 +13,7 @@ import numpy as np
 from flint import arb
 from jaxtyping import Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.proofs import arguments
 from landscape_jax.proofs.arguments import ARGUMENTS, Argument
 from landscape_jax.proofs.balls import exact, frobenius, lower, upper
@@ -69,6 +70,7 @@ class _Setting:
     balanced: Problem
 
 
+@explained
 @one_thread
 def prove_minimum(
     risk: Any,
@@ -99,8 +101,7 @@ def prove_minimum(
 
     **Returns:** a `Certificate`, or `NotProven` with the reason.
 
-    **Raises:** `TypeError` for another risk or an array that is not real; `ValueError` for shapes
-    that do not fit and options out of range.
+    **Raises:** `TypeError` or `ValueError` for what does not fit, or is out of range, by its name.
 
     Source: SS18, theorem 1, lemmas 1–3.
 
@@ -137,9 +138,18 @@ def prove_minimum(
     return replace(outcome, seconds=time.perf_counter() - start)
 
 
+@explained
 def prove_minima(risk: Any, points: Iterable[Any], **options: Any) -> list[Certificate | NotProven]:
-    """Prove each of several points, in order; options as for `prove_minimum`."""
-    return [prove_minimum(risk, point, **options) for point in points]
+    """Prove each of several points, in order: a list with a `Certificate` or `NotProven` for each.
+
+    **Arguments:** `risk`; `points`, each a W, as an array (m, n, d); `options` of `prove_minimum`.
+
+    **Raises:** as `prove_minimum`, before any proof if one of the points does not fit.
+    """
+    arrays = [float64(point, 2, f"points[{i}]") for i, point in enumerate(points)]
+    for i, array in enumerate(arrays):
+        read_problem(risk, array, f"points[{i}]")
+    return [prove_minimum(risk, array, **options) for array in arrays]
 
 
 def _check_options(

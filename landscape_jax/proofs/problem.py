@@ -58,12 +58,12 @@ def balancing_units(weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]
     return np.ldexp(1.0, np.round(sizes - reference).astype(int))
 
 
-def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
+def read_problem(risk: Any, point: Float[np.ndarray, "n d"], name: str = "W") -> Problem:
     """Read a ReLU population risk, exactly: float32 and float64 are both float64.
 
     **Arguments:** `risk`, anything with `teacher` (k, d), `teacher_weights` (k,),
     `student_weights` (n,) or `None` for ones, and `activation` "relu" or one with its `slopes`;
-    `point`, which has to fit.
+    `point`, which has to fit, and its `name` in errors.
 
     **Raises:** `TypeError` for anything else; `ValueError` for shapes that do not fit.
     """
@@ -71,11 +71,15 @@ def read_problem(risk: Any, point: Float[np.ndarray, "n d"]) -> Problem:
     rows, own = arrays["teacher"], arrays["student_weights"]
     neurons, dim = point.shape
     if len(own) != neurons:
-        raise ValueError(f"the risk has {len(own)} student weights, the point {neurons} neurons.")
+        raise ValueError(
+            f"the risk has {len(own)} student weights, but {name} has {neurons} neurons."
+        )
     if rows.shape[1] != dim:
-        raise ValueError(f"W has neurons in R^{dim}, the teacher's are in R^{rows.shape[1]}.")
+        raise ValueError(f"{name} has neurons in R^{dim}, the teacher's are in R^{rows.shape[1]}.")
     if point.size == 0 or len(rows) == 0:
-        raise ValueError("W and the teacher must have at least one neuron and one coordinate.")
+        raise ValueError(
+            f"{name} and the teacher must have at least one neuron and one coordinate."
+        )
     if len(arrays["teacher_weights"]) != len(rows):
         raise ValueError("teacher_weights must have one entry for each of the teacher's neurons.")
     return Problem(**arrays)
@@ -93,12 +97,12 @@ def read_arrays(risk: Any, neurons: int) -> dict[str, Float[np.ndarray, "..."]]:
         weights, activation = risk.student_weights, risk.activation
     except AttributeError:
         raise TypeError(
-            f"proofs are for population risks, not for {type(risk).__name__}: "
-            "pass a PopulationRisk."
+            f"risk is a {type(risk).__name__}; proofs are for population risks: pass a "
+            "PopulationRisk."
         ) from None
     if activation != "relu" and getattr(activation, "slopes", None) != (1.0, 0.0):
         name = getattr(activation, "name", activation)
-        raise TypeError(f"proofs are for the activation 'relu', not for {name!r}.")
+        raise TypeError(f"proofs are for a risk of activation 'relu', not of {name!r}.")
     own = np.ones(neurons) if weights is None else float64(weights, 1, "student_weights")
     return {
         "teacher": float64(teacher, 2, "teacher"),
@@ -112,7 +116,10 @@ def float64(array: Any, rank: int, name: str) -> Float[np.ndarray, "..."]:
 
     **Raises:** `TypeError` if it is not floating; `ValueError` for another number of axes.
     """
-    raw = np.asarray(array)
+    try:
+        raw = np.asarray(array)
+    except ValueError:
+        raise ValueError(f"{name} is not an array: its rows differ in length.") from None
     if raw.dtype.kind != "f" and raw.dtype.name != "bfloat16":
         raise TypeError(f"{name} has dtype {raw.dtype}; give a floating array, e.g. float64.")
     if raw.ndim != rank:

@@ -84,11 +84,35 @@ def _check_shape(name: str, raw: Any, axes: list[str], sizes: dict[str, int]) ->
     lengths = [len(raw)] if len(axes) == 1 else [len(raw), len(rows[0]) if rows else 0]
     if any(len(row) != lengths[-1] for row in rows):
         raise CertificateError(f"'{name}' has rows of different lengths.")
+    if not _fits(lengths, axes, sizes):
+        raise CertificateError(f"'{name}' has a shape that does not fit the other fields.")
+
+
+def check_shapes(given: Mapping[str, fmpq_mat | tuple], shapes: Shapes) -> None:
+    """Check that arguments have the shapes of fields, and that these fit each other.
+
+    **Raises:** `ValueError` if one does not; the message names it.
+    """
+    sizes: dict[str, int] = {}
+    for name, value in given.items():
+        before, axes = dict(sizes), shapes[name].split()
+        matrix = isinstance(value, fmpq_mat)
+        lengths = [value.nrows(), value.ncols()] if matrix else [len(value)]
+        if not _fits(lengths, axes, sizes):
+            known = ", ".join(f"{axis} are {size}" for axis, size in before.items())
+            right = f"({', '.join(axis.rstrip('?') for axis in axes)}), none of them 0"
+            where = f", where {known}" if known else ""
+            raise ValueError(f"{name} has shape {tuple(lengths)}; it must be {right}{where}.")
+
+
+def _fits(lengths: list[int], axes: list[str], sizes: dict[str, int]) -> bool:
+    """Check the lengths of a field's axes, and add those that are new to the `sizes`."""
     for axis, length in zip(axes, lengths, strict=True):
         axis, _, more = axis.rstrip("?").partition("+")
         size = int(axis) if axis.isdigit() else sizes.setdefault(axis, length - int(more or 0))
         if length != size + int(more or 0) or size < 1:
-            raise CertificateError(f"'{name}' has a shape that does not fit the other fields.")
+            return False
+    return True
 
 
 def _read(name: str, raw: Any, axes: list[str]) -> Any:

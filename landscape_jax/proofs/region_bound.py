@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from flint import fmpq, fmpq_mat, fmpz
 
+from landscape_jax.mistakes import explained
 from landscape_jax.proofs.certificate import NotProven
 from landscape_jax.proofs.rational_claim import RationalClaim, checked, dot, shown, versions
-from landscape_jax.proofs.rational_file import Shapes
+from landscape_jax.proofs.rational_file import Shapes, check_shapes
 
 # Bits of a square root that is rounded up.
 _BITS = 64
@@ -93,6 +94,7 @@ class RegionBound(RationalClaim):
             yield "the loss is not proven to be as large as claimed."
 
 
+@explained
 def prove_region_bound(
     x: fmpq_mat,
     y: tuple[fmpq, ...],
@@ -110,6 +112,8 @@ def prove_region_bound(
     **Returns:** a `RegionBound` with the largest `lower` that the dual point proves, or `NotProven`
     with the reason.
 
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type or shape.
+
     Source: SS16, sections 2.2 and 4.2.
 
     ```python
@@ -121,6 +125,9 @@ def prove_region_bound(
 
     ```
     """
+    given = {"x": x, "y": y, "pattern": pattern, "signs": signs, "errors": errors}
+    given |= {"multipliers": multipliers, "remainders": remainders, "reach": reach}
+    check_shapes(given, RegionBound.SHAPES)
     value = _dual_value(y, errors, x * remainders.transpose(), reach)
     return checked(RegionBound(x, y, pattern, signs, errors, multipliers, remainders, reach, value))
 

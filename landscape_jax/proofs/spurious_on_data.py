@@ -6,9 +6,10 @@ from typing import ClassVar, NamedTuple
 
 from flint import fmpq, fmpq_mat
 
+from landscape_jax.mistakes import explained
 from landscape_jax.proofs.certificate import NotProven
 from landscape_jax.proofs.rational_claim import RationalClaim, checked, dot, shown, times, versions
-from landscape_jax.proofs.rational_file import Shapes
+from landscape_jax.proofs.rational_file import Shapes, check_shapes
 
 
 class Layers(NamedTuple):
@@ -102,6 +103,7 @@ class SpuriousOnData(RationalClaim):
             yield "the better network's risk is not lower than the minimum's."
 
 
+@explained
 def prove_spurious_on_data(
     x: fmpq_mat,
     y: tuple[fmpq, ...],
@@ -116,6 +118,8 @@ def prove_spurious_on_data(
 
     **Returns:** a `SpuriousOnData`, or `NotProven` with the reason.
 
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type or shape.
+
     Source: YSJ19, theorem 1.
 
     ```python
@@ -128,6 +132,12 @@ def prove_spurious_on_data(
 
     ```
     """
+    given: dict[str, fmpq_mat | tuple] = {"x": x, "y": y, "slopes": slopes}
+    shapes = dict(SpuriousOnData.SHAPES)
+    for name, layers in (("minimum", minimum), ("better", better)):
+        for part, value in layers._asdict().items():
+            given[f"{name}.{part}"], shapes[f"{name}.{part}"] = value, shapes[part]
+    check_shapes(given, shapes)
     risks = [
         dot(errors, errors) / 2
         for errors in (_errors(x, y, slopes, layers) for layers in (minimum, better))

@@ -10,6 +10,7 @@ import flint
 import numpy as np
 from flint import arb, arb_mat
 
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.proofs import objections
 from landscape_jax.proofs.balls import lower, upper
 from landscape_jax.proofs.certificate import Certificate
@@ -61,6 +62,7 @@ class Verification:
         return self.holds
 
 
+@explained
 @one_thread
 def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Verification:
     """Check every statement of a claim; believe none of its numbers.
@@ -82,10 +84,13 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
     **Returns:** a `Verification`, truthy if the claim holds.
 
     **Raises:** `CertificateError` if the file holds no claim; `OSError` if it cannot be opened;
-    `TypeError` and `ValueError` if `risk` is one that `prove_minimum` refuses.
+    `TypeError` if `claim` is neither; `TypeError` and `ValueError` if `risk` is one that
+    `prove_minimum` refuses.
 
     Source: SS18, lemmas 1–3; YSJ19, theorem 1; LIU, theorems 1–3; SS16, section 4.2.
     """
+    if not isinstance(claim, Claim | str | os.PathLike):
+        raise TypeError(f"claim is {shown(claim)}; give a Claim, or the path of its file")
     start = time.perf_counter()
     bounds: dict[str, float] = {}
     try:

@@ -9,19 +9,36 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Int, PyTree, Scalar
 
+from landscape_jax.arrays import count, is_traced, real
+from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective, Units, gradient_norm
 from landscape_jax.objectives.protocols import descend, escape
+from landscape_jax.precision import precision
+from landscape_jax.search.initial_points import batch_key, on_device
 from landscape_jax.search.lanes import select
+from landscape_jax.search.optimizers import checked_optimizer, first_memory, take_step
+from landscape_jax.search.parameters import (
+    checked_objective,
+    first_entry,
+    of_arrays,
+    value_dtype,
+    whole,
+)
 from landscape_jax.search.status import Status
+from landscape_jax.search.user_functions import checked_function
 
 # The step of plain descent: SS18, section 3.
 STEP = 0.1
+# Steps are counted in int32, and pauses at up to twice as many.
+_MOST_STEPS = 10**9
+# Lanes iterate `check_every` times whatever is left of their steps, in vain at most so often.
+_LONGEST = 1024
 
 
 class Run(eqx.Module):
     """The state of one descent; in a batch every leaf has a leading axis of lanes.
 
-    `seed` is the key data of its batches, where it descends by batches.
+    `seed` is the data of a key for its batches, where it descends by batches (see `batch_seeds`).
     `jumped` is the number of plain descent steps that the Newton finish replaced.
     After at most `pause` steps the run stops for the finish.
     `scale` multiplies the optimizer's updates; it is halved each time the run diverges and begins
@@ -65,11 +82,16 @@ class Descent(eqx.Module):
     length, if larger), it begins again from there with half the step, ten times at most.  It stops
     for the finish after `first_pause` steps, if that is given.
 
+    `objective` is a function of the arrays among the parameters; batches and `stop` are given whole
+    parameters, together with what is `fixed`.  `units`, `norm_limit` and what is computed with
+    parameters have the parameters' dtype, of several the widest; `below_value`, values and gradient
+    norms have that of F's value.
+
     Source: SS18, section 3; the halving is their published program's.
     """
 
     objective: AbstractObjective
-    optimizer: optax.GradientTransformation | None = eqx.field(static=True)
+    optimizer: optax.GradientTransformation | None
     batches: Callable[[Array], AbstractObjective] | None
     below_value: Scalar
     norm_limit: Scalar
@@ -79,23 +101,25 @@ class Descent(eqx.Module):
     check_every: int = eqx.field(static=True)
     first_pause: int | None = eqx.field(static=True, default=None)
     max_halvings: int = eqx.field(static=True, default=10)
-    stop: Callable[[PyTree, Scalar, Scalar], Any] | None = eqx.field(static=True, default=None)
+    stop: Callable[[PyTree, Scalar, Scalar], Any] | None = None
+    fixed: PyTree = None
 
     def init(self, params: PyTree, seed: Array | None = None) -> Run:
         """Return the state of a run that has not begun."""
-        one = jnp.ones((), jnp.result_type(*jax.tree.leaves(params)))
+        one = jnp.ones((), precision(params, float))
+        infinite = jnp.full((), jnp.inf, self.below_value.dtype)
         return Run(
             params=params,
             seed=seed,
-            memory=() if self.is_plain else self._steps.init(params),
+            memory=() if self.is_plain else first_memory(self._steps, params),
             scale=one,
             steps=jnp.zeros((), jnp.int32),
             jumped=0 * one,
             pause=jnp.asarray(self.first_pause or jnp.iinfo(jnp.int32).max, jnp.int32),
             halvings=jnp.zeros((), jnp.int32),
             status=Status.running,
-            value=one * jnp.inf,
-            gradient_norm=one * jnp.inf,
+            value=infinite,
+            gradient_norm=infinite,
         )
 
     def advance(self, run: Run, start: PyTree, active: Bool[Array, ""], tolerance: Scalar) -> Run:
@@ -117,7 +141,8 @@ class Descent(eqx.Module):
         advanced = eqx.tree_at(
             lambda r: (r.params, r.memory, r.steps), run, (params, memory, run.steps + count)
         )
-        return self._inspect(advanced, value, gradient_norm(gradient), start, tolerance)
+        norm = gradient_norm(gradient).astype(value.dtype)
+        return self._inspect(advanced, value, norm, start, tolerance)
 
     @property
     def is_plain(self) -> bool:
@@ -134,15 +159,24 @@ class Descent(eqx.Module):
         def objective(i: Array) -> AbstractObjective:
             if self.batches is None or run.seed is None:
                 return self.objective
-            return self.batches(jax.random.fold_in(jax.random.wrap_key_data(run.seed), i))
+            drawn = self.batches(batch_key(run.seed, i))
+            if not callable(drawn):
+                raise TypeError(
+                    f"batches returns {shown(drawn)}; it must return an objective for a key"
+                )
+            return of_arrays(drawn, run.params, self.fixed)
 
         def step(i: Array, carry: tuple) -> tuple:
             params, memory = carry
-            gradient = jax.grad(objective(run.steps + i))(params)
-            updates, new_memory = self._steps.update(gradient, memory, params)
-            updates = jax.tree.map(lambda u: run.scale * u, updates)
-            moved = (optax.apply_updates(params, updates), new_memory)
-            return jax.tree.map(lambda new, old: jnp.where(i < count, new, old), moved, carry)
+            moved = take_step(self._steps, objective(run.steps + i), params, memory, run.scale)
+
+            def keep(new: Array, old: Array) -> Array:
+                with jax.numpy_dtype_promotion("standard"):
+                    kept = jnp.where(i < count, new, old)
+                # Optimizers may compute in another precision than that of their first state.
+                return kept if kept.dtype == old.dtype else kept.astype(old.dtype)
+
+            return jax.tree.map(keep, moved, carry)
 
         # Lanes differ in `count`, so all of them iterate `check_every` times and discard the rest.
         return jax.lax.fori_loop(0, self.check_every, step, (run.params, run.memory))
@@ -155,16 +189,19 @@ class Descent(eqx.Module):
         finite = jnp.isfinite(value) & jnp.isfinite(norm)
         size = jnp.maximum(optax.tree.norm(start), self.units.length)
         lost = ~finite | (optax.tree.norm(run.params) > self.norm_limit * size)
-        status = Status.where(run.steps >= self.max_steps, Status.max_steps, Status.running)
+        out = run.steps >= self.max_steps
+        status = Status.where(out, Status.max_steps, Status.running)
         escaping = escape(self.objective, run.params) > self.escape_limit
         status = Status.where(escaping, Status.escaping, status)
         stops = (norm <= tolerance) | (run.steps >= run.pause)
         status = Status.where(stops, Status.converged, status)
         status = Status.where(value < self.below_value, Status.below_value, status)
         if self.stop is not None:
-            stopped = jnp.asarray(self.stop(run.params, value, norm), bool)
-            status = Status.where(stopped, Status.stopped, status)
-        spent = run.halvings >= self.max_halvings
+            stopped = self.stop(whole(run.params, self.fixed), value, norm)
+            if stopped is None or jnp.shape(stopped) != ():
+                raise TypeError(f"stop returns {shown(stopped)}; it must return one truth value")
+            status = Status.where(jnp.asarray(stopped, bool), Status.stopped, status)
+        spent = out | (run.halvings >= self.max_halvings)
         ended = Status.where(finite, Status.diverged, Status.nonfinite)
         status = Status.where(lost, Status.where(spent, ended, Status.running), status)
         inspected = eqx.tree_at(
@@ -175,4 +212,61 @@ class Descent(eqx.Module):
             self.init(start, run.seed),
             (run.scale / 2, run.steps, run.halvings + 1),
         )
-        return select(lost & ~spent & (run.steps < self.max_steps), again, inspected)
+        return select(lost & ~spent, again, inspected)
+
+
+def checked_descent(
+    objective: AbstractObjective,
+    starts: PyTree,
+    fixed: PyTree,
+    *,
+    optimizer: optax.GradientTransformation | None,
+    batches: Callable[[Array], AbstractObjective] | None,
+    max_steps: Any,
+    check_every: Any,
+    norm_limit: Any,
+    below_value: Any = None,
+    escape_limit: Any = None,
+    stop: Callable[[PyTree, Scalar, Scalar], Any] | None = None,
+    names: tuple[str, str] = ("max_steps", "check_every"),
+) -> Descent:
+    """Return the rule of descent from these points with checked settings.
+
+    **Arguments:** `starts`, the arrays of the initial points; `fixed`, the rest of them; others as
+    of `restart`; `names`, those of `max_steps` and `check_every` in errors.
+
+    **Raises:** `TypeError` or `ValueError` if a setting is of a wrong type or out of range.
+    """
+    checked_objective(objective)
+    checked_optimizer(optimizer)
+    for name, function in {"batches": batches, "stop": stop}.items():
+        if function is not None:
+            checked_function(name, function)
+    first = first_entry(starts)
+    alone = of_arrays(objective, first, fixed)
+    # On the host, so what the user excludes inside of the search is allowed here.
+    with jax.transfer_guard("allow"):
+        known = alone.known(first)
+    if isinstance(below_value, str):
+        if below_value != "known":
+            raise ValueError(f'below_value is {below_value!r}; give a number, None or "known"')
+        below_value = known.below_value
+    if not is_traced(real("norm_limit", norm_limit)) and not norm_limit > 0:
+        raise ValueError(f"norm_limit is {norm_limit}; it must be positive")
+    dtype, of_value = precision(starts, float), value_dtype(alone, first)
+    least = -jnp.inf if below_value is None else real("below_value", below_value)
+    most = jnp.inf if escape_limit is None else real("escape_limit", escape_limit)
+    steps, between = count(names[0], max_steps, most=_MOST_STEPS), count(names[1], check_every)
+    return Descent(
+        objective=alone,
+        optimizer=optimizer,
+        batches=batches,
+        below_value=on_device(least, of_value),
+        norm_limit=on_device(norm_limit, dtype),
+        units=jax.tree.map(lambda unit: on_device(unit, dtype), known.units),
+        escape_limit=on_device(most, dtype),
+        max_steps=on_device(steps, jnp.int32),
+        check_every=min(between, max(steps, _LONGEST)),
+        stop=stop,
+        fixed=fixed,
+    )

@@ -12,6 +12,7 @@ from landscape_jax.objectives.base import AbstractObjective, Units, gradient_nor
 from landscape_jax.objectives.protocols import ground, is_admissible, is_confirmed
 from landscape_jax.search.descent import Descent, Run
 from landscape_jax.search.lanes import advance_all, select
+from landscape_jax.search.parameters import first_entry
 from landscape_jax.search.status import Status
 
 # Newton's method within an implicit step: its iterations at most, and the step fractions tried.
@@ -121,12 +122,13 @@ class Flow(eqx.Module):
         below = ground(self.objective, params)
         assert below is not None
         number, none, no = jnp.zeros((), x.dtype), jnp.zeros((), jnp.int32), jnp.array(False)
-        marks = jnp.full(_DECADES + 1, jnp.nan, x.dtype)
+        value = self.objective(params)
+        times, values = (jnp.full(_DECADES + 1, jnp.nan, a.dtype) for a in (x, value))
         return FlowState(
-            base=x, value=self.objective(params), point=x, step=number + _FIRST * self.units.time,
-            elapsed=number, decade=none, values=marks, times=marks,
-            bares=marks,
-            places=jnp.full((_DECADES + 1, below.place.size), jnp.nan, x.dtype),
+            base=x, value=value, point=x, step=number + _FIRST * self.units.time,
+            elapsed=number, decade=none, values=values, times=times,
+            bares=values,
+            places=jnp.full((_DECADES + 1, below.place.size), jnp.nan, below.place.dtype),
             origin=below.place, iterations=none, spent=none, ended=no, found=no, escapes=no,
             rests=no,
         )  # fmt: skip
@@ -180,7 +182,7 @@ class Flow(eqx.Module):
         moved = moved._replace(
             elapsed=jnp.where(fast, 0, moved.elapsed),
             decade=jnp.where(fast, 0, moved.decade),
-            values=jnp.where(fast, jnp.nan, moved.values),
+            values=jnp.where(fast, jnp.asarray(jnp.nan, moved.values.dtype), moved.values),
         )
         at_base = solved | (s.spent == 0)
         return self._judge(moved, unravel(s.point), at_base, gradient, allowance)
@@ -200,8 +202,8 @@ class Flow(eqx.Module):
         values, times, bares, places = (
             jnp.where(due, jnp.roll(old, -1, axis=0).at[-1].set(new), old)
             for old, new in (
-                (s.values, s.value), (s.times, s.elapsed), (s.bares, below.value),
-                (s.places, below.place),
+                (s.values, s.value), (s.times, s.elapsed),
+                (s.bares, below.value.astype(s.bares.dtype)), (s.places, below.place),
             )
         )  # fmt: skip
         rounding = _ROUNDING * jnp.finfo(s.value.dtype).eps * jnp.abs(values[:-1])
@@ -224,7 +226,7 @@ class Flow(eqx.Module):
         over = (s.spent >= allowance) | (s.step < _SHORTEST * self.units.time)
         over |= s.step > jnp.finfo(s.step.dtype).max ** _LONGEST
         return s._replace(
-            decade=s.decade + due,
+            decade=jnp.where(due, s.decade + 1, s.decade),
             values=values,
             times=times,
             bares=bares,
@@ -241,7 +243,7 @@ def _solve_positive_definite(matrix: Array, right: Array) -> tuple[Array, Bool[A
     # The scales of a and b differ by many decades: with diagonal 1 the matrix is well conditioned.
     diagonal = jnp.diag(matrix)
     scale = jax.lax.rsqrt(jnp.where(diagonal > 0, diagonal, 1))
-    factor = jnp.linalg.cholesky(matrix * scale[:, None] * scale)
+    factor = jnp.linalg.cholesky(matrix * scale[:, None] * scale[None, :])
     solution = scale * jax.scipy.linalg.cho_solve((factor, True), scale * right)
     positive = (diagonal > 0).all() & jnp.isfinite(solution).all()
     return jnp.where(positive, solution, 0), positive
@@ -277,7 +279,8 @@ def follow(
         status = Status.where(found, Status.converged, status)
         params = ravel_pytree(run.params)[1](state.base)
         value, gradient = jax.value_and_grad(rule.objective)(params)
-        ended = select(found | state.escapes, run.at(params, value, gradient_norm(gradient)), run)
+        norm = gradient_norm(gradient).astype(value.dtype)
+        ended = select(found | state.escapes, run.at(params, value, norm), run)
         # Following costs work too: pausing at twice the steps keeps it to a share of the descent's.
         steps = run.steps + state.spent
         ended = eqx.tree_at(
@@ -301,8 +304,8 @@ def is_lost(runs: Run) -> Bool[Array, "*lanes"]:
 
 def has_ground(objective: AbstractObjective, starts: PyTree) -> bool:
     """Check for a `ground` not known to be unattained, and for few enough parameters."""
-    first = jax.tree.map(lambda leaf: leaf[0], starts)
+    first = first_entry(starts)
     if sum(leaf.size for leaf in jax.tree.leaves(first)) > _MOST_PARAMETERS:
         return False
-    found = ground(objective, first)
+    found = eqx.filter_eval_shape(lambda params: ground(objective, params), first)
     return found is not None and found.attained is not False

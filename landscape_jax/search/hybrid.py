@@ -1,6 +1,6 @@
 """Hybrid search: runs that end where no minimum can be are restarted from new initial points."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,10 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
+from landscape_jax.arrays import Count, count, is_traced
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.objectives.protocols import is_admissible
+from landscape_jax.search.parameters import split, whole
 from landscape_jax.search.restarts import restart
 from landscape_jax.search.runs import Runs
+from landscape_jax.search.user_functions import checked_function
 
 # Runs that descend at a time in any case, so that a smaller batch would save nothing.
 _BLOCK = 128
@@ -31,10 +34,10 @@ class Hybrid(NamedTuple):
 def hybrid(
     objective: AbstractObjective,
     start: Callable[[Key[Array, ""]], PyTree],
-    restarts: int | Array | np.ndarray,
+    restarts: Count | Sequence[int],
     *,
     key: Key[Array, ""],
-    rounds: int = 10,
+    rounds: Count = 10,
     **options: Any,
 ) -> Hybrid:
     """Descend from many initial points, and restart runs that end where no minimum can be.
@@ -53,7 +56,8 @@ def hybrid(
 
     **Returns:** a `Hybrid`.
 
-    **Raises:** `ValueError` if `rounds` is negative; what `restart` raises.
+    **Raises:** `ValueError` if `rounds` is negative; `TypeError` if `start` is not a function, or
+    an argument is traced; what `restart` raises.
 
     Source: KK20, sections 5 and 8: local search with a monitor of the norm of (a, b, w).
 
@@ -73,8 +77,13 @@ def hybrid(
 
     ```
     """
-    if rounds < 0:
-        raise ValueError(f"rounds is {rounds}; it must be at least 0")
+    rounds = count("rounds", rounds, least=0)
+    checked_function("start", start)
+    if is_traced(objective, start, key):
+        raise TypeError(
+            "hybrid decides between its rounds, so none of its arguments can be traced; call it "
+            "outside of jit, vmap and grad"
+        )
     runs = restart(objective, start, restarts, key=key, **options)
     index, begun_again = np.asarray(runs.restart_index), np.zeros(len(runs), int)
     for r in range(1, rounds + 1):
@@ -92,9 +101,10 @@ def hybrid(
 
 def _is_refuted(objective: AbstractObjective, runs: Runs) -> Bool[np.ndarray, " restarts"]:
     """Check which runs ended where no minimum can be; `converged` ones were checked already."""
-    admitted = jax.vmap(lambda params: jnp.asarray(is_admissible(objective, params)))
+    arrays, fixed = split(runs.params)
+    admitted = jax.vmap(lambda at: jnp.asarray(is_admissible(objective, whole(at, fixed))))
     kept = runs.is_converged | runs.is_below_value
-    return runs.is_escaping | ~(kept | np.asarray(admitted(runs.params)))
+    return runs.is_escaping | ~(kept | np.asarray(admitted(arrays)))
 
 
 def _replaced(runs: Runs, places: np.ndarray, again: Runs) -> Runs:

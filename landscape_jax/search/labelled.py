@@ -11,9 +11,11 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from landscape_jax.files import read_arrays, write_arrays
+from landscape_jax.mistakes import shown
 from landscape_jax.networks import DeepLinear, Mlp, TwoLayer
 from landscape_jax.networks.activations import Activation, named
 from landscape_jax.objectives.augmented import Augmented
+from landscape_jax.objectives.base import as_parameters
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import names, status_of
 
@@ -50,6 +52,8 @@ def to_xarray(runs: Runs) -> "xr.Dataset":
 
 def from_xarray(labelled: "xr.Dataset", like: PyTree = None) -> Runs:
     """Return the runs that were labelled; see `Runs.from_xarray`."""
+    if not hasattr(labelled, "attrs"):
+        raise TypeError(f"labelled is {shown(labelled)}; give an xarray.Dataset")
     if labelled.attrs.get("format") != FORMAT:
         raise ValueError("the labelled arrays hold no runs; give what Runs.to_xarray returned")
     for name in ("restart", "status", *_NUMBERS[:3]):
@@ -99,6 +103,8 @@ def _leaves(params: PyTree) -> dict[str, Any]:
     """Return the arrays of params by name: `params`, and the path of each."""
     found: dict[str, Any] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not hasattr(leaf, "dtype"):
+            continue
         name = ".".join(["params", *(jax.tree_util.keystr((k,), simple=True) for k in path)])
         if "/" in name or name in found:
             raise ValueError(f"params has a leaf {name}; names must differ and hold no /")
@@ -153,12 +159,12 @@ def _is_named(activation: Activation) -> bool:
 
 
 def _built(form: Any) -> PyTree:
-    """Build the pytree of a description, with 0 for each array."""
+    """Build the pytree of a description, with an array of one 0 for each array."""
     match form:
         case "none":
             return None
         case "array":
-            return 0
+            return np.zeros(())
         case {"dict": parts}:
             return {name: _built(part) for name, part in parts.items()}
         case {"list": parts}:
@@ -183,7 +189,7 @@ def _params(leaves: dict[str, np.ndarray], form: str | None, like: PyTree) -> Py
             "params is a pytree that the file cannot describe: give like=, params of one run, such "
             "as start(key)"
         )
-    tree = _built(described) if like is None else like
+    tree = _built(described) if like is None else as_parameters(like)
     wanted = _leaves(tree)
     if wanted.keys() != leaves.keys():
         raise ValueError(f"params has the leaves {sorted(leaves)}; it must have {sorted(wanted)}")
@@ -194,8 +200,8 @@ def _params(leaves: dict[str, np.ndarray], form: str | None, like: PyTree) -> Py
                 f"{name} has shape {leaves[name].shape[1:]}; like has {shape}, without the leading "
                 "axis"
             )
-    arrays = [_array(name, leaves[name]) for name in wanted]
-    return jax.tree.unflatten(jax.tree.structure(tree), arrays)
+    arrays = iter([_array(name, leaves[name]) for name in wanted])
+    return jax.tree.map(lambda leaf: next(arrays) if hasattr(leaf, "dtype") else leaf, tree)
 
 
 def _array(name: str, values: np.ndarray) -> Array:

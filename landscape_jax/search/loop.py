@@ -1,6 +1,5 @@
 """The loop of thousands of descents: wide lanes, then narrow ones, and the Newton finish."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -13,15 +12,21 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, ArrayLike, Bool, Int, PyTree, Scalar
 
 from landscape_jax.objectives.protocols import is_admissible, is_confirmed
+from landscape_jax.precision import precision
 from landscape_jax.search.descent import STEP, Descent, Run
 from landscape_jax.search.flow import follow, is_lost
 from landscape_jax.search.lanes import advance_all, entries, select
+from landscape_jax.search.no_derivative import without_derivative
+from landscape_jax.search.parameters import whole
 from landscape_jax.search.polish import Polish, PolishState
 from landscape_jax.search.status import Status
+from landscape_jax.search.user_functions import Guarded
 
 # The last runs of a search descend in an eighth of the lanes, so that few are idle.  The Newton
 # finish uses as many: 16 on a CPU were faster than 32 or 64 there.
 _NARROWER = 8
+# The gradient norm, in units, at which Newton's method is first tried; each round at a tenth.
+_FIRST_FINISH = 1e-4
 # A run whose finish was refused is tried again after half as many steps as it has taken.
 _PAUSE = 2
 
@@ -52,14 +57,41 @@ class Settings(NamedTuple):
 
     - `lanes`: how many runs descend at a time on a device; `finish`: whether Newton's method takes
       the last decades.
-    - `report`: called with the number of runs that ended; `notify`: called with a mask of the lanes
-      that were inspected, and an `Inspected` of all lanes.
+    - `progress`: called with the number of runs that ended, and `total`.
+    - `callback`: called with the runs that were inspected.
     """
 
     lanes: int
     finish: bool
-    report: Callable[[Array], None] | None
-    notify: Callable[..., None] | None
+    total: int
+    progress: Guarded | None
+    callback: Guarded | None
+
+    def report(self, ended: Int[Array, ""]) -> None:
+        """Call `progress` on the host, if it is given."""
+        if self.progress is not None:
+            progress, total = self.progress, self.total
+            jax.debug.callback(lambda ended: progress(int(ended), total), ended)
+
+    def notify(self, shown: Bool[Array, " lanes"], inspected: Inspected, fixed: PyTree) -> None:
+        """Call `callback` on the host with the lanes `shown`, if it is given."""
+        if self.callback is None:
+            return
+        callback = self.callback
+
+        def call(shown: ArrayLike, inspected: Inspected) -> None:
+            if np.any(shown):
+                chosen = jax.tree.map(lambda x: np.asarray(x)[np.asarray(shown)], inspected)
+                callback(chosen._replace(params=whole(chosen.params, fixed)))
+
+        jax.debug.callback(call, shown, inspected)
+
+
+_NO_DERIVATIVE = (
+    "restart has no derivative; that of a critical point by its objective's arrays is "
+    "sensitivity(objective, point, tangent); where none is meant, give restart its arguments "
+    "through jax.lax.stop_gradient"
+)
 
 
 @eqx.filter_jit
@@ -69,18 +101,40 @@ def search(
     seeds: Array | None,
     wanted: Bool[Array, " restarts"] | None,
     index: Int[Array, " restarts"],
-    goals: tuple[Scalar, Scalar],
+    relative: Scalar,
     settings: Settings,
     mesh: Mesh | None,
 ) -> Run:
-    """Descend from all starts, on one device or on those of a mesh, to the last of the goals.
+    """Descend from all starts, on one device or on those of a mesh.
 
-    **Arguments:** `seeds`, the data of the keys of batches; `wanted`, which of the runs are to
-    descend, all if left out; `index`, the restarts' indices; `goals`, the gradient norms at which
-    Newton's method is first tried, and at which a run ends.
+    **Arguments:** `starts`, the arrays of the initial points; `seeds`, the data of the keys of
+    batches; `wanted`, which of the runs are to descend, all if left out; `index`, the restarts'
+    indices; `relative`, the gradient norm at which a run ends, in units.
     """
+    # Of what goes in, as the kernels have no derivative, and of what comes out, as functions may
+    # enclose anything.
+    rule, starts, relative = without_derivative((rule, starts, relative), _NO_DERIVATIVE)
+    unit = rule.units.gradient
+    goals = (jnp.maximum(relative, _FIRST_FINISH) * unit, relative * unit)
+    goals = jax.tree.map(lambda goal: goal.astype(rule.below_value.dtype), goals)
     if mesh is None:
-        return _search_all(rule, starts, seeds, wanted, index, goals, settings)
+        ended = _search_all(rule, starts, seeds, wanted, index, goals, settings)
+    else:
+        ended = _search_parts(rule, starts, seeds, wanted, index, goals, settings, mesh)
+    return without_derivative(ended, _NO_DERIVATIVE)
+
+
+def _search_parts(
+    rule: Descent,
+    starts: PyTree,
+    seeds: Array | None,
+    wanted: Bool[Array, " restarts"] | None,
+    index: Int[Array, " restarts"],
+    goals: tuple[Scalar, Scalar],
+    settings: Settings,
+    mesh: Mesh,
+) -> Run:
+    """Descend from all starts, each device of a mesh from a part of them."""
     arrays, static = eqx.partition(rule, eqx.is_array)
 
     def part(arrays: PyTree, starts: PyTree, seeds, wanted, index, goals) -> Run:
@@ -107,8 +161,12 @@ def _search_all(
     goals: tuple[Scalar, Scalar],
     settings: Settings,
 ) -> Run:
-    """Descend to gradient norms from the first of the goals to the last, the tolerance."""
-    lanes, finish, report, _ = settings
+    """Descend from all starts on one device.
+
+    **Arguments:** `goals`, the gradient norms at which Newton's method is first tried, and at which
+    a run ends.
+    """
+    lanes, finish = settings.lanes, settings.finish
     coarse, tolerance = goals
     narrow = -(-lanes // _NARROWER)
     runs = jax.vmap(rule.init)(starts, seeds)
@@ -143,8 +201,7 @@ def _search_all(
             pending = left | lost
             followed = follow(rule, placed, pending, tolerance, lanes=narrow, taken=finish)
             runs = select(lost & is_lost(followed), runs, followed)
-        if report is not None:
-            report((stopped & ~runs.is_running).sum())
+        settings.report((stopped & ~runs.is_running).sum())
         return runs, jnp.maximum(goal / 10, tolerance)
 
     first = coarse if finish else tolerance
@@ -167,19 +224,17 @@ def _descend(
         lane = jax.vmap(rule.advance, (0, 0, 0, None))(
             lane, entries(starts, index), active, tolerance
         )
-        if settings.report is not None:
-            # A converged run is not counted yet: the finish may send it back to descent.
-            ended = active & ~lane.is_running & (lane.status != Status.converged)
-            settings.report(ended.sum())
-        if settings.notify is not None:
-            inspected = Inspected(
-                entries(restart_index, index),
-                lane.params,
-                lane.value,
-                lane.gradient_norm,
-                lane.steps,
-            )
-            settings.notify(active & ~jnp.isinf(lane.value), inspected)
+        # A converged run is not counted yet: the finish may send it back to descent.
+        ended = active & ~lane.is_running & (lane.status != Status.converged)
+        settings.report(ended.sum())
+        inspected = Inspected(
+            entries(restart_index, index),
+            lane.params,
+            lane.value,
+            lane.gradient_norm,
+            lane.steps,
+        )
+        settings.notify(active & ~jnp.isinf(lane.value), inspected, rule.fixed)
         return lane, (), ~lane.is_running
 
     return advance_all(advance, runs, runs.is_running, lanes=lanes.width, leave=lanes.leave)
@@ -262,6 +317,5 @@ def _running(run: Run) -> Run:
 
 def _probe(params: PyTree) -> Array:
     """Draw a fixed random vector over the parameters of one run, generic for every Hessian met."""
-    leaves = jax.tree.leaves(params)
-    size = sum(leaf[0].size for leaf in leaves)
-    return jnp.asarray(np.random.default_rng(0).normal(size=size), leaves[0].dtype)
+    size = sum(leaf[0].size for leaf in jax.tree.leaves(params))
+    return jnp.asarray(np.random.default_rng(0).normal(size=size), precision(params, float))

@@ -140,10 +140,11 @@ class Polish(eqx.Module):
         """Return the state of a run that has stopped at `params`."""
         x = ravel_pytree(params)[0]
         zeros, number = jnp.zeros_like(x), jnp.zeros((), x.dtype)
+        value = jnp.zeros((), self.tolerance.dtype)
         no, none = jnp.array(False), jnp.zeros((), jnp.int32)
         system = LinearSystem(zeros, zeros, zeros, number, number, no, no, none)
         return PolishState(
-            phase=Phase.begin, base=x, gradient=zeros, point=x, value=number, norm=number + jnp.inf,
+            phase=Phase.begin, base=x, gradient=zeros, point=x, value=value, norm=value + jnp.inf,
             shift=number + _LEAST_SHIFT, infinite=no, first=number + jnp.nan, system=system,
             systems=none, passed=number, left=number + jnp.nan,
         )  # fmt: skip
@@ -159,7 +160,7 @@ class Polish(eqx.Module):
         moved = jnp.where(stepped, s.point + s.system.step, s.point)
         point = jnp.where(refused, s.base, moved)
         value, gradient, product = hessian_products(self.objective, unravel(point))
-        g, norm = ravel_pytree(gradient)[0], gradient_norm(gradient)
+        g, norm = ravel_pytree(gradient)[0], gradient_norm(gradient).astype(value.dtype)
         s = self._next(s, confirmed, refused, point, g, value, norm)
 
         def shifted(direction: Array) -> Array:
@@ -237,12 +238,14 @@ class Polish(eqx.Module):
             iterations=jnp.where(solved, 0, s.system.iterations),
         )
         length = jnp.linalg.norm(s.system.step)
+        nan = jnp.asarray(jnp.nan, length.dtype)
         passed, left = self._times(s, confirmed, refused, first)
         return PolishState(
             phase=phase, base=base, gradient=at_base, point=point, value=value, norm=norm,
             shift=shift, infinite=infinite,
-            first=jnp.where(solved, jnp.where(first, length, jnp.nan), s.first),
-            system=system, systems=s.systems + solved, passed=passed, left=left,
+            first=jnp.where(solved, jnp.where(first, length, nan), s.first),
+            system=system, systems=jnp.where(solved, s.systems + 1, s.systems), passed=passed,
+            left=left,
         )  # fmt: skip
 
     def _times(
@@ -256,12 +259,13 @@ class Polish(eqx.Module):
         passed = s.passed + jnp.where(confirmed & ~s.infinite, 1 / s.shift, 0)
         square = jnp.sum(s.system.step**2)
         eigenvalue = -jnp.sum(s.gradient * s.system.step) / square
-        slowest = jnp.maximum(eigenvalue * jnp.sqrt(square) / self.tolerance, 1)
+        tolerance = self.tolerance.astype(square.dtype)
+        slowest = jnp.maximum(eigenvalue * jnp.sqrt(square) / tolerance, 1)
         time = jnp.log(slowest) / eigenvalue
         # Estimated once, where Newton's method of infinite time begins: it covers all steps of it.
         begins = first & s.infinite & jnp.isnan(s.left)
         left = jnp.where(begins, time, s.left)
-        return passed, jnp.where(refused & s.infinite, jnp.nan, left)
+        return passed, jnp.where(refused & s.infinite, jnp.asarray(jnp.nan, left.dtype), left)
 
     def _is_solved(self, s: PolishState, phase: Phase) -> Bool[Array, ""]:
         return ~s.system.open & (s.phase == phase)

@@ -1,7 +1,7 @@
 """Thousands of descents from random initial points in one jitted call."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -9,43 +9,48 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, ArrayLike, Int, Key, PyTree, Scalar
+from jaxtyping import Array, Int, Key, PyTree, Scalar
 
+from landscape_jax.arrays import Count, Number, count
+from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective
-from landscape_jax.search.descent import Descent
+from landscape_jax.search.descent import checked_descent
 from landscape_jax.search.flow import FOLLOWED_AFTER, has_ground
 from landscape_jax.search.initial_points import (
     batch_seeds,
     checked_tolerance,
+    initial_points,
+    on_device,
     restart_indices,
-    starting_points,
 )
 from landscape_jax.search.loop import Inspected, Settings, search
+from landscape_jax.search.parameters import split, whole
 from landscape_jax.search.runs import Runs
+from landscape_jax.search.user_functions import guarded, surfacing
 
-# The gradient norm, in units, at which Newton's method is first tried; each round at a tenth.
-_FIRST_FINISH = 1e-4
+# More lanes than any device fills.
+_MOST_LANES = 2**20
 Progress = Callable[[int, int], None]
 
 
 def restart(
     objective: AbstractObjective,
     start: Callable[[Key[Array, ""]], PyTree] | PyTree,
-    restarts: int | Array | np.ndarray,
+    restarts: Count | Sequence[int],
     *,
     key: Key[Array, ""] | None = None,
     optimizer: optax.GradientTransformation | None = None,
     batches: Callable[[Key[Array, ""]], AbstractObjective] | None = None,
-    gradient_tolerance: float | None = None,
-    below_value: float | Array | str | None = "known",
-    max_steps: int = 10_000_000,
+    gradient_tolerance: Number | None = None,
+    below_value: Number | str | None = "known",
+    max_steps: Count = 10_000_000,
     finish: bool = True,
     stop: Callable[[PyTree, Scalar, Scalar], Array | bool] | None = None,
-    norm_limit: float = 1e4,
-    escape_limit: float | None = None,
-    check_every: int = 32,
-    lanes: int | None = None,
-    room: int | None = None,
+    norm_limit: Number = 1e4,
+    escape_limit: Number | None = None,
+    check_every: Count = 32,
+    lanes: Count | None = None,
+    room: Count | None = None,
     mesh: Mesh | None = None,
     progress: Progress | None = None,
     callback: Callable[[Inspected], None] | None = None,
@@ -73,24 +78,40 @@ def restart(
 
     Restart i starts from `start(fold_in(key, i))` and ends the same whatever the other restarts,
     the lanes, or the chunks of a `sweep`.  The exception is a run whose plain descent ends at a
-    saddle: there rounding decides.  The call is pure, so it can be used under `jit`.  It compiles
-    once for each shape and each setting.
+    saddle: there rounding decides.  The call is pure, so it can be used under `jit`.  It has no
+    derivative; a critical point that it found has, see `sensitivity`.
+
+    It compiles once for each shape, objective class, start, optimizer and other setting that is no
+    number.  Two optimizers made alike are two, so make one once and use it again.  Make a rate that
+    varies between calls a traced argument: `jax.vmap(lambda rate: restart(…,
+    optimizer=optax.sgd(rate)))(rates)` returns the runs of each rate, `jax.jit` compiles once for
+    all.  A rate that varies with the steps is a schedule, also by `optax.inject_hyperparams`.
+
+    Parameters are the floating arrays of a pytree; whatever else it holds, such as the activation
+    of an `eqx.nn.MLP`, stays as it is.  Each array keeps its dtype, float32 or float64; the value
+    and the gradient norm have the dtype of F's value.
 
     **Arguments:**
 
-    - `objective`: any objective, a function from parameters to a scalar.
+    - `objective`: any objective, an `AbstractObjective` from parameters to a scalar.
     - `start`: a function from a key to parameters (see `starts`), or initial points, a pytree with
       a leading axis (networks of your own, being functions too, count as such without a `key`).
-    - `restarts`: how many, or an array of the restarts' indices.
-    - `key`: for a `start` that is a function.
-    - `optimizer`: any optax transformation; plain descent with steps of 0.1 where left out.
+    - `restarts`: how many, or an array of the restarts' indices, each from 0 to 2³¹ − 1; the run of
+      an index that is repeated is returned as often.
+    - `key`: for a `start` that is a function, and for batches; a typed key of any implementation.
+      Batches are drawn from threefry keys, as other generators draw the numbers of all lanes at
+      once.
+    - `optimizer`: any optax transformation of the parameters; plain descent with steps of 0.1 where
+      left out.  It is given `value`, `grad` and `value_fn`, of the batch where there are batches,
+      so line searches and adaptive rates work, such as `optax.lbfgs()` and `optax.polyak_sgd()`.
     - `batches`: a function from a key to an objective whose mean over keys is `objective`, e.g.
       `risk.batches(32)`; each step descends along the gradient of one drawn for it.  Runs are
       inspected, and tolerances hold, at `objective` itself; nothing is finished by Newton's method.
-    - `gradient_tolerance`: in units of ∇F; 1e-9 in float64 and 1e-5 in float32 where left out.
+    - `gradient_tolerance`: in units of ∇F; 1e-9 where left out, 1e-5 if a parameter or the value is
+      float32.
     - `below_value`: the value of F below which a run stops, a convention that proves nothing about
       the point; the objective's `known` one where left out, `None` for none.
-    - `max_steps`: of one run.
+    - `max_steps`: of one run, at most 10⁹.
     - `stop`: a pure function from params, value and gradient norm of one run to whether it stops
       there, as `stopped`; it is called where runs are inspected.
     - `finish`: whether Newton's method takes the last decades.
@@ -110,12 +131,11 @@ def restart(
       and counted, more than once.
     - `callback`: called on the host with the runs inspected, an `Inspected`, after each inspection.
 
-    `jax.vmap` over settings of `optimizer`, such as learning rates, returns the runs of each.
-
     **Returns:** `Runs`, in the order of their indices as given.
 
     **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range; the
-    message names it.
+    message names it.  `TypeError` if it is differentiated.  What `progress` or `callback` raises,
+    which ends the search.
 
     Source: SS18, section 3.
 
@@ -128,74 +148,59 @@ def restart(
 
     ```
     """
-    given = index = restart_indices(restarts)
+    points = initial_points(start, key)
+    given = index = restart_indices(restarts, points.length)
+    if not isinstance(finish, bool | np.bool_):
+        raise TypeError(f"finish is {shown(finish)}; it must be True or False")
+    if mesh is not None and not isinstance(mesh, Mesh):
+        raise TypeError(f"mesh is {shown(mesh)}; give a jax.sharding.Mesh, as jax.make_mesh does")
+    settings = Settings(
+        lanes=_device_lanes() if lanes is None else count("lanes", lanes, most=_MOST_LANES),
+        finish=bool(finish) and batches is None,
+        total=len(given),
+        progress=guarded("progress", progress),
+        callback=guarded("callback", callback),
+    )
     if room is not None:
-        if room < len(given):
-            raise ValueError(f"room is {room}; it must be at least the {len(given)} restarts")
-        index = jnp.pad(given, (0, room - len(given)), mode="edge")
+        length = count("room", room)
+        if length < len(given):
+            raise ValueError(f"room is {length}; it must be at least the {len(given)} restarts")
+        index = jnp.pad(given, (0, length - len(given)), mode="edge")
     if mesh is not None:
         mesh = Mesh(mesh.devices, mesh.axis_names)  # Of axes that are all automatic.
         index = _shared(index, mesh)
-    starts = starting_points(start, index, key)
-    dtype = jnp.result_type(*jax.tree.leaves(starts))
-    relative = checked_tolerance("gradient_tolerance", gradient_tolerance, dtype, 1e-9)
-    for name, value in {"max_steps": max_steps, "check_every": check_every}.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
-    if lanes is not None and lanes < 1:
-        raise ValueError(f"lanes is {lanes}; it must be at least 1")
-    known = objective.known(jax.tree.map(lambda leaf: leaf[0], starts))
-    if isinstance(below_value, str):
-        if below_value != "known":
-            raise ValueError(f'below_value is {below_value!r}; give a number, None or "known"')
-        below_value = known.below_value
-    rule = Descent(
-        objective=objective,
-        optimizer=optimizer,
-        batches=batches,
-        below_value=jnp.asarray(-jnp.inf if below_value is None else below_value, dtype),
-        norm_limit=jnp.asarray(norm_limit, dtype),
-        units=jax.tree.map(lambda unit: jnp.asarray(unit, dtype), known.units),
-        escape_limit=jnp.asarray(jnp.inf if escape_limit is None else escape_limit, dtype),
-        stop=stop,
-        max_steps=jnp.asarray(max_steps, jnp.int32),
-        check_every=check_every,
-        first_pause=FOLLOWED_AFTER if has_ground(objective, starts) else None,
-    )
-    width = _device_lanes() if lanes is None else lanes
-    report = None if progress is None else partial(_report, progress, len(given))
-    notify = None if callback is None else partial(_notify, callback)
-    settings = Settings(width, finish and batches is None, report, notify)
-    seeds = None if batches is None else batch_seeds(key, index)
-    unit = jnp.asarray(rule.units.gradient)
-    goals = (jnp.maximum(relative, _FIRST_FINISH) * unit, relative * unit)
-    wanted = None if room is None else jnp.arange(len(index)) < len(given)
-    run = search(rule, starts, seeds, wanted, index, goals, settings, mesh)
+    starts, fixed = split(points.at(index))
+    rule = checked_descent(
+        objective, starts, fixed, optimizer=optimizer, batches=batches, max_steps=max_steps,
+        check_every=check_every, norm_limit=norm_limit, below_value=below_value,
+        escape_limit=escape_limit, stop=stop,
+    )  # fmt: skip
+    if has_ground(rule.objective, starts):
+        rule = replace(rule, first_pause=FOLLOWED_AFTER)
+    least = min([rule.below_value, *jax.tree.leaves(starts)], key=lambda x: x.dtype.itemsize)
+    relative = checked_tolerance("gradient_tolerance", gradient_tolerance, least.dtype, 1e-9)
+    seeds = batch_seeds(batches, key, index)
+    wanted = None if room is None else on_device(np.arange(len(index)) < len(given), bool)
+    with surfacing(settings.progress, settings.callback):
+        run = search(
+            rule, starts, seeds, wanted, index,
+            on_device(relative, rule.below_value.dtype), settings, mesh,
+        )  # fmt: skip
+        if progress is not None or callback is not None:
+            run = jax.block_until_ready(run)
     if len(index) > len(given):
-        run = jax.tree.map(lambda leaf: leaf[: len(given)], run)
+        run = jax.tree.map(lambda leaf: jax.lax.slice_in_dim(leaf, 0, len(given)), run)
     return Runs(
-        params=run.params,
+        params=whole(run.params, fixed),
         value=run.value,
         gradient_norm=run.gradient_norm,
         steps=run.steps,
         status=run.status,
         restart_index=given,
-        descent_steps=run.steps + run.jumped,
-        key=key,
-        lanes=width,
+        descent_steps=run.steps.astype(run.jumped.dtype) + run.jumped,
+        key=points.key,
+        lanes=settings.lanes,
     )
-
-
-def _notify(callback: Callable[[Inspected], None], shown: Array, inspected: Inspected) -> None:
-    def call(shown: ArrayLike, inspected: Inspected) -> None:
-        if np.any(shown):
-            callback(jax.tree.map(lambda leaf: np.asarray(leaf)[np.asarray(shown)], inspected))
-
-    jax.debug.callback(call, shown, inspected)
-
-
-def _report(progress: Progress, total: int, ended: Array) -> None:
-    jax.debug.callback(lambda count: progress(int(count), total), ended)
 
 
 def _shared(index: Int[Array, " restarts"], mesh: Mesh) -> Int[Array, " padded"]:

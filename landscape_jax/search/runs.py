@@ -13,6 +13,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from landscape_jax.objectives.seed import Seed
 from landscape_jax.search.status import Status, names
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Runs(eqx.Module):
     - `restart_index`: which restart each is; its key is `fold_in(key, restart_index)`.
     - `descent_steps`: how many steps plain descent takes to that end: `steps`, and an estimate of
       those that the Newton finish replaced (see `Polish`); `None` for given points.
-    - `key`: that all initial points were drawn from; `None` where they were given.
+    - `seed`: the data of `key`, that all initial points were drawn from; `None` where they were
+      given.
     - `lanes`: how many runs descended at a time.
     """
 
@@ -41,9 +43,31 @@ class Runs(eqx.Module):
     steps: Int[Array, " restarts"]
     status: Status
     restart_index: Int[Array, " restarts"]
-    descent_steps: Float[Array, " restarts"] | None = None
-    key: Key[Array, "..."] | None = None
-    lanes: int | None = eqx.field(static=True, default=None)
+    descent_steps: Float[Array, " restarts"] | None
+    seed: Seed | None
+    lanes: int | None = eqx.field(static=True)
+
+    def __init__(
+        self,
+        params: PyTree,
+        value: Array,
+        gradient_norm: Array,
+        steps: Array,
+        status: Status,
+        restart_index: Array,
+        descent_steps: Array | None = None,
+        key: Key[Array, "..."] | None = None,
+        lanes: int | None = None,
+    ):
+        self.params, self.value, self.gradient_norm = params, value, gradient_norm
+        self.steps, self.status, self.restart_index = steps, status, restart_index
+        self.descent_steps, self.lanes = descent_steps, lanes
+        self.seed = None if key is None else Seed.of(key)
+
+    @property
+    def key(self) -> Key[Array, "..."] | None:
+        """The key that all initial points were drawn from; `None` where they were given."""
+        return None if self.seed is None else self.seed.key
 
     def __len__(self) -> int:
         return self.value.shape[0]
@@ -65,30 +89,47 @@ class Runs(eqx.Module):
 
         **Raises:** `IndexError` if an index is out of range, or a mask of another length.
         """
+        if isinstance(chosen, bool | np.bool_):
+            raise IndexError(f"the index is {chosen}; give an integer, a slice, a mask or indices")
         if isinstance(chosen, int | np.integer):
             place = range(len(self))[chosen]
             return self.map(lambda leaf: leaf[place])
-        index = np.arange(len(self))[chosen if isinstance(chosen, slice) else np.asarray(chosen)]
+        plain = isinstance(chosen, slice | list)
+        index = np.arange(len(self))[chosen if plain else np.asarray(chosen)]
+        if index.ndim > 1:
+            raise IndexError(f"the indices have shape {index.shape}; give one axis of them")
         return self.map(lambda leaf: leaf[index])
 
     def __iter__(self) -> Iterator["Runs"]:
         return (self[i] for i in range(len(self)))
 
     def map(self, function: Callable[..., Any], *others: "Runs") -> "Runs":
-        """Apply a function to every array that has an entry a run, of these and of others."""
-        shared = ("key", "lanes")
+        """Apply a function to every array that has an entry a run, of these and of others.
+
+        What else params hold, such as the activation of an `eqx.nn.MLP`, stays as it is here.
+        """
+        shared = ("seed", "lanes")
         fields = [f.name for f in dataclasses.fields(self) if f.name not in shared]
         each = [[getattr(runs, name) for name in fields] for runs in (self, *others)]
+
+        def apply(leaf: Any, *more: Any) -> Any:
+            return function(leaf, *more) if eqx.is_array(leaf) else leaf
+
         return eqx.tree_at(
             lambda runs: [getattr(runs, name) for name in fields],
             self,
-            jax.tree.map(function, *each),
+            jax.tree.map(apply, *each),
             is_leaf=lambda leaf: leaf is None,
         )
 
     @staticmethod
     def concatenate(parts: "Sequence[Runs]") -> "Runs":
-        """Join runs of one search, in the order of their restarts."""
+        """Join runs of one search, in the order of their restarts.
+
+        **Raises:** `ValueError` if there are none.
+        """
+        if not parts:
+            raise ValueError("parts is empty; give at least one Runs")
         first, *more = parts
         index = np.concatenate([np.asarray(part.restart_index) for part in parts])
         order = np.argsort(index, kind="stable")
@@ -112,7 +153,8 @@ class Runs(eqx.Module):
     @property
     def is_finite(self) -> Bool[np.ndarray, " restarts"]:
         """Whether value, gradient and parameters are finite at the end."""
-        parts = [self.value, self.gradient_norm, *jax.tree.leaves(self.params)]
+        params = filter(eqx.is_array, jax.tree.leaves(self.params))
+        parts = [self.value, self.gradient_norm, *params]
         rows = [np.isfinite(np.asarray(p)).reshape(len(self), -1).all(axis=1) for p in parts]
         return np.all(rows, axis=0)
 

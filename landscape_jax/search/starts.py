@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import SupportsIndex
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key, PyTree, Scalar
 
+from landscape_jax.arrays import count, positive
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.networks import DeepLinear, Mlp, TwoLayer, activations, random_network
 from landscape_jax.objectives.augmented import Augmented
+from landscape_jax.objectives.base import as_parameters
 from landscape_jax.public_names import defined
 
 __dir__ = defined(__name__)
@@ -20,36 +25,41 @@ class Gaussian(eqx.Module):
     """Draw neurons from N(0, scale² I); see `gaussian`."""
 
     shape: tuple[int, ...] = eqx.field(static=True)
-    scale: float = eqx.field(static=True)
+    scale: float | Scalar
     dtype: jnp.dtype = eqx.field(static=True)
 
     def __call__(self, key: Key[Array, ""]) -> Float[Array, "neurons dim"]:
         """Draw one initial point."""
-        return self.scale * jax.random.normal(key, self.shape, self.dtype)
+        return jnp.asarray(self.scale, self.dtype) * jax.random.normal(key, self.shape, self.dtype)
 
 
 class Sphere(eqx.Module):
     """Draw neurons uniformly from a sphere; see `sphere`."""
 
     shape: tuple[int, ...] = eqx.field(static=True)
-    radius: float = eqx.field(static=True)
+    radius: float | Scalar
     dtype: jnp.dtype = eqx.field(static=True)
 
     def __call__(self, key: Key[Array, ""]) -> Float[Array, "neurons dim"]:
         """Draw one initial point."""
         x = jax.random.normal(key, self.shape, self.dtype)
-        return self.radius * x / jnp.linalg.norm(x, axis=1, keepdims=True)
+        return jnp.asarray(self.radius, self.dtype) * x / jnp.linalg.norm(x, axis=1, keepdims=True)
 
 
-def gaussian(shape: tuple[int, ...], *, scale: float | None = None, dtype=None) -> Gaussian:
+@explained
+def gaussian(
+    shape: Sequence[SupportsIndex], *, scale: float | Scalar | None = None, dtype=None
+) -> Gaussian:
     """Draw every neuron from N(0, scale² I).
 
     **Arguments:** `shape`, (neurons, dim); `scale`, the standard deviation of an entry,
-    1/√dim where left out (the paper's initialization); `dtype`, JAX's default float where left out.
+    1/√dim where left out (the paper's initialization); `dtype`, JAX's default float at the time of
+    this call where left out.
 
     **Returns:** a function from a key to an array of this shape.
 
-    **Raises:** `ValueError` if the shape or the scale is not positive.
+    **Raises:** `TypeError` or `ValueError` if the shape is not of positive integers, the scale not
+    a positive number, or the dtype not floating.
 
     Source: SS18, section 3, footnote 1.
 
@@ -60,21 +70,20 @@ def gaussian(shape: tuple[int, ...], *, scale: float | None = None, dtype=None) 
 
     ```
     """
-    _check(shape)
-    if scale is not None and not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale is {scale}; it must be a positive number")
-    deviation = 1 / math.sqrt(shape[1]) if scale is None else scale
+    shape = _shape(shape)
+    deviation = 1 / math.sqrt(shape[1]) if scale is None else positive("scale", scale)
     return Gaussian(shape, deviation, _dtype(dtype))
 
 
-def sphere(shape: tuple[int, ...], *, radius: float = 1.0, dtype=None) -> Sphere:
+@explained
+def sphere(shape: Sequence[SupportsIndex], *, radius: float | Scalar = 1.0, dtype=None) -> Sphere:
     """Draw every neuron uniformly from the sphere of the given radius.
 
-    **Arguments:** `shape`, (neurons, dim); `radius`; `dtype`, JAX's default float where left out.
+    **Arguments:** `shape`, (neurons, dim); `radius`; `dtype`, as of `gaussian`.
 
     **Returns:** a function from a key to an array of this shape.
 
-    **Raises:** `ValueError` if the shape or the radius is not positive.
+    **Raises:** as `gaussian`.
 
     ```python
     >>> import jax, jax.numpy as jnp, landscape_jax as lj
@@ -84,11 +93,7 @@ def sphere(shape: tuple[int, ...], *, radius: float = 1.0, dtype=None) -> Sphere
 
     ```
     """
-    _check(shape)
-    if not (math.isfinite(radius) and radius > 0):
-        raise ValueError(f"radius is {radius}; it must be a positive number")
-
-    return Sphere(shape, radius, _dtype(dtype))
+    return Sphere(_shape(shape), positive("radius", radius), _dtype(dtype))
 
 
 class RandomNetwork(eqx.Module):
@@ -97,7 +102,7 @@ class RandomNetwork(eqx.Module):
     kind: type = eqx.field(static=True)
     sizes: tuple[int, ...] = eqx.field(static=True)
     bias: bool = eqx.field(static=True)
-    scale: float = eqx.field(static=True)
+    scale: float | Scalar
     activation: activations.Activation = eqx.field(static=True)
     dtype: jnp.dtype = eqx.field(static=True)
 
@@ -114,12 +119,13 @@ class RandomNetwork(eqx.Module):
         )
 
 
+@explained
 def network(
-    kind: type[TwoLayer] | type[DeepLinear] | type[Mlp],
-    sizes: Sequence[int],
+    kind: type,
+    sizes: Sequence[SupportsIndex],
     *,
     bias: bool = True,
-    scale: float | int = 1.0,
+    scale: float | int | Scalar = 1.0,
     activation: str | activations.Function | activations.Activation = "relu",
     dtype=None,
 ) -> RandomNetwork:
@@ -127,11 +133,12 @@ def network(
 
     **Arguments:** `kind`, `TwoLayer`, `DeepLinear` or `Mlp`; `sizes`, (inputs, width, …, outputs),
     three of them for a `TwoLayer`; `bias`, whether there are biases; `activation`, a name or a
-    function (a `DeepLinear` has neither); `dtype`, JAX's default float where left out.
+    function (a `DeepLinear` has neither); `dtype`, as of `gaussian`.
 
     **Returns:** a function from a key to a network.
 
-    **Raises:** `ValueError` if sizes or scale are not positive, or sizes do not fit the kind.
+    **Raises:** as `gaussian`; `TypeError` if the kind is none of these; `ValueError` if the sizes
+    do not fit it.
 
     ```python
     >>> import jax, landscape_jax as lj
@@ -140,24 +147,41 @@ def network(
 
     ```
     """
-    if len(sizes) < 2 or min(sizes) < 1 or (kind is TwoLayer and len(sizes) != 3):
+    if kind not in (TwoLayer, DeepLinear, Mlp):
+        raise TypeError(f"kind is {shown(kind)}; it must be TwoLayer, DeepLinear or Mlp")
+    given = _integers("sizes", sizes)
+    if len(given) < 2 or min(given) < 1 or (kind is TwoLayer and len(given) != 3):
         raise ValueError(
-            f"sizes is {tuple(sizes)}; give (inputs, width, …, outputs), all at least 1, "
+            f"sizes is {given}; give (inputs, width, …, outputs), all at least 1, "
             "three of them for a TwoLayer"
         )
-    if not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale is {scale}; it must be a positive number")
-    chosen = activations.named(activation)
-    return RandomNetwork(kind, tuple(sizes), bias, float(scale), chosen, _dtype(dtype))
+    chosen, factor = activations.named(activation), positive("scale", scale)
+    return RandomNetwork(kind, given, bool(bias), factor, chosen, _dtype(dtype))
 
 
 def _dtype(dtype) -> jnp.dtype:
-    return jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
+    try:
+        chosen = jax.dtypes.canonicalize_dtype(float if dtype is None else dtype)
+    except TypeError:
+        chosen = None
+    if chosen is None or not jnp.issubdtype(chosen, jnp.floating):
+        raise TypeError(f"dtype is {shown(dtype)}; give a floating one, e.g. jnp.float64")
+    return jnp.dtype(chosen)
 
 
-def _check(shape: tuple[int, ...]) -> None:
-    if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"shape is {shape}; it must be (neurons, dim), both at least 1")
+def _shape(shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
+    given = _integers("shape", shape)
+    if len(given) != 2 or min(given) < 1:
+        raise ValueError(f"shape is {given}; it must be (neurons, dim), both at least 1")
+    return given
+
+
+def _integers(name: str, sizes: Sequence[SupportsIndex]) -> tuple[int, ...]:
+    """Return sizes as a tuple of integers, so that equal ones have one hash."""
+    given = np.asarray(sizes)
+    if given.ndim != 1 or not (len(given) and np.issubdtype(given.dtype, np.integer)):
+        raise TypeError(f"{name} is {shown(sizes)}; give a tuple of integers")
+    return tuple(given.tolist())
 
 
 class RandomAugmented(eqx.Module):
@@ -166,34 +190,34 @@ class RandomAugmented(eqx.Module):
     network: Callable[[Key[Array, ""]], PyTree] | None
     outputs: int = eqx.field(static=True)
     inputs: int = eqx.field(static=True)
-    scale: float = eqx.field(static=True)
+    scale: float | Scalar
     dtype: jnp.dtype = eqx.field(static=True)
 
     def __call__(self, key: Key[Array, ""]) -> Augmented:
         """Draw one network and its added neurons."""
         rows = jax.random.fold_in(key, 0), (self.outputs, self.inputs + 2), self.dtype
-        a, b, *w = (self.scale * jax.random.normal(*rows)).T
+        a, b, *w = (jnp.asarray(self.scale, self.dtype) * jax.random.normal(*rows)).T
         network = None if self.network is None else self.network(jax.random.fold_in(key, 1))
         return Augmented(network, a, b, jnp.stack(w, axis=1))
 
 
+@explained
 def augmented(
     network: Callable[[Key[Array, ""]], PyTree] | None,
     outputs: int,
     inputs: int,
     *,
-    scale: float | int = 1.0,
+    scale: float | int | Scalar = 1.0,
     dtype=None,
 ) -> RandomAugmented:
     """Draw a network, and a, b, w of its added neurons from N(0, scale²).
 
     **Arguments:** `network`, a function from a key to a network, or `None` for the added neurons
-    alone; `outputs` and `inputs` of the network; `scale`; `dtype`, JAX's default float where left
-    out.
+    alone; `outputs` and `inputs` of the network; `scale`; `dtype`, as of `gaussian`.
 
     **Returns:** a function from a key to an `Augmented`.
 
-    **Raises:** `ValueError` if outputs, inputs or scale are not positive.
+    **Raises:** as `gaussian`; `TypeError` if the network is not a function of a key.
 
     Source: KK20, section 2.
 
@@ -205,32 +229,34 @@ def augmented(
 
     ```
     """
-    if min(outputs, inputs) < 1:
-        raise ValueError(f"outputs and inputs are {outputs}, {inputs}; both must be at least 1")
-    if not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale is {scale}; it must be a positive number")
-    return RandomAugmented(network, outputs, inputs, float(scale), _dtype(dtype))
+    if network is not None and not callable(network):
+        raise TypeError(f"network is {shown(network)}; give a function from a key to a network")
+    sizes = count("outputs", outputs), count("inputs", inputs)
+    return RandomAugmented(network, *sizes, positive("scale", scale), _dtype(dtype))
 
 
 class Near(eqx.Module):
     """Draw points near a given one; see `near`."""
 
     point: PyTree
-    distance: float = eqx.field(static=True)
+    distance: float | Scalar
 
     def __call__(self, key: Key[Array, ""]) -> PyTree:
         """Draw one initial point."""
-        flat, unravel = ravel_pytree(self.point)
+        arrays, settings = eqx.partition(self.point, eqx.is_array)
+        flat, unravel = ravel_pytree(arrays)
         step = jax.random.normal(key, flat.shape, flat.dtype)
-        return unravel(flat + self.distance / math.sqrt(flat.size) * step)
+        size = jnp.asarray(self.distance / math.sqrt(flat.size), flat.dtype)
+        return eqx.combine(unravel(flat + size * step), settings)
 
 
-def near(point: PyTree, *, distance: float | int = 0.1) -> Near:
+@explained
+def near(point: PyTree, *, distance: float | int | Scalar = 0.1) -> Near:
     """Draw points near a given one by adding N(0, distance²/P) to each of its entries.
 
     For P parameters the Euclidean distance from `point` is about `distance`.
 
-    **Arguments:** `point`, any pytree of arrays, such as a family's representative; `distance`.
+    **Arguments:** `point`, any pytree with arrays, such as a family's representative; `distance`.
 
     **Returns:** a function from a key to a pytree like `point`.
 
@@ -245,12 +271,11 @@ def near(point: PyTree, *, distance: float | int = 0.1) -> Near:
 
     ```
     """
-    if not (math.isfinite(distance) and distance > 0):
-        raise ValueError(f"distance is {distance}; it must be a positive number")
-    arrays = jax.tree.map(jnp.asarray, point)
-    leaves = jax.tree.leaves(arrays)
-    if not leaves or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves):
+    radius = positive("distance", distance)
+    whole = as_parameters(point)
+    arrays = [leaf for leaf in jax.tree.leaves(whole) if eqx.is_array(leaf)]
+    if not arrays or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in arrays):
         raise TypeError(
-            f"point has dtypes {[str(leaf.dtype) for leaf in leaves]}; give floating arrays"
+            f"point has dtypes {[str(leaf.dtype) for leaf in arrays]}; give floating arrays"
         )
-    return Near(arrays, float(distance))
+    return Near(whole, radius)

@@ -1,6 +1,7 @@
 """How a run ended."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -21,9 +22,10 @@ class Status(eqx.Enumeration):
     stopped = "the given rule `stop` returned True"
 
 
-def names(status: Status) -> np.ndarray:
-    """Return the names of statuses, an array of strings."""
-    return np.asarray(np.array(list(Status._name_to_item))[np.asarray(status._value)])
+def names(status: Any) -> np.ndarray:
+    """Return the names of statuses, items of one enumeration, an array of strings."""
+    known = list(status._enumeration._name_to_item)
+    return np.asarray(np.array(known)[np.asarray(status._value)])
 
 
 def status_of(names: Sequence[str] | np.ndarray) -> Status:

@@ -1,17 +1,26 @@
 """Trajectories of selected restarts, recorded every so many steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from landscape_jax.arrays import Count, Number
+from landscape_jax.machine import require_memory
 from landscape_jax.objectives.base import AbstractObjective
-from landscape_jax.search.descent import Descent, Run
-from landscape_jax.search.initial_points import batch_seeds, restart_indices, starting_points
+from landscape_jax.objectives.protocols import DescendsFast
+from landscape_jax.search.descent import Descent, Run, checked_descent
+from landscape_jax.search.initial_points import batch_seeds, initial_points, restart_indices
+from landscape_jax.search.no_derivative import without_derivative
+from landscape_jax.search.parameters import split, whole
+
+_NO_DERIVATIVE = (
+    "trajectories of this objective are computed by a kernel that has no derivative; give "
+    "optimizer=optax.sgd(0.1), which takes the same steps"
+)
 
 
 class Trajectories(eqx.Module):
@@ -34,14 +43,14 @@ class Trajectories(eqx.Module):
 def trajectories(
     objective: AbstractObjective,
     start: Callable[[Key[Array, ""]], PyTree] | PyTree,
-    restarts: int | Array | np.ndarray,
+    restarts: Count | Sequence[int],
     *,
     key: Key[Array, ""] | None = None,
-    steps: int,
-    stride: int = 1,
+    steps: Count,
+    stride: Count = 1,
     optimizer: optax.GradientTransformation | None = None,
     batches: Callable[[Key[Array, ""]], AbstractObjective] | None = None,
-    norm_limit: float = 1e4,
+    norm_limit: Number = 1e4,
 ) -> Trajectories:
     """Record selected descents every `stride` steps.
 
@@ -60,8 +69,9 @@ def trajectories(
     **Returns:** `Trajectories`, in the order of the indices; it holds ⌈steps/stride⌉ + 1 points for
     each restart.
 
-    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range; the
-    message names it.
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, or
+    the records do not fit the machine's memory; the message names it.  `TypeError` if plain descent
+    by a kernel is differentiated; that by an optimizer has a derivative.
 
     ```python
     >>> import jax, jax.numpy as jnp, landscape_jax as lj
@@ -73,26 +83,21 @@ def trajectories(
 
     ```
     """
-    for name, number in {"steps": steps, "stride": stride}.items():
-        if number < 1:
-            raise ValueError(f"{name} is {number}; it must be at least 1")
-    index = restart_indices(restarts)
-    starts = starting_points(start, index, key)
-    seeds = None if batches is None else batch_seeds(key, index)
-    infinite = jnp.asarray(jnp.inf, jnp.result_type(*jax.tree.leaves(starts)))
-    units = objective.known(jax.tree.map(lambda leaf: leaf[0], starts)).units
-    rule = Descent(
-        objective=objective,
-        optimizer=optimizer,
-        batches=batches,
-        below_value=-infinite,
-        norm_limit=jnp.asarray(norm_limit, infinite.dtype),
-        units=jax.tree.map(lambda unit: jnp.asarray(unit, infinite.dtype), units),
-        escape_limit=infinite,
-        max_steps=jnp.asarray(steps, jnp.int32),
-        check_every=stride,
-    )
-    return Trajectories(*_follow(rule, starts, seeds, -(-steps // stride) + 1), index)
+    points = initial_points(start, key)
+    index = restart_indices(restarts, points.length)
+    starts, fixed = split(points.at(index))
+    rule = checked_descent(
+        objective, starts, fixed, optimizer=optimizer, batches=batches, max_steps=steps,
+        check_every=stride, norm_limit=norm_limit, names=("steps", "stride"),
+    )  # fmt: skip
+    seeds = batch_seeds(batches, key, index)
+    records = -(-int(steps) // rule.check_every) + 1
+    if rule.is_plain and isinstance(rule.objective, DescendsFast):
+        rule, starts = without_derivative((rule, starts), _NO_DERIVATIVE)
+    needed = records * sum(leaf.nbytes for leaf in jax.tree.leaves(starts))
+    require_memory(needed, f"steps is {steps}: its records", "give fewer, or raise stride")
+    params, value, norm, step = _follow(rule, starts, seeds, records)
+    return Trajectories(whole(params, fixed), value, norm, step, index)
 
 
 @eqx.filter_jit

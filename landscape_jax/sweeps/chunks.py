@@ -4,13 +4,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from landscape_jax.files import StorageError
+from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.search.initial_points import restart_indices
 from landscape_jax.search.labelled import from_xarray, to_xarray
+from landscape_jax.search.parameters import first_entry, split, whole
 from landscape_jax.search.restarts import restart
 from landscape_jax.search.runs import Runs
 from landscape_jax.sweeps.store import Store
@@ -48,25 +52,26 @@ class Search:
     def like(self) -> PyTree:
         """Return the shapes of the params of one run."""
         if callable(self.start) and self.key is not None:
-            return jax.eval_shape(self.start, self.key)
-        return jax.tree.map(lambda leaf: jax.eval_shape(lambda x: x[0], leaf), self.start)
+            return eqx.filter_eval_shape(self.start, self.key)
+        arrays, fixed = split(self.start)
+        return whole(jax.eval_shape(first_entry, arrays), fixed)
 
 
 def chunks(
-    restarts: int | Int[np.ndarray, " restarts"], most: int | None = None
+    restarts: int | np.integer | np.ndarray, most: int | None = None
 ) -> list[Int[np.ndarray, " chunk"]]:
     """Divide the restarts, a count or indices, into chunks of equal length but for the last."""
-    index = np.arange(restarts) if isinstance(restarts, int) else np.asarray(restarts)
+    index = np.asarray(restart_indices(restarts))
     if most is None:
         most = min(max(CHUNK, len(index) // 100), _LONGEST_CHUNK)
     count = -(-len(index) // most)
     length = -(-len(index) // count)
-    return [index[i : i + length].astype(np.int32) for i in range(0, len(index), length)]
+    return [index[i : i + length] for i in range(0, len(index), length)]
 
 
 def run_chunks(
     search: Search,
-    restarts: int | Int[np.ndarray, " restarts"],
+    restarts: int | np.integer | np.ndarray,
     store: Store | None,
     *,
     chunk: int | None = None,
@@ -84,10 +89,11 @@ def run_chunks(
         nonlocal ended
         done.append(np.asarray(part.restart_index))
         mask = np.isin(done[-1], every)
+        chosen = mask if only is None else mask & _chosen(only, part)
         ended += int(mask.sum())
         if progress is not None:
             progress(ended, len(every))
-        parts.append(part[mask if only is None else mask & only(part)])
+        parts.append(part[chosen])
 
     if progress is not None:
         progress(0, len(every))
@@ -99,6 +105,17 @@ def run_chunks(
         if found is not None:
             keep(found)
     return Runs.concatenate(parts)
+
+
+def _chosen(only: Chosen, part: Runs) -> Bool[np.ndarray, " runs"]:
+    """Return the mask of the runs to be returned."""
+    mask = np.asarray(only(part))
+    if mask.dtype != bool or mask.shape != (len(part),):
+        raise ValueError(
+            f"only returns {shown(mask)}; it must return a mask, a bool for each of the "
+            f"{len(part)} runs"
+        )
+    return mask
 
 
 def run_chunk(

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
 import numpy as np
 from jaxtyping import Array, Key, PyTree
 
+from landscape_jax.arrays import count
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import AbstractObjective
-from landscape_jax.search.initial_points import restart_indices
+from landscape_jax.search.initial_points import initial_points, restart_indices
+from landscape_jax.search.parameters import checked_objective
 from landscape_jax.search.runs import Runs
+from landscape_jax.search.user_functions import checked_function
 from landscape_jax.sweeps.chunks import Chosen, Progress, Search, run_chunks
 from landscape_jax.sweeps.fingerprint import fingerprint
 from landscape_jax.sweeps.store import open_store
@@ -19,14 +23,15 @@ from landscape_jax.sweeps.store import open_store
 _OWN = ("key", "room", "progress", "callback", "mesh")
 
 
+@explained
 def sweep(
     objective: AbstractObjective,
     start: Callable[[Key[Array, ""]], PyTree] | PyTree,
-    restarts: int | Array | np.ndarray,
+    restarts: SupportsIndex | Array | np.ndarray,
     *,
     key: Key[Array, ""] | None = None,
     out: str | PathLike[str] | None = None,
-    chunk: int | None = None,
+    chunk: SupportsIndex | None = None,
     only: Chosen | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -68,12 +73,17 @@ def sweep(
     """
     if taken := [name for name in _OWN if name in settings]:
         raise ValueError(f"{taken[0]} is no setting of a sweep, which sets it itself; leave it out")
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"chunk is {chunk}; it must be at least 1")
-    index = np.asarray(restart_indices(restarts))
+    checked_objective(objective)
+    most = None if chunk is None else count("chunk", chunk)
+    for name, function in {"only": only, "progress": progress}.items():
+        if function is not None:
+            checked_function(name, function)
+    # Nothing is stored before the arguments have been checked.
+    points = initial_points(start, key)
+    index = np.asarray(restart_indices(restarts, points.length))
     search = Search(objective, start, key, settings)
     if out is None:
-        return run_chunks(search, index, None, chunk=chunk, only=only, progress=progress)
+        return run_chunks(search, index, None, chunk=most, only=only, progress=progress)
     known = {
         "objective": fingerprint(objective),
         "start": fingerprint(start),
@@ -82,4 +92,4 @@ def sweep(
         "settings": fingerprint(settings),
     }
     with open_store(out, what="runs", settings=known) as store:
-        return run_chunks(search, index, store, chunk=chunk, only=only, progress=progress)
+        return run_chunks(search, index, store, chunk=most, only=only, progress=progress)

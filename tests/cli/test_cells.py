@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from landscape_jax.cli import cells as command
-from landscape_jax.proofs import Claim, MinimumOnData
+from landscape_jax.proofs import Claim, MinimumOnData, SaddleOnData
 
 from .test_cli import call, refused
 from .test_construct import table as table
@@ -29,8 +29,8 @@ def listed(path):
     found = json.loads(path.read_text())
     assert list(found) == [
         "columns", "target", "bias", "width",
-        "cells", "combinations", "faces", "face_combinations", "global_loss", "complete",
-        "decided_exactly", *MINIMA, "saddles",
+        "cells", "combinations", "faces", "face_combinations", "global_loss",
+        "decided_exactly", "proven", *MINIMA, "saddles",
     ]  # fmt: skip
     return found
 
@@ -109,27 +109,29 @@ def test_the_points_of_a_file_are_proven_by_what_it_says_of_them(table, tmp_path
             assert set(multipliers) <= {str(i) for i in on}
 
 
-def test_every_minimum_has_a_certificate_that_holds(table, tmp_path, monkeypatch):
+def test_every_point_has_a_certificate_that_holds(table, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ("cells", table(LINE), "--target", "y", "--width", 2)
     result = call(*arguments, "--out", "proofs", "--json", "all.json")
     assert result.exit_code == 0, result.output
     found = listed(tmp_path / "all.json")
-    points = [point for kind in MINIMA for point in found[kind]]
-    paths = [os.path.join("proofs", f"minimum-{i:04d}.json") for i in range(len(points))]
+    minima = [point for kind in MINIMA for point in found[kind]]
+    paths = [os.path.join("proofs", f"minimum-{i:04d}.json") for i in range(len(minima))]
+    paths += [os.path.join("proofs", f"saddle-{i:04d}.json") for i in range(len(found["saddles"]))]
+    points = [*minima, *found["saddles"]]
     assert [point["certificate"] for point in points] == paths
-    assert {saddle["certificate"] for saddle in found["saddles"]} == {None}
     last = result.stdout.splitlines()[-1]
     assert last == f"{len(paths)} certificates: {paths[0]} to {paths[-1]}"
-    for point in points:
+    for number, point in enumerate(points):
         claim = Claim.load(point["certificate"])
-        assert isinstance(claim, MinimumOnData)
+        assert isinstance(claim, MinimumOnData if number < len(minima) else SaddleOnData)
         assert float(Fraction(str(claim.loss))) == point["loss"]
         for sign, own, on in zip(point["signs"], claim.kinks, point["kinks"], strict=True):
             assert not sign or list(own) == on
     checked = call("verify", *paths)
     assert checked.exit_code == 0
     assert checked.stdout.count("holds: proofs") == len(paths)
+    assert checked.stdout.count("has a saddle") == len(found["saddles"]) > 0
     line = refused(*arguments, "--out", "proofs")
     assert f"{paths[0]} is there already; give another --out" in line
 

@@ -368,14 +368,6 @@ def test_programs_are_kept_in_the_users_cache_and_a_cache_that_cannot_be_is_no_e
         assert (home / "landscape-jax").exists() is kept
 
 
-@pytest.mark.slow
-def test_the_figure_of_kk20_is_listed_and_drawn(tmp_path):
-    assert "kk20-1  KK20, figure 1" in call("figure", "--list").stdout
-    result = call("figure", "kk20-1", "--out", tmp_path / "f.png")
-    assert result.exit_code == 0, result.output
-    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
-
-
 def test_the_names_of_a_package_stand_on_a_page_each_with_what_it_is_for():
     page = call("names", "theory.cells").stdout.splitlines()
     assert page[0].startswith("landscape_jax.theory.cells: ")

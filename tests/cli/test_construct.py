@@ -196,8 +196,8 @@ def test_its_help_has_an_example():
         ("a,y\n0,1\n1,2\n0,3\n", "x has the same inputs in samples 1 and 3"),
         ("a,y\n0.1,1\n0.2,2\n0.3,3\n", "y is a linear function of x, exactly"),
         ("a,y\n0,1\n1,1e999\n2,3\n", "a least-squares risk beyond float64"),
-        (b"\xff\xfea,y\n", "is not a CSV file of UTF-8 text"),
-        ('a,y\n"1,2\n', "is not a CSV file of UTF-8 text"),
+        (b"\xff\xfea,y\n", "is not UTF-8 text (invalid start byte)"),
+        ('a,y\n"1,2\n', "is not a CSV file: unexpected end of data"),
     ],
 )
 def test_a_file_that_is_no_data_for_theorem_1_is_refused(table, text, message):

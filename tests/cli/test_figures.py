@@ -1,72 +1,177 @@
-"""The figures of LIU from the command line."""
+"""The figures of the studies from the command line."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from landscape_jax.cli import app
-from landscape_jax.cli.figures import FIGURES
+from landscape_jax.studies import kk20, liu20, ss16, ss18
+
+STUDIES = (ss18, ss16, kk20, liu20)
+FIGURES = [(name, figure) for study in STUDIES for name, figure in study.FIGURES.items()]
 
 
 def call(*arguments):
     return CliRunner().invoke(app, [str(x) for x in arguments])
 
 
-def test_all_figures_are_listed_with_their_titles():
+@pytest.fixture
+def given(monkeypatch):
+    """Give a function that replaces a figure by one that is empty, and gives what it is given."""
+
+    def record(study, name):
+        arguments = {}
+        empty = study.FIGURES[name]._replace(compute=arguments.update, draw=lambda _, axes: axes)
+        monkeypatch.setitem(study.FIGURES, name, empty)
+        return arguments
+
+    return record
+
+
+def test_all_figures_are_listed_with_their_titles_and_the_options_that_they_take():
     lines = call("figure", "--list").stdout.splitlines()
-    assert lines == [f"{name}  {title}" for name, title in FIGURES.items()]
+    told = [line.partition(" (takes ")[0] for line in lines]
+    assert told == [f"{name}  {figure.title}" for name, figure in FIGURES]
+    ends = {line.split("  ")[0]: line.partition(" (takes ")[2] for line in lines}
+    assert ends["ss18-1"] == "--size, --restarts, --seed, --runs)"
+    assert ends["ss16-f"] == "--restarts, --seed)"
+    assert ends["liu-a4a"] == ends["liu-a4b"] == "--samples, --normals)"
+    assert ends["ss16-1"] == ends["kk20-1"] == ends["liu-2"] == ""
+
+
+@pytest.mark.parametrize(("name", "figure"), FIGURES)
+def test_every_option_of_a_figure_sets_an_argument_of_what_computes_it(name, figure):
+    parameters = inspect.signature(figure.compute).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    assert open_ended or set(figure.options.values()) <= set(parameters)
+    assert bool(figure.sizes) == ("size" in figure.options) == ("progress" in parameters)
 
 
 @pytest.mark.parametrize(
-    "name", ["liu-2", *(pytest.param(f"liu-{n}", marks=pytest.mark.slow) for n in
-             ("4a", "4b", "4c", "a4a", "a4b"))],
+    ("name", "option", "value", "takers"),
+    [
+        ("ss16-1", "seed", 0, "ss18-1, ss16-2, ss16-f, liu-4a"),
+        ("liu-4b", "seed", 1, "ss18-1, ss16-2, ss16-f, liu-4a"),
+        ("liu-2", "restarts", 1000, "ss18-1, ss16-f"),
+        ("kk20-1", "size", "6:6", "ss18-1"),
+        ("ss16-f", "runs", "sweep", "ss18-1"),
+        ("ss18-1", "samples", 50, "liu-4a, liu-4b, liu-4c, liu-a4a, liu-a4b"),
+        ("liu-4a", "normals", "++++", "liu-a4a, liu-a4b"),
+    ],
+)
+def test_an_option_that_a_figure_does_not_take_is_refused(tmp_path, name, option, value, takers):
+    result = call("figure", name, "--out", tmp_path / "f.png", f"--{option}={value}")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    expected = f"landscape-jax: {name} does not take --{option}; figures that do: {takers}\n"
+    assert result.stderr == expected
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("study", "name", "options", "arguments", "note"),
+    [
+        (ss16, "ss16-2", {"seed": 3}, {"seed": 3}, ""),
+        (
+            ss16, "ss16-f", {"restarts": 20, "seed": 3}, {"starts": 20, "seed": 3},
+            "20 starts of each width, seed 3",
+        ),
+        (ss16, "ss16-f", {}, {"starts": 1000, "seed": 0}, "1000 starts of each width, seed 0"),
+        (
+            liu20, "liu-4a", {"samples": 50, "seed": 3}, {"samples": 50, "seed": 3},
+            "N = 50, means 1 and -1, variances 1, seed 3",
+        ),
+        (liu20, "liu-4b", {}, {"samples": 100}, "N = 100, means 1 and -1, variances 1"),
+        (
+            liu20, "liu-a4b", {"normals": "+-+-"}, {"samples": 100, "normals": (1, -1, 1, -1)},
+            "N = 100, means 1 and -1, variances 1, normals +-+-",
+        ),
+    ],
 )  # fmt: skip
-def test_a_figure_of_liu_is_drawn(tmp_path, name, monkeypatch):
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
+def test_a_figure_is_given_its_options(tmp_path, given, study, name, options, arguments, note):
+    found = given(study, name)
     out = tmp_path / "f.png"
-    result = call("figure", name, "--out", out, "--samples", 50, "--seed", 3, "--normals", "+-+-")
+    result = call("figure", name, "--out", out, *(f"--{o}={v}" for o, v in options.items()))
     assert result.exit_code == 0, result.output
+    assert found == arguments
+    assert result.stdout.startswith(f"{out}: {note}")
     assert out.read_bytes().startswith(b"\x89PNG")
-    said = {"liu-2": "z = 1", "liu-4a": "N = 50, means 1 and -1, variances 1, seed 3"}
-    said |= {"liu-a4a": "normals +-+-", "liu-a4b": "normals +-+-"}
-    assert said.get(name, "N = 50") in result.stdout
 
 
-@pytest.mark.parametrize("normals", ["++", "++++-", "1234", ""])
+def test_the_figure_of_runs_is_given_its_sizes_the_directory_and_what_shows_its_progress(
+    tmp_path, given
+):
+    found = given(ss18, "ss18-1")
+    out = tmp_path / "f.png"
+    result = call("figure", "ss18-1", "--out", out, "--restarts", 3)
+    assert result.stdout == f"{out}: 6 sizes, 3 runs each\n"
+    assert callable(found.pop("progress"))
+    own = list(ss18.FIGURE_1_SIZES)
+    assert found == {"sizes": own, "restarts": 3, "seed": 0, "out": None}
+    sizes = ("--size", "6:6", "--size", "8:7", "--size", "6:6")
+    result = call("figure", "ss18-1", "--out", out, *sizes, "--runs", tmp_path)
+    assert result.stdout == f"{out}: 2 sizes, 1000 runs each\n"
+    assert (found["sizes"], found["out"]) == ([(6, 6), (8, 7)], tmp_path)
+
+
+def test_a_figure_that_is_interrupted_says_how_it_goes_on(tmp_path, given, monkeypatch):
+    hints = []
+    command = importlib.import_module("landscape_jax.cli.figure")
+    monkeypatch.setattr(command, "interruptible", lambda work, hint: hints.append(hint))
+    for study, name in ((ss18, "ss18-1"), (ss16, "ss16-f")):
+        given(study, name)
+        assert call("figure", name, "--out", tmp_path / "f.png").exit_code == 0
+    assert call("figure", "ss18-1", "--out", tmp_path / "f.png", "--runs", tmp_path).exit_code == 0
+    assert hints == [
+        "with --runs DIR it could be resumed", "repeat the command", "repeat it to resume",
+    ]  # fmt: skip
+
+
+def test_no_study_is_imported_for_the_help_and_no_study_imports_matplotlib():
+    code = "import sys; from typer.testing import CliRunner; from landscape_jax.cli import app; "
+    code += "told = CliRunner().invoke(app, ['figure', '--help']); "
+    code += "print(told.exit_code, 'jax' in sys.modules, 'landscape_jax.studies' in sys.modules); "
+    code += "from landscape_jax.studies import kk20, liu20, ss16, ss18; "
+    code += "print('matplotlib' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told.stdout.split() == ["0", "False", "False", "False"]
+
+
+@pytest.mark.parametrize("normals", ["++", "++++-", "1234", "x"])
 def test_normals_that_are_not_four_signs_are_refused(tmp_path, normals):
     result = call("figure", "liu-a4a", "--out", tmp_path / "f.png", f"--normals={normals}")
     assert result.exit_code == 2
-    assert "give four signs, such as ++--" in result.stderr
+    assert f"--normals is {normals!r}; give four signs, such as ++--" in result.stderr
 
 
 @pytest.mark.parametrize(
-    "number", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in range(2, 7))]
+    ("name", "options"),
+    [
+        ("liu-2", ""),
+        ("ss16-1", ""),
+        *(
+            pytest.param(name, options, marks=pytest.mark.slow)
+            for name, options in [
+                ("liu-4a", "--samples=50 --seed=3"),
+                ("liu-4b", "--samples=50"),
+                ("liu-4c", "--samples=50"),
+                ("liu-a4a", "--samples=50 --normals=+-+-"),
+                ("liu-a4b", "--samples=50 --normals=+-+-"),
+                ("ss16-2", "--seed=3"),
+                *((f"ss16-{number}", "") for number in range(3, 7)),
+                ("kk20-1", ""),
+            ]
+        ),
+    ],
 )
-def test_a_figure_of_ss16_is_drawn(tmp_path, number, monkeypatch):
+def test_a_figure_is_drawn(tmp_path: Path, name, options, monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
     out = tmp_path / "f.png"
-    result = call("figure", f"ss16-{number}", "--out", out)
+    result = call("figure", name, "--out", out, *options.split())
     assert result.exit_code == 0, result.output
-    assert out.read_bytes().startswith(b"\x89PNG")
-
-
-def test_the_shares_of_ss16_take_their_starts_and_seed_from_the_options(tmp_path, monkeypatch):
-    import xarray as xr
-
-    from landscape_jax.studies import ss16
-
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path))
-    given = []
-
-    def few(starts, *, seed):
-        given.append((starts, seed))
-        columns = {name: ("width", [0.5]) for name in ("share", "share_low", "share_high", "bound")}
-        said = {"theorem": 7, "samples": 4, "dim": 5, "confidence": 0.95}
-        return (xr.Dataset(columns, coords={"width": [4]}, attrs=said),)
-
-    monkeypatch.setattr(ss16, "figure_f", few)
-    out = tmp_path / "f.png"
-    result = call("figure", "ss16-f", "--out", out, "--restarts", 20, "--seed", 3)
-    assert result.exit_code == 0, result.output
-    assert given == [(20, 3)]
-    assert "20 starts of each width, seed 3" in result.stdout
     assert out.read_bytes().startswith(b"\x89PNG")

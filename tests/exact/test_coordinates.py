@@ -44,3 +44,6 @@ def test_roots_and_scaled_numbers_go_beyond_float64():
         square = fmpq(*root(t).as_integer_ratio()) ** 2
         assert abs(square / t - 1) < fmpq(1, 10**15)
     assert root(fmpq(0)) == 0
+    assert root(fmpq(4) ** 1022) == 2.0**1022
+    with pytest.raises(ValueError, match="beyond float64; scale x or y"):
+        root(fmpq(4) ** 1024)

@@ -56,22 +56,27 @@ def test_array_leaves_are_the_parameters_and_starts_have_the_scale_asked_for(kin
         (
             lambda: lj.DeepLinear([jnp.ones((2, 3)), jnp.ones((2, 3))]),
             ValueError,
-            r"the weights of layer 2 have shape \(2, 3\); layer 1 has 2 outputs",
+            r"weights\[1\] has shape \(2, 3\); the layer before has 2 outputs",
         ),
         (
             lambda: lj.TwoLayer(jnp.ones(3), jnp.ones((1, 3))),
             ValueError,
-            r"the weights of layer 1 have shape \(3,\); give a matrix",
+            r"W1 has shape \(3,\); give a matrix",
         ),
         (
             lambda: lj.DeepLinear([jnp.ones((2, 3), int)]),
             TypeError,
-            "the weights of layer 1 are int64; give a floating array",
+            r"weights\[0\] has dtype int64; give a floating array",
+        ),
+        (
+            lambda: lj.TwoLayer(jnp.ones((2, 3)), jnp.ones((1, 2)), b1=jnp.ones(2, int)),
+            TypeError,
+            "b1 has dtype int64; give a floating array",
         ),
         (
             lambda: lj.TwoLayer(jnp.ones((2, 3)), jnp.ones((1, 2)), b1=jnp.ones(3)),
             ValueError,
-            r"the bias of layer 1 has shape \(3,\); it must be \(2,\)",
+            r"b1 has shape \(3,\); it must be \(2,\)",
         ),
         (
             lambda: lj.Mlp([jnp.ones((2, 3))], [None, None]),
@@ -81,6 +86,11 @@ def test_array_leaves_are_the_parameters_and_starts_have_the_scale_asked_for(kin
         (lambda: lj.starts.network(lj.TwoLayer, (3, 2)), ValueError, r"sizes is \(3, 2\)"),
         (lambda: lj.starts.network(lj.Mlp, (3, 0, 2)), ValueError, r"sizes is \(3, 0, 2\)"),
         (lambda: lj.starts.network(lj.Mlp, (3, 2), scale=0.0), ValueError, "scale is 0.0"),
+        (
+            lambda: lj.starts.network(int, (3, 2)),
+            TypeError,
+            "kind is the class int; it must be TwoLayer, DeepLinear or Mlp",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(call, error, message):

@@ -24,6 +24,15 @@ LABELS = {
 }
 
 
+class Weighted(eqx.Module):
+    """A criterion that holds an array."""
+
+    factor: jax.Array
+
+    def __call__(self, q, y):
+        return self.factor * jnp.sum((q - y) ** 2)
+
+
 def quartic(q, y):
     return jnp.sum((q - y) ** 4)
 
@@ -235,7 +244,7 @@ def test_float32_stays_float32():
         (
             lambda: lj.EmpiricalRisk(X, -jnp.ones(7, int), criterion="cross_entropy"),
             ValueError,
-            "y must be classes, one integer from 0",
+            "y has the class -1; y must be classes, one integer from 0",
         ),
         (
             lambda: lj.EmpiricalRisk(X, jnp.ones(7), criterion="cube"),
@@ -258,9 +267,43 @@ def test_float32_stays_float32():
             "y has class 2; the network gives 2 outputs, one for each class from 0",
         ),
         (
-            lambda: _risk("squared")(lambda x: x.sum()),
+            lambda: _risk("squared")(lambda x: x[..., None, None]),
             ValueError,
-            r"it must give \(samples, outputs\)",
+            r"the network gives shape \(7, 3, 1, 1\) .* it must give \(samples, outputs\), or",
+        ),
+        (lambda: _risk("squared")("net"), TypeError, "the network is 'net'; it must be a function"),
+        (
+            lambda: lj.EmpiricalRisk(jnp.ones((7, 3, 3)), jnp.ones((7, 2)))(_network()),
+            ValueError,
+            r"the network gives shape \(7, 3, 2\) for samples of shape \(7, 3, 3\)",
+        ),
+        (
+            lambda: lj.NeuronAugmented(lj.EmpiricalRisk(jnp.ones((7, 3, 3)), jnp.ones(7))),
+            ValueError,
+            r"x of risk has shape \(7, 3, 3\)",
+        ),
+        (lambda: lj.EmpiricalRisk(1j * X, jnp.ones(7)), TypeError, "x has dtype complex128"),
+        (lambda: lj.EmpiricalRisk(X, 1j * jnp.ones(7)), TypeError, "y has dtype complex128"),
+        (lambda: lj.EmpiricalRisk(X, [None] * 7), TypeError, "y has dtype object; give real"),
+        (
+            lambda: lj.EmpiricalRisk(X, X[:, 0] > 0, criterion="logistic"),
+            ValueError,
+            "y must be −1 or 1 for the criterion logistic",
+        ),
+        (
+            lambda: lj.EmpiricalRisk(X, X[:, 0] > 0, criterion="cross_entropy"),
+            ValueError,
+            "y has a row that is no distribution; y must be classes",
+        ),
+        (
+            lambda: lj.EmpiricalRisk(X, jnp.ones(7), chunk=jnp.asarray(2.5)),
+            TypeError,
+            "chunk is 2.5; give an integer of at least 1",
+        ),
+        (
+            lambda: lj.EmpiricalRisk(X, jnp.ones(7), criterion=Weighted(jnp.ones(()))),
+            TypeError,
+            "criterion has a part that cannot be hashed",
         ),
     ],
 )

@@ -93,8 +93,12 @@ def test_memory_does_not_grow_with_the_number_of_samples():
         ({"samples": np.ones((9, 3)), "key": jax.random.key(0)}, "key is given with fixed"),
         ({"samples": np.ones((9, 2))}, "samples have dimension 2; the teacher's is 3"),
         ({"samples": np.ones(9)}, "samples has shape"),
-        ({"samples": 1, "key": jax.random.key(0)}, "at least 2 samples"),
-        ({"samples": 10, "key": jax.random.key(0), "chunk": 0}, "a chunk of at least 1"),
+        ({"samples": 1, "key": jax.random.key(0)}, "samples is 1; it must be at least 2"),
+        ({"samples": np.ones((1, 3))}, "samples has 1 row; give at least 2"),
+        (
+            {"samples": 10, "key": jax.random.key(0), "chunk": 0},
+            "chunk is 0; it must be at least 1",
+        ),
     ],
 )
 def test_samples_that_do_not_fit_are_refused(options, message):
@@ -106,6 +110,20 @@ def test_another_key_is_refused_where_the_samples_are_fixed():
     sampled = lj.MonteCarloRisk(np.eye(3), samples=np.ones((9, 3)))
     with pytest.raises(ValueError, match="the samples are fixed"):
         sampled.estimate(jnp.eye(3), key=jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"samples": 10, "key": 0}, r"key is 0; give a PRNG key, e.g. jax.random.key\(0\)"),
+        ({"samples": 10, "key": jnp.ones(2)}, "key is an array of float64"),
+        ({"samples": 2.5, "key": jax.random.key(0)}, "samples is 2.5; give an integer of at"),
+        ({"samples": 1j * np.ones((9, 3))}, "samples has dtype complex128; give real numbers"),
+    ],
+)
+def test_samples_and_keys_of_another_kind_are_refused(options, message):
+    with pytest.raises(TypeError, match=message):
+        lj.MonteCarloRisk(np.eye(3), **options)
 
 
 def test_any_function_is_averaged_over_the_samples():

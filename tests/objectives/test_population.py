@@ -1,5 +1,6 @@
 """The closed forms hold, to rounding, at every angle, and stay finite where F has kinks."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import mpmath as mp
@@ -183,14 +184,21 @@ def test_the_risk_vanishes_exactly_where_the_student_is_the_teacher():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"teacher": np.eye(3, dtype=int)}, TypeError, "teacher has dtype int64; give a floating"),
+        ({"teacher": 1j * np.eye(3)}, TypeError, "teacher has dtype complex128; give real numbers"),
+        ({"teacher": "identity"}, TypeError, "teacher has dtype <U8; give real numbers"),
+        ({"teacher": [[1.0], [2.0, 3.0]]}, ValueError, "teacher is not an array: its rows differ"),
         ({"teacher": np.ones(3)}, ValueError, r"teacher has shape \(3,\); it must be \(teachers"),
         ({"teacher": np.ones((0, 3))}, ValueError, "none of them 0"),
         ({"teacher": np.full((2, 2), np.nan)}, ValueError, "NaN or infinite"),
         ({"teacher_weights": np.ones(2)}, ValueError, "teacher_weights has 2 entries; there are 3"),
         ({"student_weights": np.ones((2, 2))}, ValueError, "student_weights has shape"),
         ({"activation": "tan"}, ValueError, "activation is 'tan'; it must be a function or one of"),
-        ({"order": 0}, ValueError, "order is 0; the quadrature needs at least 1 term"),
+        ({"order": 0}, ValueError, "order is 0; it must be at least 1"),
+        (
+            {"activation": eqx.nn.PReLU(0.2)},
+            TypeError,
+            "activation has a part that cannot be hashed .* write a network of your own",
+        ),
     ],
 )
 def test_a_bad_teacher_is_refused_by_name(arguments, error, message):

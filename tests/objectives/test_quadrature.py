@@ -136,5 +136,5 @@ def test_jit_and_vmap_equal_the_plain_call():
 
 def test_orders_suit_the_activation_and_bad_ones_are_refused():
     assert default_order("sigmoid") < default_order("tanh") < default_order("selu") == 1024
-    with pytest.raises(ValueError, match="order is 0; the quadrature needs at least 1 term"):
+    with pytest.raises(ValueError, match="order is 0; it must be at least 1"):
         hermite_pairs("tanh", 0)

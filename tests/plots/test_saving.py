@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,3 +62,60 @@ def test_a_figure_that_fails_leaves_the_old_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         plots.save(path, fail)
     assert [(p, p.read_text()) for p in Path(tmp_path).iterdir()] == [(path, "old")]
+
+
+def test_a_size_without_a_finite_run_is_a_line_at_zero(values):
+    lost = values.where(values["k"] > 6)
+    assert np.asarray(drawn(lost).get_lines()[0].get_ydata()).tolist() == [0, 0]
+    assert np.isfinite(drawn(values * np.nan).get_xlim()).all()
+
+
+def test_the_dimensions_may_come_in_any_order(values):
+    (first, _), (turned, _) = (drawn(v).get_lines() for v in (values, values.T))
+    np.testing.assert_array_equal(first.get_xydata(), turned.get_xydata())
+
+
+def test_a_path_may_be_a_string_with_a_suffix_in_capitals(tmp_path, values):
+    plots.save(str(tmp_path / "figure.PNG"), lambda axes: plots.value_distribution(values, axes))
+    assert (tmp_path / "figure.PNG").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"values": np.ones((2, 3))}, TypeError, "values is an array of float64 of shape"),
+        ({"values": xr.DataArray([["a"]])}, TypeError, "give an xarray.DataArray of floats"),
+        ({"values": xr.DataArray([[1.0]])}, ValueError, "dimensions size and restart"),
+        ({"axes": Figure()}, TypeError, "axes is <Figure size .*; give matplotlib axes"),
+        ({"threshold": -1.0}, ValueError, "threshold is -1.0; it must be a positive number"),
+        ({"threshold": "small"}, TypeError, "threshold is 'small'|parameter 'threshold'"),
+    ],
+)
+def test_data_that_cannot_be_drawn_are_refused_by_name(values, change, error, message):
+    given: dict[str, Any] = {"values": values, "axes": Figure().add_subplot()} | change
+    with pytest.raises(error, match=message):
+        plots.value_distribution(**given)
+
+
+def test_data_without_a_run_are_refused(values):
+    with pytest.raises(ValueError, match="give at least one size and one run"):
+        drawn(values[:, :0])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"path": "figure"}, ValueError, "path is 'figure'; its suffix must be one of .*png"),
+        ({"path": "figure.doc"}, ValueError, "path is 'figure.doc'; its suffix"),
+        ({"path": 3}, TypeError, "path is 3; give the path of a file|parameter 'path'"),
+        ({"draw": None}, TypeError, "draw is None; give a function"),
+        ({"width": 0.0}, ValueError, "width is 0.0; it must be a positive number"),
+    ],
+)
+def test_a_figure_that_cannot_be_saved_is_refused_before_it_is_drawn(change, error, message):
+    def draw(axes):
+        raise AssertionError("drawn")
+
+    given: dict[str, Any] = {"path": "figure.png", "draw": draw} | change
+    with pytest.raises(error, match=message):
+        plots.save(**given)

@@ -12,13 +12,14 @@ from landscape_jax.proofs import (
     MinimumOnData,
     NotProven,
     RegionBound,
+    SaddleOnData,
     SpuriousOnData,
     prove_spurious_on_data,
 )
 from landscape_jax.proofs.rational_claim import RationalClaim
 from landscape_jax.theory import spurious_minimum
 from landscape_jax.theory.basins import basin_values, lower_bound_claim, region_patterns
-from landscape_jax.theory.cells import landscape, minimum_claim
+from landscape_jax.theory.cells import landscape, minimum_claim, saddle_claim
 
 SLOPES = [(1, 0), (1, 0.01), (0.5, 2)]
 ONE, X, Y = fmpq(1), fmpq_mat(3, 1, [-1, 0, 1]), (fmpq(1), fmpq(0), fmpq(1))
@@ -78,6 +79,14 @@ def listed(seed) -> tuple[MinimumOnData, ...]:
 
 
 @cache
+def saddle() -> SaddleOnData:
+    """Return the claim of a saddle with a second neuron that stays."""
+    x, y, width = small(1)
+    found = [one for one in landscape(x, y, width).saddles if any(one.signs)]
+    return proven(saddle_claim(x, y, found[0]))
+
+
+@cache
 def kinked() -> MinimumOnData:
     """Return a claim with neurons on kinks, none at rest, whose error is 0 nowhere."""
     claims = [c for seed in range(12) for c in listed(seed)]
@@ -106,4 +115,9 @@ def bounded(reached=False) -> RegionBound:
 
 def every() -> dict[str, RationalClaim]:
     """Return a claim of each kind."""
-    return {"spurious": constructed(), "minimum": kinked(), "bound": bounded(True)}
+    return {
+        "spurious": constructed(),
+        "minimum": kinked(),
+        "saddle": saddle(),
+        "bound": bounded(True),
+    }

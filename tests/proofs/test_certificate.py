@@ -271,9 +271,9 @@ def test_certificate_is_about_the_given_risk_or_does_not_hold(saved):
         assert reason == "its 'teacher' is not that of the given risk."
     reason = verify(proof, make_risk(np.eye(6), None, np.ones(7))).reason
     assert reason == "its 'student_weights' is not that of the given risk."
-    with pytest.raises(TypeError, match="activation 'relu', not for 'tanh'"):
+    with pytest.raises(TypeError, match="activation 'relu', not of 'tanh'"):
         verify(proof, make_risk(np.eye(6), activation="tanh"))
-    with pytest.raises(TypeError, match="population risks, not for ndarray"):
+    with pytest.raises(TypeError, match="risk is a ndarray"):
         verify(proof, np.eye(6))
 
 
@@ -362,8 +362,10 @@ def test_foreign_files_are_unusable(tmp_path):
             verify(path)
     with open(path, "wb") as stream:
         stream.truncate(2**26 + 1)
-    with pytest.raises(CertificateError, match="larger than any certificate"):
-        verify(path)
+    # A device has no end.
+    for large in (path, "/dev/zero") if os.path.exists("/dev/zero") else (path,):
+        with pytest.raises(CertificateError, match="larger than any certificate"):
+            verify(large)
     with pytest.raises(FileNotFoundError):
         verify(tmp_path / "missing.json")
 

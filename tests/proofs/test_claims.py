@@ -20,10 +20,11 @@ from landscape_jax.proofs import (
     SpuriousOnData,
     prove_minimum_on_data,
     prove_region_bound,
+    prove_saddle_on_data,
     prove_spurious_on_data,
     verify,
 )
-from landscape_jax.proofs.minimum_on_data import _OneSided
+from landscape_jax.proofs.one_sided_slopes import OneSided
 from landscape_jax.theory.basins import basin_values, lower_bound_claim, region_patterns
 from landscape_jax.theory.cells import (
     KinkMinimum,
@@ -32,6 +33,8 @@ from landscape_jax.theory.cells import (
     landscape,
     minimum_claim,
     nondifferentiable_minima,
+    saddle_claim,
+    saddles,
 )
 from tests.proofs.claim_problems import (
     BENT,
@@ -76,6 +79,40 @@ def test_all_listed_minima_hold_from_their_files(tmp_path, seed):
     path = claims[-1].save(tmp_path / "claim.json")
     assert verify(path), verify(path).reason
     assert MinimumOnData.load(path).kinks == claims[-1].kinks
+
+
+@pytest.mark.parametrize("kinks", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+def test_all_listed_saddles_hold_from_their_files(tmp_path, seed, kinks):
+    x, y, width = small(seed)
+    for saddle in saddles(x, y, width, kinks=kinks):
+        claim = proven(saddle_claim(x, y, saddle))
+        path = claim.save(tmp_path / "claim.json")
+        assert verify(path), verify(path).reason
+        assert float(claim.loss) == pytest.approx(saddle.loss, rel=1e-15)
+        assert "has a saddle (no descent" in claim.statement
+        outcome = prove_minimum_on_data(claim.x, claim.y, claim.weights, claim.outputs)
+        assert not outcome.proven
+
+
+@pytest.mark.parametrize(
+    ("w", "z", "v", "reason"),
+    [
+        ([1, 1], 0, [1, -1], None),
+        ([1, 1], 0, [1, 1], "not proven to fall and rise along the direction 0"),
+        ([1, 1], 0, [0, 0], "no direction is given"),
+        ([1, 2], 0, [1, -1], "not proven to have no descent to first order in neuron 0"),
+        ([1, 1], 1, [1, -1], "not proven to have no descent to first order in neuron 0"),
+        # A minimum: the error is 0 where the neuron is active.
+        ([1, 0], 1, [1, -1], "not proven to fall and rise along the direction 0"),
+    ],
+)
+def test_points_that_are_no_saddles_are_refused(w, z, v, reason):
+    x, y = fmpq_mat(2, 2, [1, 0, 0, 1]), (fmpq(1), fmpq(-1))
+    given = fmpq_mat(1, 2, w), (fmpq(z),), fmpq_mat(1, 2, v)
+    outcome = prove_saddle_on_data(x, y, *given)
+    assert outcome.proven == (reason is None)
+    assert reason is None or reason in str(outcome.reason)
 
 
 def test_listed_minima_have_neurons_at_rest_on_kinks_and_both():
@@ -202,7 +239,7 @@ def test_one_sided_derivatives_rise_if_and_only_if_they_do_on_a_fine_grid(inputs
             ),
             np.zeros(len(grid)),
         )
-        function = _OneSided(
+        function = OneSided(
             tuple(map(fmpq, gradient.tolist())),
             tuple(tuple(map(fmpq, line)) for line in lines),
             tuple(map(fmpq, bends.tolist())),

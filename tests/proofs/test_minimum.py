@@ -238,7 +238,7 @@ def test_degenerate_minimum_is_refused():
 
 def test_population_risks_of_other_activations_are_refused_and_relu_by_its_slopes_is_not():
     risk = PopulationRisk(np.eye(2), activation="leaky")
-    with pytest.raises(TypeError, match="activation 'relu', not for 'leaky'"):
+    with pytest.raises(TypeError, match="activation 'relu', not of 'leaky'"):
         prove_minimum(risk, np.eye(2))
     twin = PopulationRisk(np.eye(2), activation=leaky(1.0, 0.0))
     assert prove_minimum(twin, np.eye(2)).proven
@@ -247,7 +247,7 @@ def test_population_risks_of_other_activations_are_refused_and_relu_by_its_slope
 @pytest.mark.parametrize(
     ("changes", "options", "error", "message"),
     [
-        ({"activation": "tanh"}, {}, TypeError, "activation 'relu', not for 'tanh'"),
+        ({"activation": "tanh"}, {}, TypeError, "activation 'relu', not of 'tanh'"),
         ({"teacher": np.eye(2) * 1j}, {}, TypeError, "teacher has dtype complex128"),
         ({"teacher": np.ones(2)}, {}, ValueError, "teacher must have 2 axes, not 1"),
         (
@@ -258,7 +258,7 @@ def test_population_risks_of_other_activations_are_refused_and_relu_by_its_slope
         ),
         ({"teacher": np.ones((0, 2))}, {}, ValueError, "at least one neuron"),
         ({"teacher_weights": np.ones(3)}, {}, ValueError, "one entry for each"),
-        ({"student_weights": np.ones(3)}, {}, ValueError, "3 student weights, the point 2 neurons"),
+        ({"student_weights": np.ones(3)}, {}, ValueError, "3 student weights, but W has 2 neurons"),
         ({}, {"max_move": -1.0}, ValueError, "max_move"),
         ({}, {"max_move": np.inf}, ValueError, "max_move"),
         ({}, {"argument": "none"}, ValueError, "argument"),
@@ -276,7 +276,7 @@ def test_calls_without_sense_raise(changes, options, error, message):
 
 
 def test_only_population_risks_are_taken():
-    with pytest.raises(TypeError, match="population risks, not for SimpleNamespace"):
+    with pytest.raises(TypeError, match="risk is a SimpleNamespace"):
         prove_minimum(SimpleNamespace(), np.eye(2))
     with pytest.raises(ValueError, match="W must have 2 axes"):
         prove_minimum(make_risk(np.eye(2)), np.ones(2))

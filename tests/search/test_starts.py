@@ -1,5 +1,6 @@
 """Starts have the distributions that they name."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +47,29 @@ def test_a_scale_or_radius_that_is_not_positive_is_refused():
         lj.starts.gaussian((2, 2), scale=-1.0)
     with pytest.raises(ValueError, match=r"radius is 0\.0"):
         lj.starts.sphere((2, 2), radius=0.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: lj.starts.gaussian((2, "2")),  # pyright: ignore[reportArgumentType]
+            r"shape is \(2, '2'\); give a sequence of: an integer",
+        ),
+        (lambda: lj.starts.gaussian((2, 2), dtype=int), "dtype is the class int; give a floating"),
+        (lambda: lj.starts.sphere((2, 2), dtype="floaty"), "dtype is 'floaty'; give a floating"),
+    ],
+)
+def test_settings_of_another_kind_are_refused_by_name(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
+def test_points_near_a_module_keep_what_is_no_array():
+    mlp = eqx.nn.MLP(2, 1, 2, 1, key=jax.random.key(1))
+    drawn = lj.starts.near(mlp)(jax.random.key(0))
+    assert drawn.activation is mlp.activation
+    assert not np.array_equal(drawn.layers[0].weight, mlp.layers[0].weight)
 
 
 def test_points_near_a_given_one_are_as_far_as_asked_and_of_its_structure():

@@ -74,6 +74,7 @@ def test_chunks_are_of_one_shape_and_hold_every_start_once(monkeypatch):
         (([],), "widths is \\[\\]; give one or more different whole numbers of at least 1"),
         (([2, 2],), "widths is \\[2, 2\\]; give one or more different"),
         (([0],), "widths is \\[0\\]; give one or more"),
+        (([10**15], 3), "3 starts of 1000000000000000 neurons may need .* GiB of memory"),
         (([1], 0), "width, starts, seed are 1, 0, 0; give at least 1, 1 and 0"),
     ],
 )
@@ -91,6 +92,8 @@ def test_levels_that_are_none_are_refused(eps):
 def test_labels_whose_squares_are_infinite_are_refused():
     with pytest.raises(ValueError, match="mean square that is not finite; scale the labels down"):
         ss16.distribution(X, Y * 1e200, [1], 3)
+    with pytest.raises(ValueError, match="mean square that is not finite"):
+        ss16.value_at_zero(np.full(3, 1e154))
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_the_bad_minimum_of_sigmoids_is_below_an_eighth():
     [
         (lambda: ss16.figure_2(ratio=1.0), "ratio and per_cluster are 1.0 and 6; give a ratio"),
         (lambda: ss16.figure_2(per_cluster=0), "ratio and per_cluster are 0.25 and 0; give"),
-        (lambda: ss16.figure_3(points=2), "points is 2; give at least 3"),
+        (lambda: ss16.figure_3(points=2), "points is 2; it must be at least 3"),
         (lambda: ss16.figure_3(epsilon=0.5), "epsilon is 0.5; it must be between 0 and 1/2"),
     ],
 )

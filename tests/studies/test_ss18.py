@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 import landscape_jax as lj
+from landscape_jax import machine
 from landscape_jax.files import StorageError
 from landscape_jax.studies import ss18
 from landscape_jax.studies.ss18 import report, study
@@ -253,16 +254,29 @@ def test_the_sweep_of_another_seed_is_refused(whole):
     ("arguments", "message"),
     [
         (([], 1, 0), "sizes is empty"),
-        (([(0, 3)], 1, 0), r"the size \(0, 3\) is not a \(k, n\)"),
-        (([(3, 0)], 1, 0), r"the size \(3, 0\) is not a \(k, n\)"),
+        (([(0, 3)], 1, 0), r"sizes has \(0, 3\), which is not a \(k, n\)"),
+        (([(3, 0)], 1, 0), r"sizes has \(3, 0\), which is not a \(k, n\)"),
+        (
+            ([(99_999, 99_999)], 1, 0),
+            "99999:99999 may need .* GiB of memory, more than the 16.0 GiB",
+        ),
         (([(3, 3)], 0, 0), "restarts is 0"),
+        (([(3, 3)], 2**31, 0), "restarts is 2147483648"),
+        (([(3, 3)], 2**31 - 1, 0), "the indices of 2147483647 restarts may need 32.0 GiB"),
         (([(3, 3)], 1, -1), "seed is -1"),
     ],
 )
-def test_what_cannot_be_run_is_refused(arguments, message):
+def test_what_cannot_be_run_is_refused(monkeypatch, arguments, message):
+    monkeypatch.setattr(machine, "_memory", lambda: 2.0**34)
     for run in (ss18.table, ss18.figure_1):
         with pytest.raises(ValueError, match=message):
             run(*arguments)
+
+
+def test_a_table_whose_hessians_do_not_fit_in_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(machine, "_memory", lambda: 2.0**34)
+    with pytest.raises(ValueError, match=r"the Hessian at an end of 300:300 may need 60\.3 GiB"):
+        ss18.table([(300, 300)], 1)
 
 
 def test_float32_is_refused_with_the_line_to_add():
@@ -285,13 +299,24 @@ def test_the_report_names_what_is_unproven_and_why():
     )
 
 
-def test_a_narrow_terminal_is_shown_fewer_columns_whole():
+@pytest.mark.parametrize(("width", "blocks"), [(200, 1), (118, 2), (80, 2), (60, 3), (1, 7)])
+def test_a_narrow_terminal_shows_all_columns_in_as_many_blocks_as_it_needs(width, blocks):
     table = ss18.Table((row(size=(10, 10)), row(0)), 0)
-    for width, columns in ((80, 9), (118, 15)):
-        console = Console(width=width, file=StringIO())
-        laid = report.grid(table, width=width, ascii_only=False)
-        assert len(laid.columns) == columns
-        assert console.measure(laid).minimum <= console.measure(laid).maximum <= width
+    console = Console(width=10_000, file=StringIO())
+    laid = list(report.grids(table, width=width, ascii_only=False))
+    assert len(laid) == blocks
+    assert sum(len(block.columns) - 1 for block in laid) == 14
+    for block in laid:
+        assert block.columns[0].header == "k:n"
+        assert console.measure(block).maximum <= width or width == 1
+
+
+def test_a_terminal_narrower_than_a_column_folds_it_and_drops_no_digit():
+    shown = StringIO()
+    console = Console(width=12, file=shown, color_system=None)
+    for block in report.grids(ss18.Table((row(size=(10, 10)),), 0), width=12, ascii_only=False):
+        console.print(block)
+    assert "…" not in shown.getvalue()
 
 
 def test_figure_1_shows_the_tables_runs(whole):

@@ -227,3 +227,35 @@ def test_the_length_of_a_chunk_changes_no_run(tmp_path):
     assert same(found, lj.sweep(RISK, START, 30, **settings))
     with pytest.raises(ValueError, match="chunk is 0; it must be at least 1"):
         lj.sweep(RISK, START, 30, chunk=0, **settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"objective": lambda W: 0.0}, TypeError, "objective is the function|'objective'"),
+        ({"start": jnp.ones((2, 6, 6))}, ValueError, "restarts has the index 2; start has 2"),
+        ({"restarts": np.int64(0)}, ValueError, "restarts is 0; give at least 1"),
+        ({"key": None}, ValueError, "key is missing"),
+        ({"chunk": 2.0}, TypeError, "chunk is 2.0; give an integer|'chunk'"),
+        ({"only": "all"}, TypeError, "only is 'all'; give a function|'only'"),
+        ({"progress": 1}, TypeError, "progress is 1; give a function|'progress'"),
+        ({"only": lambda runs: runs.value}, ValueError, "only returns an array of float64 of sha"),
+        ({"only": lambda runs: True}, ValueError, "only returns .*; it must return a mask"),
+        ({"steps": 3}, TypeError, "unexpected keyword argument 'steps'"),
+    ],
+)
+def test_wrong_arguments_of_a_sweep_are_named(change, error, message):
+    given = {"objective": RISK, "start": START, "restarts": 3, "key": KEY, **SHORT} | change
+    with pytest.raises(error, match=message):
+        lj.sweep(**given)
+
+
+def test_wrong_arguments_are_named_before_a_directory_is_made(tmp_path):
+    with pytest.raises(ValueError, match="key is missing"):
+        lj.sweep(RISK, START, 3, out=tmp_path / "runs")
+    assert not list(tmp_path.iterdir())
+
+
+def test_counts_of_numpy_are_counts():
+    found = lj.sweep(RISK, START, np.int64(3), key=KEY, chunk=np.int32(2), **SHORT)
+    assert found.restart_index.tolist() == [0, 1, 2]

@@ -6,7 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from landscape_jax.arrays import count
+from landscape_jax.mistakes import explained
+from landscape_jax.plots import PaperFigure
 from landscape_jax.plots.panels import hide_axes
+from landscape_jax.plots.paper_figure import MOST_POINTS
 from landscape_jax.theory.added_neurons.examples import Bumps, best_in_example_1, example_1
 
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 _DARK, _GLOBAL, _SPURIOUS = "#000000", "#0072B2", "#D55E00"
 
 
+@explained
 def figure_1(
     *,
     penalty: float | int = 1,
@@ -46,6 +51,8 @@ def figure_1(
     """
     import xarray as xr
 
+    count("points", points, 1, MOST_POINTS)
+    count("arrows", arrows, 1, MOST_POINTS)
     objective = example_1(penalty)
     theta, heights = jnp.linspace(0.0, 1.0, points), jnp.linspace(float(b[0]), float(b[1]), points)
     coarse = [_inside(axis, arrows) for axis in (theta, heights)]
@@ -75,12 +82,13 @@ def figure_1(
     )
 
 
-def _inside(axis: jax.Array, count: int) -> jax.Array:
+def _inside(axis: jax.Array, number: int) -> jax.Array:
     """Return equally spaced points inside a range."""
-    margin = (axis[-1] - axis[0]) / (2 * count)
-    return jnp.linspace(axis[0] + margin, axis[-1] - margin, count)
+    margin = (axis[-1] - axis[0]) / (2 * number)
+    return jnp.linspace(axis[0] + margin, axis[-1] - margin, number)
 
 
+@explained
 def augmented_valley(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot the three parts of KK20's figure 1 in the place of the axes, which are hidden.
 
@@ -118,12 +126,9 @@ def _draw_risk(data: "xr.Dataset", axes: "Axes") -> None:
     flat = np.asarray(data["theta"])[np.asarray(data["risk"]) <= 1e-6]
     axes.plot(flat.mean(), 0, "o", color=_GLOBAL, clip_on=False)
     axes.annotate(
-        "global minima, $L = 0$",
-        (float(flat.mean()), 0),
-        xytext=(0, 9),
-        textcoords="offset points",
-        ha="center",
-    )
+        "global minima, $L = 0$", (float(flat.mean()), 0), xytext=(0, 9),
+        textcoords="offset points", ha="center",
+    )  # fmt: skip
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel=r"$\theta$", ylabel=r"$L(\theta)$")
     axes.set_title("(a) the original objective", fontsize="medium")
     axes.spines[["top", "right"]].set_visible(False)
@@ -175,3 +180,9 @@ def _spurious_minimum(data: "xr.Dataset") -> tuple[float, float]:
     theta, risk = np.asarray(data["theta"]), np.asarray(data["risk"])
     low = np.argmin(np.where(theta < 0.5, risk, np.inf))
     return float(theta[low]), float(risk[low])
+
+
+FIGURES = {"kk20-1": PaperFigure(
+    "KK20, figure 1: a spurious minimum, and the valley that an added neuron leaves",
+    figure_1, augmented_valley, "example 1 with λ = 1", width=9.0,
+)}  # fmt: skip

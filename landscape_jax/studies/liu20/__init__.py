@@ -3,9 +3,11 @@
 - `two_samples`: figure 2, the landscape of one neuron on two samples: data and drawing.
 - `trapping_data`, `trapping_curves`: figures 4 and A4, the probability that parallel weights are at
   a local minimum: data and drawing.
+- `liu20_figures`: `FIGURES`, the figures that the command draws, by name.
 """
 
 from landscape_jax.public_names import listing
+from landscape_jax.studies.liu20.liu20_figures import FIGURES as FIGURES
 from landscape_jax.studies.liu20.trapping_curves import (
     both_moved_probability as both_moved_probability,
 )

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landscape_jax.mistakes import explained
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -14,6 +16,7 @@ _W1, _W2 = "x_{w_1}", "x_{w_2}"
 _DECADES = 40
 
 
+@explained
 def moved_loss(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot the empirical loss against one moved weight.
 
@@ -40,6 +43,7 @@ def moved_loss(data: "xr.Dataset", axes: "Axes") -> "Axes":
     return axes
 
 
+@explained
 def moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot P_t against one moved weight: by its own gap, and by both.
 
@@ -68,6 +72,7 @@ def moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     return axes
 
 
+@explained
 def both_moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot P_t against both moved weights, as a map.
 
@@ -97,6 +102,7 @@ def both_moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     return axes
 
 
+@explained
 def shifted_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot P_t of four weights against the shift of some of them, on a logarithmic axis.
 

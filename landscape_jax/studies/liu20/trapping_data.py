@@ -9,13 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from landscape_jax.arrays import count
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives import EmpiricalRisk
-from landscape_jax.theory.parallel_weights import (
-    Mixture,
-    Trapping,
-    parallel_network,
-    trapping,
-)
+from landscape_jax.plots.paper_figure import MOST_POINTS
+from landscape_jax.theory.parallel_weights import Mixture, Trapping, parallel_network, trapping
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,6 +25,7 @@ _TWO = (1, -1)
 _FOUR = (0.1, 0.05, 0.0, -0.05)
 
 
+@explained
 def figure_4a(
     *,
     mixture: Mixture | None = None,
@@ -61,9 +60,8 @@ def figure_4a(
     rng = np.random.default_rng(seed)
     positive = rng.random(samples) < known.prior
     x = rng.normal(np.where(positive, *known.means), np.sqrt(np.where(positive, *known.variances)))
-    risk = EmpiricalRisk(
-        jnp.asarray(x[:, None]), jnp.asarray(np.where(positive, 1.0, -1.0)[:, None])
-    )
+    y = np.where(positive, 1.0, -1.0)
+    risk = EmpiricalRisk(jnp.asarray(x[:, None]), jnp.asarray(y[:, None]))
     positions = jnp.stack([axis, jnp.zeros_like(axis)], axis=1)
     best = _trapping(positions, _TWO, known, samples, None).optimum
     return _labelled(
@@ -73,6 +71,7 @@ def figure_4a(
     )
 
 
+@explained
 def figure_4b(
     *,
     mixture: Mixture | None = None,
@@ -118,6 +117,7 @@ def figure_4b(
     )
 
 
+@explained
 def figure_4c(
     *,
     mixture: Mixture | None = None,
@@ -162,6 +162,7 @@ def figure_4c(
     )
 
 
+@explained
 def figure_a4a(**options: Any) -> "xr.Dataset":
     """Compute P_t of four weights as a function of a shift of the uppermost, at 0.1.
 
@@ -187,6 +188,7 @@ def figure_a4a(**options: Any) -> "xr.Dataset":
     return _shifted((0,), **options)
 
 
+@explained
 def figure_a4b(**options: Any) -> "xr.Dataset":
     """Compute P_t of four weights, at 0.1, 0.05, 0, −0.05, as a function of a common shift.
 
@@ -227,16 +229,9 @@ def _shifted(
         "largest": all_gaps.log_largest,
         "moved": moved_gaps.log_probability,
     }
-    return _labelled(
-        {name: (("shift",), values) for name, values in logs.items()},
-        {"shift": shift},
-        {
-            "samples": samples,
-            "normals": list(normals),
-            "moved": list(moved),
-            **_mixture_attrs(known),
-        },
-    )
+    attrs = {"samples": samples, "normals": list(normals), "moved": list(moved)}
+    tables = {name: (("shift",), values) for name, values in logs.items()}
+    return _labelled(tables, {"shift": shift}, attrs | _mixture_attrs(known))
 
 
 def _trapping(
@@ -263,21 +258,16 @@ def _check(samples: int, seed: int) -> None:
 
 
 def _axis(name: str, reach: _Reach, points: int) -> Float[Array, " points"]:
-    if points < 3 or not -np.inf < reach[0] < reach[1] < np.inf:
-        raise ValueError(
-            f"{name} is {reach} in {points} points; give a first and a larger last number, and at "
-            "least 3 points"
-        )
+    count("points", points, 3, MOST_POINTS)
+    if not -np.inf < reach[0] < reach[1] < np.inf:
+        raise ValueError(f"{name} is {shown(reach)}; give a first and a larger last number")
     return jnp.linspace(float(reach[0]), float(reach[1]), points)
 
 
 def _mixture_attrs(mixture: Mixture) -> dict[str, Any]:
     """Return the attributes that describe the data, for captions."""
-    return {
-        "means": list(mixture.means),
-        "variances": list(mixture.variances),
-        "prior": mixture.prior,
-    }
+    listed = {"means": list(mixture.means), "variances": list(mixture.variances)}
+    return listed | {"prior": mixture.prior}
 
 
 def _labelled(

@@ -8,9 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from landscape_jax.arrays import count
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.plots.panels import panels
+from landscape_jax.plots.paper_figure import MOST_POINTS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 _MINIMUM = "#D55E00"
 
 
+@explained
 def figure_2(*, points: int = 201, reach: float = 2.0) -> "xr.Dataset":
     """Compute L(w) = ½ Σᵢ ([w·xᵢ]₊ − yᵢ)² on a grid, and which of its points are minima.
 
@@ -46,10 +50,9 @@ def figure_2(*, points: int = 201, reach: float = 2.0) -> "xr.Dataset":
     """
     import xarray as xr
 
-    if points < 3 or not 0 < reach < np.inf:
-        raise ValueError(
-            f"points is {points} and reach is {reach}; give at least 3 and a positive length"
-        )
+    points = count("points", points, 3, MOST_POINTS)
+    if not 0 < reach < np.inf:
+        raise ValueError(f"reach is {reach}; give a positive length")
     axis = jnp.linspace(-reach, reach, points)
     w = jnp.stack(jnp.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     inside = np.asarray((w != 0).all(axis=1))
@@ -77,6 +80,7 @@ def _landscape(
     return jax.vmap(jax.value_and_grad(loss))(w)
 
 
+@explained
 def two_landscapes(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot the level lines of L(w) for both choices of y₂, in the place of the axes.
 

@@ -8,6 +8,7 @@ The basin of an initialization is the closed region of its activation pattern, s
 - `first_layer_descents`: gradient descent of the first layer, beside basin values.
 - `partitions`: data of figures 1 and 2; `plane_regions`, `noisy_regions`: their drawings.
 - `one_neuron`: data of figures 3 to 6; `neuron_minima`, `four_minima`, `surrogate`: their drawings.
+- `ss16_figures`: `FIGURES`, the figures that the command draws, by name.
 """
 
 from landscape_jax.public_names import listing
@@ -30,6 +31,7 @@ from landscape_jax.studies.ss16.partitions import figure_2 as figure_2
 from landscape_jax.studies.ss16.plane_regions import region_partition as region_partition
 from landscape_jax.studies.ss16.shares import DecidedShare as DecidedShare
 from landscape_jax.studies.ss16.shares import share_at_most as share_at_most
+from landscape_jax.studies.ss16.ss16_figures import FIGURES as FIGURES
 from landscape_jax.studies.ss16.start_basins import Basins as Basins
 from landscape_jax.studies.ss16.start_basins import basins_of_starts as basins_of_starts
 from landscape_jax.studies.ss16.start_basins import value_at_zero as value_at_zero

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landscape_jax.mistakes import explained
 from landscape_jax.plots.panels import panels
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _LINES = (
 )
 
 
+@explained
 def basin_shares(data: "Sequence[xr.Dataset]", axes: "Axes") -> "Axes":
     """Plot estimates of F_n against n, with intervals and lower bounds, a panel for each theorem.
 

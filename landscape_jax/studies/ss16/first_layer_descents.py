@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, Scalar
 
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.objectives.base import AbstractObjective
@@ -43,6 +44,7 @@ class FirstLayer(AbstractObjective):
         return self.risk(eqx.tree_at(lambda net: net.W2, params, jax.lax.stop_gradient(params.W2)))
 
 
+@explained
 def descended(
     x: Float[AnyArray, "samples inputs"],
     y: Float[AnyArray, " labels"],
@@ -99,6 +101,7 @@ def descended(
     )
 
 
+@explained
 @eqx.filter_jit
 def walked(
     risk: FirstLayer,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from landscape_jax.mistakes import explained
 from landscape_jax.plots.panels import hide_axes
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _MARKS = ("#0072B2", "#009E73", "#009E73", "#D55E00")
 
 
+@explained
 def four_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot the loss over the plane, (a) as a surface, (b) by level lines with its four minima.
 

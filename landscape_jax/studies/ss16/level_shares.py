@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.studies.ss16.shares import share_at_most
 from landscape_jax.studies.ss16.start_basins import (
     AnyArray,
@@ -25,6 +26,7 @@ _QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 _SHARES = (0.01, 0.1, 0.5)
 
 
+@explained
 def default_levels(y: Float[AnyArray, " labels"]) -> tuple[float, ...]:
     """Return the default levels ε: 0.01, 0.1 and 0.5 times `value_at_zero`, to four digits.
 
@@ -39,6 +41,7 @@ def default_levels(y: Float[AnyArray, " labels"]) -> tuple[float, ...]:
     return tuple(dict.fromkeys(float(f"{share * top:.4g}") for share in _SHARES))
 
 
+@explained
 def distribution(
     x: Float[AnyArray, "samples inputs"],
     y: Float[AnyArray, " labels"],
@@ -110,6 +113,7 @@ def distribution(
     return _labelled(found, widths, levels, {"seed": seed, "at_zero": value_at_zero(y)})
 
 
+@explained
 def to_json(found: "xr.Dataset", *, eps_names: Sequence[str] | None = None) -> dict[str, Any]:
     """Return a distribution as the JSON value that `landscape-jax basins --json` writes.
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from landscape_jax.mistakes import explained
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -9,6 +11,7 @@ if TYPE_CHECKING:
 _DARK, _GOOD, _BAD = "#000000", "#0072B2", "#D55E00"
 
 
+@explained
 def neuron_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot E(w) with both minima marked.
 

@@ -3,6 +3,7 @@
 import math
 from typing import TYPE_CHECKING
 
+from landscape_jax.mistakes import explained
 from landscape_jax.plots.panels import panels
 from landscape_jax.studies.ss16.plane_regions import LINE_COLOURS, halfplane_line, set_weight_plane
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@explained
 def noisy_regions(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot the regions of the centres, and beside them those of the clusters' samples.
 

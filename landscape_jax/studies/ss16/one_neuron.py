@@ -5,21 +5,16 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from landscape_jax.theory.overspecification import (
-    NeuronPair,
-    mean_loss,
-    neuron_loss,
-    orthant_minima,
-    relu_pair,
-    sample_losses,
-    sigmoid_pair,
-    surrogate_loss,
-)
+from landscape_jax.arrays import count
+from landscape_jax.mistakes import explained
+from landscape_jax.plots.paper_figure import MOST_POINTS
+from landscape_jax.theory import overspecification as theory
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
+@explained
 def figure_3(*, epsilon: float = 0.1, points: int = 601) -> "xr.Dataset":
     """Compute E(w) of a ReLU neuron on section 8.1's samples, and its two minima.
 
@@ -38,9 +33,10 @@ def figure_3(*, epsilon: float = 0.1, points: int = 601) -> "xr.Dataset":
 
     ```
     """
-    return _along(relu_pair(epsilon), -2.0, 2.0, points)
+    return _along(theory.relu_pair(epsilon), -2.0, 2.0, points)
 
 
+@explained
 def figure_4(*, epsilon: float = 0.1, points: int = 121) -> "xr.Dataset":
     """Compute the loss of a ReLU neuron on two copies of section 8.1's samples, and its minima.
 
@@ -60,14 +56,14 @@ def figure_4(*, epsilon: float = 0.1, points: int = 121) -> "xr.Dataset":
     """
     import xarray as xr
 
-    pair, axis = relu_pair(epsilon), _axis(-2.0, 2.0, points)
-    places = orthant_minima(pair, 2)
-    values = mean_loss(pair, places)
+    pair, axis = theory.relu_pair(epsilon), _axis(-2.0, 2.0, points)
+    places = theory.orthant_minima(pair, 2)
+    values = theory.mean_loss(pair, places)
     W = jnp.stack(jnp.meshgrid(axis, axis, indexing="ij"), axis=-1)
     order = np.argsort(np.asarray(values), kind="stable")
     return xr.Dataset(
         {
-            "loss": (("w_1", "w_2"), np.asarray(mean_loss(pair, W))),
+            "loss": (("w_1", "w_2"), np.asarray(theory.mean_loss(pair, W))),
             "place": (("minimum", "axis"), np.asarray(places)[order]),
             "value": ("minimum", np.asarray(values)[order]),
         },
@@ -76,6 +72,7 @@ def figure_4(*, epsilon: float = 0.1, points: int = 121) -> "xr.Dataset":
     )
 
 
+@explained
 def figure_5(*, epsilons: tuple[float, ...] = (0.05, 0.025), points: int = 301) -> "xr.Dataset":
     """Compute L₂(w) of a sigmoid neuron on section 8.2's second sample, and 2ε(1 + w)².
 
@@ -98,8 +95,8 @@ def figure_5(*, epsilons: tuple[float, ...] = (0.05, 0.025), points: int = 301) 
     import xarray as xr
 
     axis = _axis(-1.5, 0.5, points)
-    losses = [np.asarray(sample_losses(sigmoid_pair(e), axis)[1]) for e in epsilons]
-    surrogates = [surrogate_loss(e, np.asarray(axis)) for e in epsilons]
+    losses = [np.asarray(theory.sample_losses(theory.sigmoid_pair(e), axis)[1]) for e in epsilons]
+    surrogates = [theory.surrogate_loss(e, np.asarray(axis)) for e in epsilons]
     return xr.Dataset(
         {
             "loss": (("epsilon", "w"), np.stack(losses)),
@@ -109,6 +106,7 @@ def figure_5(*, epsilons: tuple[float, ...] = (0.05, 0.025), points: int = 301) 
     )
 
 
+@explained
 def figure_6(*, epsilon: float = 0.025, points: int = 601) -> "xr.Dataset":
     """Compute E(w) of a sigmoid neuron on section 8.2's samples, and its two minima.
 
@@ -128,16 +126,16 @@ def figure_6(*, epsilon: float = 0.025, points: int = 601) -> "xr.Dataset":
 
     ```
     """
-    return _along(sigmoid_pair(epsilon), -1.5, 0.5, points)
+    return _along(theory.sigmoid_pair(epsilon), -1.5, 0.5, points)
 
 
-def _along(pair: NeuronPair, first: float, last: float, points: int) -> "xr.Dataset":
+def _along(pair: theory.NeuronPair, first: float, last: float, points: int) -> "xr.Dataset":
     import xarray as xr
 
     axis = _axis(first, last, points)
     return xr.Dataset(
         {
-            "loss": ("w", np.asarray(neuron_loss(pair, axis))),
+            "loss": ("w", np.asarray(theory.neuron_loss(pair, axis))),
             "place": ("minimum", np.array([pair.good, pair.bad])),
             "value": ("minimum", np.array([pair.good_value, pair.bad_value])),
         },
@@ -147,6 +145,4 @@ def _along(pair: NeuronPair, first: float, last: float, points: int) -> "xr.Data
 
 
 def _axis(first: float, last: float, points: int):
-    if points < 3:
-        raise ValueError(f"points is {points}; give at least 3")
-    return jnp.linspace(first, last, points)
+    return jnp.linspace(first, last, count("points", points, 3, MOST_POINTS))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.basins import region_patterns
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _NEURONS = ((0.6, 1.5), (-1.3, 0.7), (1.1, -1.3))
 _CENTRES = ((1.0, 1.0), (-2.0, 0.5))
 
 
+@explained
 def figure_1() -> "xr.Dataset":
     """Return three samples, whose lines w·x_t = 0 cut the plane into 6 regions, and three neurons.
 
@@ -43,6 +45,7 @@ def figure_1() -> "xr.Dataset":
     )
 
 
+@explained
 def figure_2(*, ratio: float = 0.25, per_cluster: int = 6, seed: int = 0) -> "xr.Dataset":
     """Return two samples, and clusters of samples around them with their noisy regions.
 

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landscape_jax.mistakes import explained
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -14,6 +16,7 @@ _MARKS = ("o", "s", "^")
 _REACH = 2.2
 
 
+@explained
 def region_partition(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot the lines w·x_t = 0, each with an arrow to its active side, and the neurons.
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.overspecification import Share, clopper_pearson
 
 
@@ -22,6 +23,7 @@ class DecidedShare(NamedTuple):
     undecided: int
 
 
+@explained
 def share_at_most(
     value: Float[np.ndarray, " starts"],
     gap: Float[np.ndarray, " starts"],

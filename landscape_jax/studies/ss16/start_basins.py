@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from landscape_jax.machine import require_memory
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.basins import BasinValues, basin_values, region_patterns
 from landscape_jax.theory.overspecification import initial_weights
 
@@ -40,6 +42,7 @@ class Basins(NamedTuple):
     everywhere: Bool[np.ndarray, " starts"]
 
 
+@explained
 def value_at_zero(y: Float[AnyArray, " labels"]) -> float:
     """Compute (1/m) Σ y², the value at W = 0, an upper bound on all basin values.
 
@@ -54,12 +57,14 @@ def value_at_zero(y: Float[AnyArray, " labels"]) -> float:
 
     ```
     """
-    largest = float(np.max(np.abs(y), initial=0.0))
-    if not largest < math.sqrt(np.finfo(np.asarray(y).dtype).max):
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = float(np.mean(np.asarray(y) ** 2))
+    if not math.isfinite(value):
         raise ValueError("y has a mean square that is not finite; scale the labels down")
-    return float(np.mean(np.asarray(y) ** 2))
+    return value
 
 
+@explained
 def basins_of_starts(
     x: Float[AnyArray, "samples inputs"],
     y: Float[AnyArray, " labels"],
@@ -82,8 +87,8 @@ def basins_of_starts(
 
     **Returns:** `Basins`.
 
-    **Raises:** `ValueError` if the width, the number of starts or the seed is out of range, or the
-    data are not as described.
+    **Raises:** `ValueError` if the width, the number of starts or the seed is out of range, the
+    weights need more memory than the machine has, or the data are not as described.
 
     Source: SS16, sections 3.2, 4.2 and 5.
     """
@@ -92,6 +97,9 @@ def basins_of_starts(
             f"width, starts, seed are {width}, {starts}, {seed}; give at least 1, 1 and 0"
         )
     data, labels = jnp.asarray(x), jnp.asarray(y)
+    # The weights, in JAX and in NumPy, and the patterns of a chunk, padded to a power of two.
+    needed = 16.0 * starts * width * data.shape[1] + 2.0 * min(starts, _CHUNK) * width * len(data)
+    require_memory(needed, f"{starts} starts of {width} neurons", "give fewer")
     top = value_at_zero(y)
     key = jax.random.fold_in(jax.random.key(seed), width)
     W, v = initial_weights(key, starts, width, data.shape[1], dtype=data.dtype)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from landscape_jax.mistakes import explained
 from landscape_jax.plots.panels import panels
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 _LOSS, _SURROGATE = "#009E73", "#D55E00"
 
 
+@explained
 def surrogate(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot L₂(w) and 2ε(1 + w)², a panel for each ε.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.precision import require_float64
 from landscape_jax.studies.ss16.shares import share_at_most
 from landscape_jax.studies.ss16.start_basins import Basins, basins_of_starts, value_at_zero
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _ZERO = 2e-8
 
 
+@explained
 def theorem_2(
     dim: int,
     widths: Sequence[int],
@@ -62,6 +64,7 @@ def theorem_2(
     return shares.labelled(sizes, bounds, attrs | {"starts": starts, "seed": seed})
 
 
+@explained
 def figure_f(starts: int = 1000, *, seed: int = 0) -> "tuple[xr.Dataset, xr.Dataset]":
     """Compute `theorem_2` for d = 4 and `theorem_7` for m = 8, d = 10, with n = 4, 6, …, 16.
 
@@ -76,6 +79,7 @@ def figure_f(starts: int = 1000, *, seed: int = 0) -> "tuple[xr.Dataset, xr.Data
     )
 
 
+@explained
 def theorem_5(
     inputs: int,
     teacher_width: int,
@@ -123,6 +127,7 @@ def theorem_5(
     return shares.labelled(sizes, bounds, attrs)
 
 
+@explained
 def theorem_7(
     samples: int,
     inputs: int,
@@ -175,6 +180,7 @@ def theorem_7(
     return shares.labelled(sizes, bounds, attrs | {"starts": starts, "seed": seed})
 
 
+@explained
 def theorem_8(
     clusters: int,
     inputs: int,

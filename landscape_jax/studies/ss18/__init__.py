@@ -2,6 +2,7 @@
 
 from landscape_jax.public_names import listing
 from landscape_jax.studies.ss18.figure_1 import FIGURE_1_SIZES as FIGURE_1_SIZES
+from landscape_jax.studies.ss18.figure_1 import FIGURES as FIGURES
 from landscape_jax.studies.ss18.figure_1 import figure_1 as figure_1
 from landscape_jax.studies.ss18.published import PUBLISHED as PUBLISHED
 from landscape_jax.studies.ss18.published import Published as Published

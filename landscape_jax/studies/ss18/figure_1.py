@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landscape_jax.mistakes import explained
+from landscape_jax.plots import PaperFigure, value_distribution
 from landscape_jax.studies.ss18.protocol import Progress, Size, checked, search, store
 from landscape_jax.sweeps.chunks import run_chunks
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 FIGURE_1_SIZES: tuple[Size, ...] = ((6, 6), (8, 8), (10, 10), (14, 14), (20, 20), (19, 20))
 
 
+@explained
 def figure_1(
     sizes: Iterable[Size] = FIGURE_1_SIZES,
     restarts: int = 1000,
@@ -51,3 +54,10 @@ def figure_1(
         },
         name="objective",
     )
+
+
+FIGURES = {"ss18-1": PaperFigure(
+    "SS18, figure 1: at which values descent ends, for several sizes",
+    figure_1, value_distribution, "{size} sizes, {restarts} runs each",
+    {"size": "sizes", "restarts": "restarts", "seed": "seed", "runs": "out"}, FIGURE_1_SIZES,
+)}  # fmt: skip

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Key
 
+from landscape_jax.arrays import count
+from landscape_jax.machine import require_memory
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.precision import require_float64
 from landscape_jax.search import starts
 from landscape_jax.search.runs import Runs
-from landscape_jax.sweeps.chunks import Search
+from landscape_jax.sweeps.chunks import CHUNK, Search
 from landscape_jax.sweeps.processes import ALONE, Processes
 from landscape_jax.sweeps.store import Store, open_store
 
@@ -57,19 +59,24 @@ def above(runs: Runs) -> Bool[np.ndarray, " runs"]:
 def checked(sizes: Iterable[Size], restarts: int, seed: int) -> list[Size]:
     """Check the arguments of a study, and return the distinct sizes.
 
-    **Raises:** `ValueError` if there is nothing to run, or float64 is off: the protocol's 1e-9 is
-    below the precision of float32.
+    **Raises:** `ValueError` if there is nothing to run, or more than the machine has memory for, or
+    float64 is off: the protocol's 1e-9 is below the precision of float32.
     """
-    pairs = list(dict.fromkeys(tuple(int(part) for part in size) for size in sizes))
+    count("restarts", restarts)
+    try:
+        pairs = list(dict.fromkeys(tuple(int(part) for part in size) for size in sizes))
+    except (OverflowError, ValueError) as error:
+        raise ValueError("sizes has entries that are no integers; give pairs (k, n)") from error
     if not pairs:
         raise ValueError("sizes is empty; give at least one (k, n)")
     for size in pairs:
         if len(size) != 2 or min(size) < 1:
-            raise ValueError(f"the size {size} is not a (k, n) with k >= 1 and n >= 1")
-    if restarts < 1:
-        raise ValueError(f"restarts is {restarts}; give at least 1")
-    if not 0 <= seed < 2**63:
-        raise ValueError(f"seed is {seed}; give one from 0 to 2**63 - 1")
+            raise ValueError(f"sizes has {size}, which is not a (k, n) with k >= 1 and n >= 1")
+        k, n = size
+        points = k * k + n * k * min(restarts, CHUNK)
+        require_memory(8.0 * points, f"the points of {k}:{n}", "give a smaller size")
+    require_memory(16.0 * restarts, f"the indices of {restarts} restarts", "give fewer")
+    count("seed", seed, 0, 2**63 - 1)
     require_float64("the study")
     return [(k, n) for k, n in pairs]
 

@@ -1,42 +1,51 @@
 """The table for a terminal: as lines of text, and as a grid for rich."""
 
 from collections.abc import Iterator
-from itertools import compress
+from itertools import chain
 
 from rich import box
+from rich.console import Console
 from rich.table import Table as Grid
 
 from landscape_jax.studies.ss18.rows import Row, Table
 
-# The header of each column, and whether a narrow table has it too.
-_COLUMNS = (
-    ("k:n", True),
-    ("runs", False),
-    ("above\n1e-3", True),
-    ("95 %", True),
-    ("paper", True),
-    ("agrees", True),
-    ("proven\nspurious", True),
-    ("other\nminima", False),
-    ("not\nproven", True),
-    ("least\neig.", True),
-    ("paper", False),
-    ("value", True),
-    ("paper", False),
-    ("families", False),
-    ("seconds", False),
+# The headers of the columns beside k:n, in groups that stay side by side on a narrow terminal.
+_GROUPS = (
+    ("runs",),
+    ("above\n1e-3", "95 %", "paper", "agrees"),
+    ("proven\nspurious", "other\nminima", "not\nproven"),
+    ("least\neig.", "paper"),
+    ("value", "paper"),
+    ("families",),
+    ("seconds",),
 )
-_WIDE = 118
+# Wider than any table, which is measured in it.
+_UNBOUNDED = 10_000
 
 
-def grid(table: Table, *, width: int, ascii_only: bool) -> Grid:
-    """Arrange the rows in a grid; where the width is too small, drop the less important columns."""
+def grids(table: Table, *, width: int, ascii_only: bool) -> Iterator[Grid]:
+    """Arrange the rows in a grid, or below each other in as many as the width asks for."""
+    sizes, *columns = zip(*map(_cells, table.rows), strict=True)
+    rest = iter(columns)
+    waiting = [[(header, next(rest)) for header in group] for group in _GROUPS]
+    console = Console(width=_UNBOUNDED)
+    while waiting:
+        count = len(waiting)
+        while True:
+            laid = _grid([("k:n", sizes), *chain.from_iterable(waiting[:count])], ascii_only)
+            if count == 1 or console.measure(laid).maximum <= width:
+                break
+            count -= 1
+        yield laid
+        waiting = waiting[count:]
+
+
+def _grid(columns: list[tuple[str, tuple[str, ...]]], ascii_only: bool) -> Grid:
     laid = Grid(box=box.ASCII2) if ascii_only else Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    shown = [needed or width >= _WIDE for _, needed in _COLUMNS]
-    for header, _ in compress(_COLUMNS, shown):
-        laid.add_column(header, justify="right", vertical="bottom")
-    for row in table.rows:
-        laid.add_row(*compress(_cells(row), shown))
+    for header, _ in columns:
+        laid.add_column(header, justify="right", vertical="bottom", overflow="fold")
+    for row in zip(*(cells for _, cells in columns), strict=True):
+        laid.add_row(*row)
     return laid
 
 

@@ -10,6 +10,8 @@ from os import PathLike
 from typing import TypeVar
 
 from landscape_jax.critical.families import families
+from landscape_jax.machine import require_memory
+from landscape_jax.mistakes import explained
 from landscape_jax.search.runs import Runs
 from landscape_jax.studies.ss18.protocol import (
     Progress,
@@ -33,6 +35,7 @@ _AT_A_TIME = 2
 SIZES: tuple[Size, ...] = ((6, 6), (7, 7), (8, 8), (9, 9), (10, 10))
 
 
+@explained
 def table(
     sizes: Iterable[Size] = SIZES,
     restarts: int = 1000,
@@ -80,8 +83,11 @@ def table(
     ```
     """
     pairs = checked(sizes, restarts, seed)
+    for k, n in pairs:
+        hessian = 8.0 * (n * k) ** 2
+        require_memory(hessian, f"the Hessian at an end of {k}:{n}", "give a smaller size")
     with store(out, seed, processes) as place:
-        study = _Study(restarts, seed, place, progress or (lambda *_: None))
+        study = _Study(int(restarts), int(seed), place, progress or (lambda *_: None))
         if processes.count > 1:
             study.search_share(pairs, processes)
             processes.wait("all restarts have ended")

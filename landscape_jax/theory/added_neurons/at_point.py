@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, PyTree, Scalar
 
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives import AbstractObjective, Augmented, NeuronAugmented
 from landscape_jax.objectives.augmented import distinct_inputs
 from landscape_jax.objectives.base import Known
@@ -64,6 +65,7 @@ class AugmentedCheck(NamedTuple):
         return self.theorem_1 and (self.samplewise.holds or not self.consistent)
 
 
+@explained
 def check_augmented(
     objective: NeuronAugmented, params: Augmented, *, tolerance: float | int = 1e-6
 ) -> AugmentedCheck:

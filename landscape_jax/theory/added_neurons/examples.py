@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree, Scalar
 
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import DeepLinear, TwoLayer, criteria
 from landscape_jax.objectives import Augmented, EmpiricalRisk, NeuronAugmented
 
@@ -46,6 +47,7 @@ class Bumps(eqx.Module):
         return jnp.broadcast_to(5 * (-0.3 * wide - 0.7 * narrow + 0.5), (len(x), 1))
 
 
+@explained
 def example_1(penalty: float | int = 1) -> NeuronAugmented:
     """Return L̃ of example 1: one sample x₁ = 0, y₁ = −1 and ℓ(q, y) = max(0, 1 − yq)³.
 
@@ -59,6 +61,7 @@ def example_1(penalty: float | int = 1) -> NeuronAugmented:
     return NeuronAugmented(risk, penalty=penalty)
 
 
+@explained
 def best_in_example_1(
     theta: Float[Array, ""], b: Float[Array, ""], penalty: float | int | Scalar = 1
 ) -> Scalar:
@@ -82,6 +85,7 @@ def best_in_example_1(
     return u**3 + 9 * s**2 * u**4 / (4 * penalty)
 
 
+@explained
 @eqx.filter_jit
 def slopes_in_theta(objective: NeuronAugmented, params: Augmented) -> tuple[PyTree, PyTree]:
     """Return ∂L/∂θ = A[θ] r[f] and ∂L̃/∂θ = A[θ] r[f + g].
@@ -93,6 +97,7 @@ def slopes_in_theta(objective: NeuronAugmented, params: Augmented) -> tuple[PyTr
     return jax.grad(objective.risk)(params.network), jax.grad(objective)(params).network
 
 
+@explained
 def example_2() -> tuple[NeuronAugmented, TwoLayer, TwoLayer]:
     """Return L̃, a suboptimal local minimum θ of L where ∂L̃/∂θ ≠ 0, and a better θ.
 
@@ -108,6 +113,7 @@ def example_2() -> tuple[NeuronAugmented, TwoLayer, TwoLayer]:
     return NeuronAugmented(risk), TwoLayer(one, one), TwoLayer(-2 * one, one)
 
 
+@explained
 def example_3(penalty: float | int = 1) -> Path:
     """Return example 3: one sample, squared loss, f(x₁) = 2, y₁ = 1.
 
@@ -127,6 +133,7 @@ def example_3(penalty: float | int = 1) -> Path:
     return _one_sample(risk, DeepLinear([jnp.full((1, 1), 2.0)]), -1.0, penalty)
 
 
+@explained
 def example_4(penalty: float | int = 1) -> Path:
     """Return example 4: two samples, squared loss, f = 0, y = (1, −1), distinct inputs.
 
@@ -148,6 +155,7 @@ def example_4(penalty: float | int = 1) -> Path:
     return _two_samples(risk, penalty, 2)
 
 
+@explained
 def example_5(penalty: float | int = 1) -> tuple[NeuronAugmented, DeepLinear]:
     """Return example 5: example 4 with x₁ = x₂, where f = 0 has the least risk of all functions.
 
@@ -162,6 +170,7 @@ def example_5(penalty: float | int = 1) -> tuple[NeuronAugmented, DeepLinear]:
     return NeuronAugmented(risk, penalty=penalty), DeepLinear([jnp.zeros((1, 1))])
 
 
+@explained
 def example_6(penalty: float | int = 1, power: float | int = 3) -> Path:
     """Return example 6: example 3 with the smoothed hinge loss: f(x₁) = 2, y₁ = −1.
 
@@ -176,6 +185,7 @@ def example_6(penalty: float | int = 1, power: float | int = 3) -> Path:
     return _one_sample(risk, DeepLinear([jnp.full((1, 1), 2.0)]), -3.0, penalty)
 
 
+@explained
 def example_7(penalty: float | int = 1, power: float | int = 3) -> Path:
     """Return example 7: example 4 with the smoothed hinge loss: f = 0, y = (1, −1).
 

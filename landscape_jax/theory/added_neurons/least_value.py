@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.objectives.augmented import distinct_inputs
 from landscape_jax.objectives.least import least_loss
 
 
+@explained
 def least_value(risk: EmpiricalRisk) -> float:
     """Return the infimum of the risk over all functions from inputs to outputs.
 

@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 from scipy.optimize import OptimizeResult, minimize
 
+from landscape_jax.mistakes import explained
 from landscape_jax.objectives import AbstractObjective, Augmented, EmpiricalRisk, NeuronAugmented
 
 _Rows = Float[Array, "samples outputs"]
@@ -67,6 +68,7 @@ class Composed(AbstractObjective):
         return jnp.mean(self.losses(q) + (0 if self.penalties is None else self.penalties(r)))
 
 
+@explained
 def composed_risk(
     risk: EmpiricalRisk, scaling: Callable[[Any], Any], network: Callable[[Any], Any] | None = None
 ) -> Composed:
@@ -99,6 +101,7 @@ def _losses(risk: EmpiricalRisk) -> Callable[[_Rows], Array]:
     return lambda q: jax.vmap(risk.criterion.loss)(q, risk.y)
 
 
+@explained
 def composed_added(objective: NeuronAugmented, network: PyTree) -> Composed:
     """Return L̃|θ, as a function of the added neurons, in the form of theorem 3.
 
@@ -157,6 +160,7 @@ class PgbTest(NamedTuple):
         return self.gap > self.tolerance * (1 + abs(self.value))
 
 
+@explained
 def pgb_test(
     objective: Composed,
     params: PyTree,
@@ -289,6 +293,7 @@ def _minimum(
     return found
 
 
+@explained
 def unchanging(
     objective: Composed, params: PyTree, count: int, *, epsilon: float | int, key: Key[Array, ""]
 ) -> PyTree:

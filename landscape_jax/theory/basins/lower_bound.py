@@ -6,6 +6,7 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 
 from landscape_jax.exact.rationals import least_squares, matrix, rational
+from landscape_jax.mistakes import explained
 from landscape_jax.proofs import NotProven, RegionBound, prove_region_bound
 from landscape_jax.theory.basins.values import BasinValues
 
@@ -13,6 +14,7 @@ from landscape_jax.theory.basins.values import BasinValues
 _REACH = 10
 
 
+@explained
 def lower_bound_claim(
     x: Any, y: Any, patterns: Any, v: Any, values: BasinValues, index: int
 ) -> RegionBound | NotProven:

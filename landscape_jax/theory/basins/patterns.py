@@ -4,9 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.precision import times
 
 
+@explained
 def region_patterns(
     x: Float[Array | np.ndarray, "samples inputs"],
     W: Float[Array | np.ndarray, "*starts neurons coordinates"],

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Real
 
-from landscape_jax.precision import floats
+from landscape_jax.arrays import floats
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.basins.bounds import Lower, lower_bound, upper_bound
 from landscape_jax.theory.basins.heights import Basis, basis, heights
 from landscape_jax.theory.basins.primal_dual import (
@@ -53,6 +54,7 @@ class BasinValues(NamedTuple):
     steps: Int[Array, " problems"]
 
 
+@explained
 def basin_values(
     x: Real[_AnyArray, "samples inputs"],
     y: Real[_AnyArray, " labels"],
@@ -111,7 +113,7 @@ def basin_values(
         )
     if not (np.isfinite(np.asarray(x)).all() and np.isfinite(np.asarray(y)).all()):
         raise ValueError("x or y has NaN or infinite entries; give finite numbers")
-    data = floats(x)
+    data = floats("x", x)
     if tolerance is None:
         tolerance = 1e-8 if data.dtype == jnp.float64 else 1e-3
     if not tolerance > 0:

@@ -11,6 +11,7 @@ from scipy.optimize import linprog
 
 from landscape_jax.exact.rationals import least_squares, nearest_matrix, null_space
 from landscape_jax.exact.samples import exact_rows
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.cells.arrangement import Cell, stacked_patterns
 from landscape_jax.theory.cells.solutions import exact_table
 
@@ -44,6 +45,7 @@ class _Case(NamedTuple):
     V: fmpq_mat
 
 
+@explained
 def prove_none(x: Any, y: Any, combination: Sequence[Cell]) -> NoMinimum:
     """Prove that no differentiable local minimum is inside the cells of K neurons.
 

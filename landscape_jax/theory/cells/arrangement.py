@@ -20,6 +20,7 @@ from landscape_jax.exact.directions import (
     whole_rows,
 )
 from landscape_jax.exact.rationals import rational
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.cells.cones import deepest_direction
 
 NO_VECTOR = (
@@ -55,6 +56,7 @@ class DistinctLines(NamedTuple):
     same: list[bool]
 
 
+@explained
 def cell_bound(x: Any) -> int:
     """Bound the number of cells: 2 Σ_{i<r} C(M − 1, i), for M distinct lines of rank r.
 
@@ -77,6 +79,7 @@ def cell_bound(x: Any) -> int:
     return _bound(distinct_lines(whole_rows(x)).lines)
 
 
+@explained
 def cells(x: Any, *, limit: int = 200_000) -> Iterator[Cell]:
     """List all cells of a data set.
 
@@ -120,6 +123,7 @@ def cells(x: Any, *, limit: int = 200_000) -> Iterator[Cell]:
     return _cells(known, len(rows[0]))
 
 
+@explained
 def combination_count(count: int, width: int) -> int:
     """Count the combinations of n cells for K neurons, up to their order: C(n + K − 1, K).
 
@@ -153,6 +157,7 @@ def about(count: int) -> str:
     return f"about {lead.rstrip('0').rstrip('.')}e{power}"
 
 
+@explained
 def cell_combinations(
     cells: Sequence[Cell], width: int, *, limit: int = 10_000_000
 ) -> Iterator[tuple[Cell, ...]]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from landscape_jax.mistakes import explained
 from landscape_jax.precision import require_float64
 from landscape_jax.theory.cells.closed import ClosedCells
 from landscape_jax.theory.cells.one_sided import LeastSlope, least_slope
@@ -69,6 +70,7 @@ class _Data(NamedTuple):
     tolerance: float
 
 
+@explained
 def descend_exactly(
     x: Float[np.ndarray, "samples inputs"],
     y: Float[np.ndarray, " labels"],

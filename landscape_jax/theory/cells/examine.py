@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Real
 
 from landscape_jax.critical.perturbations import Nearby, lowest_nearby
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.precision import require_float64
@@ -56,6 +57,7 @@ class _Neuron(NamedTuple):
     linear: bool
 
 
+@explained
 def examine(
     x: Real[np.ndarray, "samples inputs"],
     y: Real[np.ndarray, " labels"],

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 
 from landscape_jax.exact.directions import Direction, direction, dot, primitive, unit, whole_rows
 from landscape_jax.exact.rationals import matrix
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.cells.arrangement import (
     NO_VECTOR,
     Cell,
@@ -55,6 +56,7 @@ class Flat(NamedTuple):
     patterns: Bool[np.ndarray, "faces samples"]
 
 
+@explained
 def face_bound(x: Any) -> int:
     """Bound the number of faces: 1 + Σ_{k=1}^r 2 C(M, r − k) Σ_{i<k} C(M − r + k − 1, i).
 
@@ -84,6 +86,7 @@ def face_bound(x: Any) -> int:
     )
 
 
+@explained
 def faces(x: Any, *, limit: int = 200_000) -> Iterator[Face]:
     """List all faces of a data set, the cells first, then by falling dimension.
 

@@ -5,7 +5,6 @@ It works on the data in well-conditioned coordinates, with all of their faces.
 
 import itertools
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from landscape_jax.exact.coordinates import Coordinates, scaled, well_conditione
 from landscape_jax.exact.directions import Direction, dot, primitive, whole_rows
 from landscape_jax.exact.rationals import nearest
 from landscape_jax.exact.samples import exact_rows
+from landscape_jax.machine import require_memory
 from landscape_jax.precision import require_float64
 from landscape_jax.theory.cells.arrangement import (
     Cell,
@@ -267,19 +267,7 @@ def _check_memory(whole: list[Direction], bound: int) -> None:
     each = samples * (_ROW + rank * (_NUMBER + 8 + 16))
     rays = 16 * samples * math.comb(len(lines), rank - 1)
     needed = bound * samples + count * each + rays
-    machine = _memory()
-    if needed > machine:
-        raise ValueError(
-            f"{bound} faces of {samples} samples may need {needed / 2**30:.1f} GiB of memory, more "
-            f"than the {machine / 2**30:.1f} GiB of this machine; give fewer samples or inputs"
-        )
-
-
-def _memory() -> float:
-    """Return the machine's memory in bytes; infinity if the system does not report it."""
-    if not hasattr(os, "sysconf"):
-        return math.inf
-    return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
+    require_memory(needed, f"{bound} faces of {samples} samples", "give fewer samples or inputs")
 
 
 def _fan(flat: Flat, pattern: Bool[np.ndarray, " samples"], rows: Sequence[Direction]) -> Fan:

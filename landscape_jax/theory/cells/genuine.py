@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from flint import fmpq_mat
 
 from landscape_jax.exact.rationals import nearest, squares
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk, gradient
 from landscape_jax.theory.cells.arrangement import Cell, cell_bound
@@ -59,6 +60,7 @@ class NotGenuine(NamedTuple):
     reason: str
 
 
+@explained
 def genuine_minimum(x: Any, y: Any, combination: Sequence[Cell]) -> GenuineMinimum | NotGenuine:
     """Find a local minimum strictly inside the cells of K neurons, or prove that there is none.
 
@@ -119,6 +121,7 @@ def genuine_minimum(x: Any, y: Any, combination: Sequence[Cell]) -> GenuineMinim
     return next(as_genuine(given, [minimum]))
 
 
+@explained
 def genuine_minima(
     x: Any, y: Any, width: int, *, limit: int = 1_000_000
 ) -> Iterator[GenuineMinimum]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from landscape_jax.exact.rationals import matrix, nearest, rational, squares
 from landscape_jax.exact.samples import exact_rows
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.precision import require_float64
 from landscape_jax.theory.cells.arrangement import about
@@ -47,6 +48,7 @@ class GlobalMinimum(NamedTuple):
     regions: int
 
 
+@explained
 def global_minimum(
     x: Any,
     y: Any,

@@ -8,6 +8,7 @@ from flint import fmpq_mat
 
 from landscape_jax.exact.directions import dot
 from landscape_jax.exact.rationals import nearest, squares
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.theory.cells.fans import FaceProblem, Fan, face_problem, stays
 from landscape_jax.theory.cells.stationary import FaceMinimum, face_minima, placed
@@ -49,6 +50,7 @@ class KinkMinimum(NamedTuple):
     R: fmpq_mat
 
 
+@explained
 def nondifferentiable_minima(
     x: Any, y: Any, width: int, *, limit: int = 1_000_000
 ) -> Iterator[KinkMinimum]:

@@ -7,6 +7,7 @@ import numpy as np
 from flint import fmpq
 
 from landscape_jax.exact.rationals import nearest, squares
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.cells.arrangement import combination_count
 from landscape_jax.theory.cells.candidates import Tables, candidates
 from landscape_jax.theory.cells.faces import face_bound
@@ -63,6 +64,7 @@ class _Minima(NamedTuple):
     decided: int
 
 
+@explained
 def landscape(
     x: Any,
     y: Any,

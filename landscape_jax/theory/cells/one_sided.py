@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import lsq_linear
 
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.cells.arrangement import cell_bound, cells
 
 # Unit rows closer than this are on one line: computed units are off by a few 1e-16.
@@ -51,6 +52,7 @@ class _Merged(NamedTuple):
     same: list[bool]
 
 
+@explained
 def least_slope(
     g: Float[np.ndarray, " inputs"],
     rows: Float[np.ndarray, "rows entries"],

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from landscape_jax.exact.coordinates import root, scaled
 from landscape_jax.exact.directions import direction
 from landscape_jax.exact.rationals import least_squares, nearest, null_space, squares
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.theory.cells.cones import positive_point
@@ -64,6 +65,7 @@ class _Rest(NamedTuple):
     steepness: float
 
 
+@explained
 def saddles(
     x: Any, y: Any, width: int, *, kinks: bool = False, limit: int = 1_000_000
 ) -> Iterator[Saddle]:

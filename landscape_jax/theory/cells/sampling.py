@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.cells.arrangement import Cell
 
 _BATCH = 4096
@@ -43,6 +44,7 @@ class SampledCombinations(NamedTuple):
     patterns: Bool[np.ndarray, "combinations samples neurons"]
 
 
+@explained
 def sampled_cells(
     x: Float[Array | np.ndarray, "samples inputs"], count: int, *, key: Key[Array, ""]
 ) -> SampledCells:
@@ -96,6 +98,7 @@ def sampled_cells(
     return SampledCells(tuple(found), met, len(certain), met / max(len(certain), 1), once)
 
 
+@explained
 def sampled_combinations(
     cells: Sequence[Cell],
     width: int,

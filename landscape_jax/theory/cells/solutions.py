@@ -9,10 +9,11 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 from jaxtyping import Array, Bool, Float, Int, Real
 
+from landscape_jax.arrays import floats
 from landscape_jax.exact.ranks import rank_tolerance
 from landscape_jax.exact.rationals import least_squares, squares
 from landscape_jax.exact.samples import exact_rows
-from landscape_jax.precision import floats
+from landscape_jax.mistakes import explained
 
 _Table = Array | np.ndarray
 _BATCH = 256
@@ -47,6 +48,7 @@ class ExactSolution(NamedTuple):
     unique: bool
 
 
+@explained
 def cell_solutions(
     x: Real[_Table, "samples inputs"],
     y: Real[_Table, " labels"],
@@ -90,7 +92,7 @@ def cell_solutions(
     shape = len(patterns), patterns.shape[2], x.shape[1]
     if free is not None and free.shape != shape:
         raise ValueError(f"free has shape {free.shape}; it must be {shape}")
-    data = floats(x)
+    data = floats("x", x)
     labels = jnp.asarray(y, data.dtype)
     start = jnp.zeros(shape, data.dtype) if free is None else jnp.asarray(free, data.dtype)
     return _solve(data, labels, jnp.asarray(patterns), start)
@@ -117,6 +119,7 @@ def _solve_one(x: Array, y: Array, pattern: Array, free: Array) -> CellSolutions
     return CellSolutions(R.reshape(free.shape), loss, rank, rank == columns, smallest)
 
 
+@explained
 def exact_cell_solution(x: Any, y: Any, pattern: Bool[np.ndarray, "rows neurons"]) -> ExactSolution:
     """Solve the least squares of one cell combination in rational arithmetic.
 

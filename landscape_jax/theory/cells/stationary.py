@@ -290,6 +290,10 @@ def witness(given: FaceProblem, place: int) -> fmpq_mat:
     return given.lift * fan.basis * t
 
 
+# Squares of larger weights are beyond float64.
+_LARGEST = 2.0**511
+
+
 def placed(
     given: FaceProblem, chosen: Sequence[int], signs: Signs, R: fmpq_mat, rests: dict[int, fmpq_mat]
 ) -> tuple[TwoLayer, float, float]:
@@ -314,7 +318,10 @@ def placed(
         angles = _angles((given.given * weights).entries(), norm, exponent, lengths, kinks)
         # Where R_j = 0 any w_j of the face and any z_j of the sign will do: of the data's size.
         highest = max((t * length for t, length in angles), default=1.0)
-        root_norm = float(np.sqrt(norm)) * 2.0 ** (exponent / 2) if moves else given.size / highest
+        power = 2.0 ** (min(exponent, 2000) / 2)
+        root_norm = float(np.sqrt(norm)) * power if moves else given.size / highest
+        if root_norm > _LARGEST:
+            raise ValueError("the weights of a network are beyond float64; scale x or y")
         w.append((sign if moves else 1) * root_norm * (values / norm))
         z.append(sign * (root_norm if moves else given.size))
         radius = min([radius, *(root_norm * t for t, _ in angles)])

@@ -8,6 +8,7 @@ import numpy as np
 from flint import arb, ctx
 from jaxtyping import Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import activations
 from landscape_jax.networks.activations import Activation, Monomial
 from landscape_jax.precision import require_float64
@@ -135,6 +136,7 @@ def _named_in_balls(near: _Formulas) -> InBalls:
     return InBalls(value, jet, growth, _ASSUMED if some is None else some.statement)
 
 
+@explained
 def check_fit(
     activation: str | Callable | Activation, v: tuple[float, float, float, float]
 ) -> Margins:
@@ -166,6 +168,7 @@ def check_fit(
         return _fit_in_balls(balls, v)
 
 
+@explained
 def check_minimum(
     activation: str | Callable | Activation, v: tuple[float, float], u: float
 ) -> Margins:

@@ -20,20 +20,21 @@ from landscape_jax.exact.rationals import (
     squares,
 )
 from landscape_jax.exact.samples import Samples, exact_samples
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.networks.activations import Activation
 from landscape_jax.precision import require_float64
 from landscape_jax.proofs import Layers
 
 
-def rational_slopes(activation: Activation) -> tuple[fmpq, fmpq]:
-    """Return the slopes (s₊, s₋) as rational numbers.
+def rational_slopes(activation: Activation, of: str = "") -> tuple[fmpq, fmpq]:
+    """Return the slopes (s₊, s₋) as rational numbers; `of` what, for the error message.
 
     **Raises:** `ValueError` if the activation is not piecewise linear.
     """
     if activation.slopes is None:
         raise ValueError(
-            f"activation is {activation.name}; it must be piecewise linear, such as relu or "
+            f"activation{of} is {activation.name}; it must be piecewise linear, such as relu or "
             "activations.leaky(1, 0.01)"
         )
     return rational(activation.slopes[0]), rational(activation.slopes[1])
@@ -57,7 +58,7 @@ class RationalNetwork(NamedTuple):
 
         **Raises:** `ValueError` if the activation is not piecewise linear.
         """
-        rational_slopes(network.activation)
+        rational_slopes(network.activation, " of network")
         layers = (network.W1, network.b1), (network.W2, network.b2)
         inner, outer = (
             np.column_stack([W, np.zeros(len(W)) if b is None else b]).astype(np.float64)
@@ -93,7 +94,7 @@ class RationalNetwork(NamedTuple):
 
     def outputs(self, rows: fmpq_mat) -> fmpq_mat:
         """Compute the predictions, (N, outputs), of the rows (xᵢ, 1)."""
-        plus, minus = rational_slopes(self.activation)
+        plus, minus = rational_slopes(self.activation, " of network")
         hidden = self.hidden(rows).tolist()
         after = [[*(t * (plus if t > 0 else minus) for t in row), fmpq(1)] for row in hidden]
         return fmpq_mat(after) * self.outer.transpose()
@@ -108,6 +109,7 @@ class RationalNetwork(NamedTuple):
         return squares(q - samples.labels) / 2
 
 
+@explained
 def exact_risk(network: TwoLayer | RationalNetwork, x: Any, y: Any) -> fmpq:
     """Compute the risk ½ Σᵢ ‖q(xᵢ) − yᵢ‖² of a piecewise linear network exactly.
 
@@ -156,6 +158,7 @@ class CellCheck(NamedTuple):
         return self.interior and self.gap == 0
 
 
+@explained
 def check_cell(network: TwoLayer | RationalNetwork, x: Any, y: Any) -> CellCheck:
     """Compute a lower bound on the risk in the cell of a network, in rational arithmetic.
 
@@ -189,7 +192,7 @@ def check_cell(network: TwoLayer | RationalNetwork, x: Any, y: Any) -> CellCheck
     """
     samples, net = exact_samples(x, y), _rational(network)
     hidden, rows = net.hidden(samples.rows).tolist(), samples.rows.tolist()
-    plus, minus = rational_slopes(net.activation)
+    plus, minus = rational_slopes(net.activation, " of network")
     patterns = {tuple(t > 0 for t in column) for column in zip(*hidden, strict=True)}
     features = [
         [

@@ -10,6 +10,7 @@ from flint import fmpq, fmpq_mat
 
 from landscape_jax.exact.rationals import least_squares, rational
 from landscape_jax.exact.samples import Samples, exact_samples
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer, activations
 from landscape_jax.networks.activations import Activation
 from landscape_jax.proofs import NotProven, SpuriousOnData, prove_spurious_on_data
@@ -78,6 +79,7 @@ class _Bend(NamedTuple):
     gamma: fmpq
 
 
+@explained
 def spurious_minimum(
     x: Any,
     y: Any,

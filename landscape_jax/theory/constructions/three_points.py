@@ -8,6 +8,7 @@ from flint import arb, ctx, fmpq, fmpq_mat
 from jaxtyping import Array, Float
 
 from landscape_jax.exact.rationals import nearest, rational
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer, activations
 from landscape_jax.networks.activations import Activation
 from landscape_jax.objectives import EmpiricalRisk
@@ -69,6 +70,7 @@ class ThreePoints(NamedTuple):
     fit_bound: float | None
 
 
+@explained
 def three_point_data() -> tuple[Float[Array, "3 2"], Float[Array, " 3"]]:
     """Return the data of theorem 2: x = (1, 0), (0, 1), (½, ½) and y = 0, 0, 1.
 
@@ -77,6 +79,7 @@ def three_point_data() -> tuple[Float[Array, "3 2"], Float[Array, " 3"]]:
     return jnp.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]), jnp.array([0.0, 0.0, 1.0])
 
 
+@explained
 def three_points(activation: str | Callable | Activation) -> ThreePoints:
     """Find two networks of width 2 on the three points: one of risk 0, and a spurious minimum.
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Scalar
 
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import DeepLinear, criteria
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.precision import require_float64
@@ -128,6 +129,7 @@ def is_squared(loss: OfMatrix | EmpiricalRisk) -> TypeGuard[EmpiricalRisk]:
     return isinstance(loss, EmpiricalRisk) and loss.criterion == criteria.named("squared")
 
 
+@explained
 def classify_deep_linear(
     loss: OfMatrix | EmpiricalRisk,
     network: DeepLinear,

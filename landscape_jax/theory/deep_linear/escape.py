@@ -11,6 +11,7 @@ from flint import fmpq, fmpq_mat
 from jaxtyping import Array, Float
 
 from landscape_jax.exact.rationals import matrix, nearest
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import DeepLinear
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.theory.deep_linear.classification import (
@@ -64,6 +65,7 @@ class LinearEscape(NamedTuple):
         return self.shown and min(self.rise, -self.fall) > self.leftover
 
 
+@explained
 def escape_deep_linear(
     loss: OfMatrix | EmpiricalRisk,
     network: DeepLinear,

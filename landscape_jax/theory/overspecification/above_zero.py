@@ -1,6 +1,7 @@
 """Theorem 4 of SS16: the probability that a random network has a greater loss than the output 0."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import equinox as eqx
 import jax
@@ -8,12 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from landscape_jax.machine import require_memory
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import Mlp
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
 _BATCH = 1024
 
 
+@explained
 @eqx.filter_jit
 def sphere_network(
     key: Key[Array, ""],
@@ -48,6 +52,8 @@ def sphere_network(
             f"sizes is {tuple(sizes)}; give (inputs, width, …, 1), three or more, all at least 1"
         )
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
+    most = max(a * b for a, b in pairwise(sizes))
+    require_memory(16 * most, "a layer of these sizes", "give smaller ones")
     columns = [inputs + bias for inputs in sizes[:-2]] + [sizes[-2]]
     shapes = list(zip(sizes[1:], columns, strict=True))
     # One draw for all layers: each draw would be compiled separately.
@@ -65,6 +71,7 @@ def sphere_network(
     return Mlp(weights, [*hidden, None])
 
 
+@explained
 @eqx.filter_jit
 def count_above_zero(
     key: Key[Array, ""],
@@ -113,6 +120,7 @@ def count_above_zero(
     return jnp.sum(jax.lax.map(one, jnp.arange(draws + -draws % batch), batch_size=batch))
 
 
+@explained
 def theorem_4_bound(widths: Sizes) -> Float[np.ndarray, "..."]:
     """Compute ¼(1 − 2^{−n}), the lower bound of theorem 4, n the width of the last hidden layer.
 
@@ -131,6 +139,7 @@ def theorem_4_bound(widths: Sizes) -> Float[np.ndarray, "..."]:
     return np.asarray(theorem_4_linear_bound(widths) / 2)
 
 
+@explained
 def theorem_4_linear_bound(widths: Sizes) -> Float[np.ndarray, "..."]:
     """Compute ½(1 − 2^{−n}), a lower bound on Pr[‖N − y‖² > ‖y‖²] for a linear output layer.
 

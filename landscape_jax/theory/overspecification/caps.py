@@ -6,11 +6,13 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import betainc
 
-from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
+from landscape_jax.mistakes import explained, shown
+from landscape_jax.theory.overspecification.sizes import Sizes, real_numbers, whole_numbers
 
 Distances = float | int | np.ndarray
 
 
+@explained
 def cap_probability(distance: Distances, dims: Sizes) -> Float[np.ndarray, "..."]:
     """Compute Pr[‖a − b‖ ≤ δ] for b uniform on the unit sphere of d dimensions, exactly.
 
@@ -38,6 +40,7 @@ def cap_probability(distance: Distances, dims: Sizes) -> Float[np.ndarray, "..."
     return np.asarray(np.where(delta**2 <= 2, half, 1 - half))
 
 
+@explained
 def lemma_4_bound(distance: Distances, dims: Sizes) -> Float[np.ndarray, "..."]:
     """Compute (δ√(1 − δ²/4))^{d−1} / (π(d − 1)), lemma 4's lower bound on `cap_probability`.
 
@@ -61,6 +64,7 @@ def lemma_4_bound(distance: Distances, dims: Sizes) -> Float[np.ndarray, "..."]:
     return np.asarray(sine ** (sizes - 1) / (math.pi * (sizes - 1)))
 
 
+@explained
 def band_probability(height: Distances, dims: Sizes) -> Float[np.ndarray, "..."]:
     """Compute Pr[|a·b| ≤ s] for b uniform on the unit sphere of d dimensions, exactly.
 
@@ -79,16 +83,16 @@ def band_probability(height: Distances, dims: Sizes) -> Float[np.ndarray, "..."]
 
     ```
     """
-    s, sizes = np.asarray(height, np.float64), whole_numbers("dims", dims, 2)
+    s, sizes = real_numbers("height", height), whole_numbers("dims", dims, 2)
     if not np.all((s >= 0) & (s <= 1)):
-        raise ValueError(f"height is {height}; it must be from 0 to 1")
+        raise ValueError(f"height is {shown(height)}; it must be from 0 to 1")
     return np.asarray(betainc(0.5, (sizes - 1) / 2, s**2))
 
 
 def _checked(
     distance: Distances, dims: Sizes
 ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-    delta = np.asarray(distance, np.float64)
+    delta = real_numbers("distance", distance)
     if not np.all((delta >= 0) & (delta <= 2)):
-        raise ValueError(f"distance is {distance}; it must be from 0 to 2")
+        raise ValueError(f"distance is {shown(distance)}; it must be from 0 to 2")
     return delta, np.asarray(whole_numbers("dims", dims, 2), np.float64)

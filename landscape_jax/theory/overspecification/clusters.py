@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from landscape_jax.machine import require_memory
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.overspecification.caps import band_probability
 from landscape_jax.theory.overspecification.full_rank import (
     first_heights,
@@ -50,6 +52,7 @@ class ClusteredWeights(NamedTuple):
     depth: Float[Array, "*starts"]
 
 
+@explained
 def largest_ratio(dim: int, *, printed: bool = False) -> float:
     """Compute the largest δⱼ/‖cⱼ‖ for which theorem 8 bounds Pr[noisy at cluster j] by 1/(4d).
 
@@ -75,6 +78,7 @@ def largest_ratio(dim: int, *, printed: bool = False) -> float:
     return 2 * math.sin(angle / 2) if printed else math.sin(angle)
 
 
+@explained
 @partial(jax.jit, static_argnames=("clusters", "inputs", "per_cluster", "dtype"))
 def clustered_data(
     key: Key[Array, ""],
@@ -114,6 +118,9 @@ def clustered_data(
             f"clusters, inputs, per_cluster are {clusters}, {inputs}, {per_cluster}; give at least "
             "one cluster and sample, and at least as many inputs as clusters, and two"
         )
+    require_memory(
+        16 * clusters * per_cluster * inputs, "clusters × per_cluster × inputs", "give smaller ones"
+    )
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
     k, d = clusters, inputs
     many = k * per_cluster
@@ -130,6 +137,7 @@ def clustered_data(
     return ClusteredData(centres[cluster] + offset, y, cluster, centres, delta, rise)
 
 
+@explained
 @jax.jit
 def centre_labels(data: ClusteredData) -> Float[Array, " clusters"]:
     """Compute the midrange ½(min y + max y) of the labels of each cluster.
@@ -145,6 +153,7 @@ def centre_labels(data: ClusteredData) -> Float[Array, " clusters"]:
     return (low + jax.ops.segment_max(data.y, data.cluster, k)) / 2
 
 
+@explained
 @jax.jit
 def clustered_weights(
     data: ClusteredData,
@@ -193,6 +202,7 @@ def clustered_weights(
     )
 
 
+@explained
 def theorem_8_level(
     data: ClusteredData, widths: Sizes, *, printed: bool = False
 ) -> Float[np.ndarray, "..."]:
@@ -245,6 +255,7 @@ def theorem_8_level(
     return np.asarray((delta * (2 * np.sqrt(np.minimum(sizes, k)) * label / room + L)) ** 2)
 
 
+@explained
 def theorem_8_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
     """Compute 1 − d(⅞)^n, the lower bound of theorem 8; vacuous where negative.
 
@@ -266,6 +277,7 @@ def theorem_8_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
     return np.asarray(1 - dim * 0.875 ** whole_numbers("widths", widths))
 
 
+@explained
 def theorem_8_event_bound(
     widths: Sizes,
     dim: int,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Scalar
 
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import Mlp, TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
 
@@ -30,6 +31,7 @@ class Ray(NamedTuple):
     slope: Scalar
 
 
+@explained
 def scale_output(network: Mlp | TwoLayer, scale: float | Float[Array, ""]) -> Mlp | TwoLayer:
     """Multiply the weights and bias of the output layer, and so all outputs, by a number.
 
@@ -54,6 +56,7 @@ def scale_output(network: Mlp | TwoLayer, scale: float | Float[Array, ""]) -> Ml
     return eqx.tree_at(where, network, new, is_leaf=lambda leaf: leaf is None)
 
 
+@explained
 @eqx.filter_jit
 def ray(
     x: Float[Array, "samples inputs"],
@@ -151,6 +154,7 @@ class PathCheck(NamedTuple):
     least_output: float
 
 
+@explained
 def decreasing_path(
     x: Float[Array, "samples inputs"],
     y: Float[Array, " labels"],
@@ -216,6 +220,7 @@ def decreasing_path(
     return DecreasingPath(x, y, path, len(y) * (start.value - start.ceiling), 2 * end.best)
 
 
+@explained
 def check_path(path: DecreasingPath, points: int = 10_001) -> PathCheck:
     """Compute the losses at equally spaced points of a path, in one jitted call.
 

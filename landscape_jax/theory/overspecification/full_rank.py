@@ -9,6 +9,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float
 from scipy.stats import binom
 
+from landscape_jax.mistakes import explained
 from landscape_jax.precision import times
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
@@ -31,6 +32,7 @@ class ZeroErrorWeights(NamedTuple):
     violation: Float[Array, "*starts"]
 
 
+@explained
 @jax.jit
 def zero_error_weights(
     x: Float[Array | np.ndarray, "samples inputs"],
@@ -125,6 +127,7 @@ def products(
     return times(W, points.T)
 
 
+@explained
 def theorem_7_bound(widths: Sizes, samples: int) -> Float[np.ndarray, "..."]:
     """Compute 1 − m(¾)^n, the lower bound on F_n(0); vacuous where negative.
 
@@ -146,6 +149,7 @@ def theorem_7_bound(widths: Sizes, samples: int) -> Float[np.ndarray, "..."]:
     return np.asarray(1 - samples * 0.75 ** whole_numbers("widths", widths))
 
 
+@explained
 def orthogonal_event_probability(
     widths: Sizes, positive: int, negative: int
 ) -> Float[np.ndarray, "..."]:

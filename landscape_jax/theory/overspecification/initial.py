@@ -6,7 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from landscape_jax.machine import require_memory
+from landscape_jax.mistakes import explained
 
+
+@explained
 @partial(jax.jit, static_argnames=("starts", "width", "inputs", "dtype"))
 def initial_weights(
     key: Key[Array, ""], starts: int, width: int, inputs: int, *, dtype=None
@@ -34,6 +38,7 @@ def initial_weights(
     """
     if min(starts, width, inputs) < 1:
         raise ValueError(f"starts, width, inputs are {starts}, {width}, {inputs}; give at least 1")
+    require_memory(8 * starts * width * inputs, "starts × width × inputs", "give smaller ones")
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
 
     def one(i: Array) -> tuple[Array, Array]:

@@ -6,6 +6,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import beta
 
+from landscape_jax.mistakes import explained
+from landscape_jax.theory.overspecification.sizes import real_numbers
+
 _Counts = int | np.integer | np.ndarray
 
 
@@ -21,6 +24,7 @@ class Share(NamedTuple):
     high: Float[np.ndarray, "..."]
 
 
+@explained
 def clopper_pearson(
     successes: _Counts, trials: _Counts, *, confidence: float | Float[np.ndarray, "..."] = 0.95
 ) -> Share:
@@ -56,7 +60,7 @@ def clopper_pearson(
         raise ValueError(
             f"successes {successes} of trials {trials}; give 0 ≤ successes ≤ trials, trials ≥ 1"
         )
-    level = np.asarray(confidence, np.float64)
+    level = real_numbers("confidence", confidence)
     if not np.all((level > 0) & (level < 1)):
         raise ValueError(f"confidence is {confidence}; it must be between 0 and 1")
     # At 0 or all successes the beta quantile is NaN, and the interval ends at 0 or 1.

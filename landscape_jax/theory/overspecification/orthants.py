@@ -1,8 +1,10 @@
 """Theorem 1 of SS16 in d dimensions: the 2ᵈ minima of one neuron and their values."""
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import partial
+from itertools import accumulate, islice
 from typing import NamedTuple
 
 import jax
@@ -10,11 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from landscape_jax.arrays import count
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.overspecification.relu_neuron import NeuronPair
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
 # Bits of an index: JAX's integers have 32 bits by default.
 _LARGEST = 31
+# Exact binomial coefficients of d have d bits: all of them are kept, or summed one by one.
+_MOST_COUNTED, _MOST_SUMMED = 10_000, 100_000
 
 
 class ValueDistribution(NamedTuple):
@@ -30,6 +36,7 @@ class ValueDistribution(NamedTuple):
     probabilities: Float[np.ndarray, " counts"]
 
 
+@explained
 def orthant_minima(
     pair: NeuronPair, dim: int, indices: Int[Array | np.ndarray, " minima"] | None = None
 ) -> Float[Array, "minima dim"]:
@@ -73,12 +80,13 @@ def _minima(indices: Array, points: Array, dim: int) -> Array:
     return points[bits]
 
 
+@explained
 def value_distribution(pair: NeuronPair, dim: int) -> ValueDistribution:
     """Compute the values of all minima in d dimensions and their binomial frequencies.
 
     **Arguments:** `pair`; `dim`, d ≥ 1.
 
-    **Raises:** `ValueError` if d < 1.
+    **Raises:** `ValueError` if d is not from 1 to 10,000.
 
     Source: SS16, proof of theorem 1.
 
@@ -90,10 +98,9 @@ def value_distribution(pair: NeuronPair, dim: int) -> ValueDistribution:
 
     ```
     """
-    if dim < 1:
-        raise ValueError(f"dim is {dim}; it must be at least 1")
+    dim = count("dim", dim, most=_MOST_COUNTED)
     bad = np.arange(dim + 1) / dim
-    counts = tuple(math.comb(dim, k) for k in range(dim + 1))
+    counts = tuple(_binomials(dim))
     return ValueDistribution(
         values=(1 - bad) * pair.good_value + bad * pair.bad_value,
         counts=counts,
@@ -101,6 +108,7 @@ def value_distribution(pair: NeuronPair, dim: int) -> ValueDistribution:
     )
 
 
+@explained
 def share_of_minima(pair: NeuronPair, level: float, dims: Sizes) -> Float[np.ndarray, "..."]:
     """Compute the share of the 2ᵈ minima of value at most a level: an exact binomial tail.
 
@@ -111,7 +119,7 @@ def share_of_minima(pair: NeuronPair, level: float, dims: Sizes) -> Float[np.nda
 
     **Arguments:** `pair`; `level`, a value of the loss; `dims`, d ≥ 1, integers of any shape.
 
-    **Raises:** `ValueError` if a d is less than 1, or the level is not finite.
+    **Raises:** `ValueError` if a d is not from 1 to 100,000, or the level is not finite.
 
     Source: SS16, theorem 1.
 
@@ -123,7 +131,7 @@ def share_of_minima(pair: NeuronPair, level: float, dims: Sizes) -> Float[np.nda
 
     ```
     """
-    sizes = whole_numbers("dims", dims)
+    sizes = whole_numbers("dims", dims, most=_MOST_SUMMED)
     if not math.isfinite(level):
         raise ValueError(f"level is {level}; it must be finite")
     good, bad = Fraction(pair.good_value), Fraction(pair.bad_value)
@@ -134,9 +142,15 @@ def share_of_minima(pair: NeuronPair, level: float, dims: Sizes) -> Float[np.nda
 
 
 def _tail(d: int, most: int) -> float:
-    return sum(math.comb(d, k) for k in range(min(most, d) + 1)) / 2**d
+    return sum(islice(_binomials(d), max(0, most + 1))) / 2**d
 
 
+def _binomials(d: int) -> Iterator[int]:
+    """Yield the binomial coefficients of d in order, each from the one before."""
+    return accumulate(range(d), lambda found, k: found * (d - k) // (k + 1), initial=1)
+
+
+@explained
 def theorem_1_bound(dims: Sizes) -> Float[np.ndarray, "..."]:
     """Compute e^{−d/16}, the upper bound on F(c/4), c the least value of a bad minimum.
 

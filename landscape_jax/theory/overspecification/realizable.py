@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from landscape_jax.machine import require_memory
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.theory.overspecification.caps import Distances, cap_probability, lemma_4_bound
-from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
+from landscape_jax.theory.overspecification.sizes import Sizes, real_numbers, whole_numbers
 
 # Singular values below this times max(m, d) · eps, relative to the largest, count as 0.
 _ROUNDING = 10.0
@@ -29,6 +31,7 @@ class RealizableData(NamedTuple):
     v: Float[Array, " width"]
 
 
+@explained
 @partial(jax.jit, static_argnames=("samples", "inputs", "width", "rank", "dtype"))
 def realizable_data(
     key: Key[Array, ""],
@@ -66,6 +69,7 @@ def realizable_data(
             f"samples, inputs, width, rank are {samples}, {inputs}, {width}, {k}; give sizes of at "
             "least 1, and a rank of at most inputs"
         )
+    require_memory(16 * (samples + width) * inputs, "samples × inputs", "give smaller ones")
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
     first, second = jax.random.split(key)
     ends = np.cumsum([samples * k, inputs * k, width * inputs])
@@ -82,6 +86,7 @@ def realizable_data(
     return RealizableData(rows, jax.nn.relu(rows @ W.T) @ v, W, v)
 
 
+@explained
 def intrinsic_dimension(x: Float[Array | np.ndarray, "samples inputs"]) -> int:
     """Compute the rank of the samples, which replaces d in theorem 6.
 
@@ -107,6 +112,7 @@ def intrinsic_dimension(x: Float[Array | np.ndarray, "samples inputs"]) -> int:
     return int(np.linalg.matrix_rank(table, rtol=tolerance))
 
 
+@explained
 def match_probability(
     epsilon: Distances,
     width: int,
@@ -138,15 +144,18 @@ def match_probability(
     ```
     """
     whole_numbers("width", width)
-    level = np.asarray(epsilon, np.float64)
+    level = real_numbers("epsilon", epsilon)
     if not (math.isfinite(bound) and bound > 0):
-        raise ValueError(f"bound is {bound}; it must be a positive number")
+        raise ValueError(f"bound is {shown(bound)}; it must be a positive number")
     if not np.all((level > 0) & (level <= (2 * width * bound) ** 2)):
-        raise ValueError(f"epsilon is {epsilon}; it must be above 0 and at most 4 width² bound²")
+        raise ValueError(
+            f"epsilon is {shown(epsilon)}; it must be above 0 and at most 4 width² bound²"
+        )
     distance = np.sqrt(level) / (width * bound)
     return np.asarray((cap_probability if exact else lemma_4_bound)(distance, dim) / 2)
 
 
+@explained
 def theorem_5_width(c: float | int, width: int, p: float | np.ndarray) -> Float[np.ndarray, "..."]:
     """Compute N_c = (1 + c)⌈n/p⌉, rounded up: the width in theorem 5.
 
@@ -163,12 +172,13 @@ def theorem_5_width(c: float | int, width: int, p: float | np.ndarray) -> Float[
     ```
     """
     whole_numbers("width", width)
-    chance = np.asarray(p)
+    chance = real_numbers("p", p)
     if not (0 < c < math.inf and np.all((chance > 0) & (chance <= 1))):
         raise ValueError(f"c and p are {c} and {p}; give c > 0 and 0 < p ≤ 1")
     return np.asarray(np.ceil((1 + c) * np.ceil(width / chance)))
 
 
+@explained
 def theorem_5_bound(c: Distances, widths: Sizes) -> Float[np.ndarray, "..."]:
     """Compute max(½, 1 − exp(−¼c²n/(1 + c))), the lower bound on F_N(ε) of theorem 5's proof.
 
@@ -196,12 +206,13 @@ def theorem_5_bound(c: Distances, widths: Sizes) -> Float[np.ndarray, "..."]:
 
     ```
     """
-    excess, n = np.asarray(c, np.float64), whole_numbers("widths", widths)
+    excess, n = real_numbers("c", c), whole_numbers("widths", widths)
     if not np.all((excess > 0) & np.isfinite(excess)):
-        raise ValueError(f"c is {c}; it must be a positive number")
+        raise ValueError(f"c is {shown(c)}; it must be a positive number")
     return np.asarray(np.maximum(0.5, -np.expm1(-(excess**2) * n / (4 * (1 + excess)))))
 
 
+@explained
 def theorem_5_union_bound(
     students: Sizes, width: int, p: float | np.ndarray
 ) -> Float[np.ndarray, "..."]:
@@ -231,8 +242,8 @@ def theorem_5_union_bound(
     """
     N = whole_numbers("students", students)
     whole_numbers("width", width)
-    chance = np.asarray(p)
+    chance = real_numbers("p", p)
     if not np.all((chance > 0) & (chance <= 1)):
-        raise ValueError(f"p is {p}; it must be above 0 and at most 1")
+        raise ValueError(f"p is {shown(p)}; it must be above 0 and at most 1")
     with np.errstate(divide="ignore"):
         return np.asarray(1 - width * np.exp(N * np.log1p(-chance)))

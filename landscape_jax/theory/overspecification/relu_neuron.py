@@ -8,6 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from landscape_jax.arrays import count
+from landscape_jax.machine import require_memory
+from landscape_jax.mistakes import explained
 from landscape_jax.networks.activations import named
 
 Bounds = tuple[float, float]
@@ -44,6 +47,7 @@ class NeuronPair(NamedTuple):
     bad_value_bounds: Bounds
 
 
+@explained
 def relu_pair(epsilon: float) -> NeuronPair:
     """Return the samples (½, √(2ε)), (−1, 1) and the two strict minima of a ReLU neuron there.
 
@@ -94,6 +98,7 @@ def relu_pair(epsilon: float) -> NeuronPair:
     )
 
 
+@explained
 def sample_losses(
     pair: NeuronPair, w: float | Float[Array | np.ndarray, "..."]
 ) -> Float[Array, "2 ..."]:
@@ -103,6 +108,7 @@ def sample_losses(
     return jnp.stack([(phi(at * x) - y) ** 2 for x, y in zip(pair.x, pair.y, strict=True)])
 
 
+@explained
 def neuron_loss(
     pair: NeuronPair, w: float | Float[Array | np.ndarray, "..."]
 ) -> Float[Array, "..."]:
@@ -117,6 +123,7 @@ def neuron_loss(
     return jnp.mean(sample_losses(pair, w), axis=0)
 
 
+@explained
 def mean_loss(pair: NeuronPair, W: Float[Array | np.ndarray, "... dim"]) -> Float[Array, "..."]:
     """Compute the loss of neurons of d inputs on d copies of the samples: the mean of E(w_j).
 
@@ -134,6 +141,7 @@ def mean_loss(pair: NeuronPair, W: Float[Array | np.ndarray, "... dim"]) -> Floa
     return jnp.mean(neuron_loss(pair, W), axis=-1)
 
 
+@explained
 def copies(
     pair: NeuronPair, dim: int
 ) -> tuple[Float[Array, "samples dim"], Float[Array, " samples"]]:
@@ -154,7 +162,7 @@ def copies(
 
     ```
     """
-    if dim < 1:
-        raise ValueError(f"dim is {dim}; it must be at least 1")
+    dim = count("dim", dim)
+    require_memory(16 * dim**2, f"dim {dim}", "give fewer dimensions")
     axes = jnp.eye(dim)[:, None, :] * jnp.array(pair.x)[None, :, None]
     return jax.lax.collapse(axes, 0, 2), jnp.tile(jnp.array(pair.y), dim)

@@ -7,6 +7,7 @@ from flint import arb, ctx
 from jaxtyping import Float
 from scipy.special import betainc
 
+from landscape_jax.mistakes import explained
 from landscape_jax.proofs.analytic import derivatives, piece
 from landscape_jax.proofs.balls import lower, upper
 from landscape_jax.theory.overspecification.relu_neuron import Bounds, NeuronPair
@@ -21,6 +22,7 @@ _NARROWEST = 2.0**-40
 _Samples = list[tuple[arb, arb]]
 
 
+@explained
 def sigmoid_pair(epsilon: float) -> NeuronPair:
     """Prove that a sigmoid neuron has two strict minima on section 8.2's samples, and enclose them.
 
@@ -92,6 +94,7 @@ def sigmoid_pair(epsilon: float) -> NeuronPair:
         )
 
 
+@explained
 def surrogate_loss(
     epsilon: float, w: float | Float[np.ndarray, "..."]
 ) -> float | Float[np.ndarray, "..."]:
@@ -105,9 +108,10 @@ def surrogate_loss(
 
     ```
     """
-    return 2 * epsilon * (1 + w) ** 2
+    return 2 * epsilon * ((1 + w) * (1 + w))
 
 
+@explained
 def bad_start_probability(
     pair: NeuronPair, dims: Sizes, *, radius: float | int = 1.0
 ) -> Float[np.ndarray, "..."]:

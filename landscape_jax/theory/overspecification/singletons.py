@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
+from landscape_jax.machine import require_memory
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
 
@@ -24,6 +26,7 @@ class SingletonOptimum(NamedTuple):
     network: float
 
 
+@explained
 @partial(jax.jit, static_argnames=("dim", "per_side", "noise", "dtype"))
 def singleton_data(
     key: Key[Array, ""], dim: int, per_side: int, *, noise: float | int = 0.5, dtype=None
@@ -55,6 +58,7 @@ def singleton_data(
             f"dim, per_side, noise are {dim}, {per_side}, {noise}; give sizes of at least 1 and "
             "a noise of at least 0"
         )
+    require_memory(16 * dim**2 * per_side, "dim² × per_side", "give smaller ones")
     kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
     first, second = jax.random.split(key)
     size = jax.random.uniform(first, (dim, 2, per_side), kind, 0.5, 1.0)
@@ -65,6 +69,7 @@ def singleton_data(
     return x.reshape(-1, dim), y.ravel()
 
 
+@explained
 def singleton_optimum(
     x: Float[Array | np.ndarray, "samples dim"], y: Float[Array | np.ndarray, " labels"]
 ) -> SingletonOptimum:
@@ -123,6 +128,7 @@ def _check_singletons(x: Float[np.ndarray, "samples dim"], y: Float[np.ndarray, 
         )
 
 
+@explained
 @jax.jit
 def is_covering(
     W: Float[Array | np.ndarray, "*starts width dim"], v: Float[Array | np.ndarray, "*starts width"]
@@ -135,6 +141,8 @@ def is_covering(
 
     **Arguments:** `W`, (…, n, d), one neuron a row; `v`, (…, n), nonzero output weights.
 
+    **Raises:** `ValueError` if the shapes do not match.
+
     Source: SS16, proof of theorem 2.
 
     ```python
@@ -145,9 +153,12 @@ def is_covering(
 
     ```
     """
+    if W.shape[:-1] != v.shape:
+        raise ValueError(f"W and v have shapes {W.shape} and {v.shape}; give (…, n, d) and (…, n)")
     return jnp.all(_sides(W, v), axis=(-3, -2, -1))
 
 
+@explained
 @jax.jit
 def singleton_basin_values(
     x: Float[Array | np.ndarray, "samples dim"],
@@ -176,6 +187,11 @@ def singleton_basin_values(
 
     ```
     """
+    if (x.shape[:1], x.shape[1:], W.shape[:-1]) != (y.shape, W.shape[-1:], v.shape):
+        raise ValueError(
+            f"x, y, W and v have shapes {x.shape}, {y.shape}, {W.shape} and {v.shape}; give "
+            "(samples, dim), (samples,), (…, n, dim) and (…, n)"
+        )
     best, gain = _half_axes(jnp.asarray(x), jnp.asarray(y), jnp)
     up, down = _sides(W, v)[..., 0, :, :], _sides(W, v)[..., 1, :, :]
     reached = jnp.where(jnp.where(best.T > 0, up, down), gain.T, jnp.zeros((), gain.dtype))
@@ -183,6 +199,7 @@ def singleton_basin_values(
     return jnp.maximum(left, 0) / len(y)
 
 
+@explained
 def singleton_event_probability(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
     """Compute the exact probability of `is_covering`.
 
@@ -210,6 +227,7 @@ def singleton_event_probability(widths: Sizes, dim: int) -> Float[np.ndarray, ".
     return np.array(values).reshape(sizes.shape)
 
 
+@explained
 def theorem_2_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
     """Compute 1 − 4d(¾)^n, the lower bound on F_n(α); vacuous where negative.
 
@@ -226,6 +244,7 @@ def theorem_2_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
     return np.asarray(1 - 4 * dim * 0.75**sizes)
 
 
+@explained
 def theorem_2_power_bound(widths: Sizes, dim: int) -> Float[np.ndarray, "..."]:
     """Compute (1 − 4(¾)^n)^d, 0 if n < 5, the larger lower bound in theorem 2's proof.
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 
 Normals = Sequence[int] | np.ndarray
@@ -27,6 +28,7 @@ class Regions(NamedTuple):
     relation: Float[Array, " regions"]
 
 
+@explained
 def parallel_network(positions: Float[Array, " weights"], normals: Normals) -> TwoLayer:
     """Return the network Σ_k z_k [w_k·x]₊ on one input, w_k·x = n_k (x − h_k) and z_k = n_k.
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
+from landscape_jax.mistakes import explained, require
 from landscape_jax.theory.parallel_weights.line import Normals, Regions, read_normals, regions
 
 # The integral ends where the density has fallen by e⁻⁴⁰ = 4e-18.
@@ -43,6 +44,9 @@ class Mixture(eqx.Module):
     prior: float = 0.5
 
     def __check_init__(self):
+        require("means", self.means, tuple[float, float])
+        require("variances", self.variances, tuple[float, float])
+        require("prior", self.prior, float)
         if not all(map(math.isfinite, self.means)):
             raise ValueError(f"means is {self.means}; give two finite numbers")
         if not all(0 < v < math.inf for v in self.variances):
@@ -51,6 +55,7 @@ class Mixture(eqx.Module):
             raise ValueError(f"prior is {self.prior}; give a number between 0 and 1")
 
 
+@explained
 def mixture_system(
     positions: Float[Array, " weights"], normals: Normals, mixture: Mixture | None = None
 ) -> tuple[Float[Array, "weights weights"], Float[Array, " weights"]]:
@@ -78,7 +83,7 @@ def mixture_system(
 
     ```
     """
-    return _system(positions, read_normals(positions, normals), as_arrays(mixture))
+    return _system(positions, read_normals(positions, normals), as_arrays(mixture, positions.dtype))
 
 
 @eqx.filter_jit
@@ -92,6 +97,7 @@ def _system(positions: Array, n: Array, mixture: Mixture) -> tuple[Array, Array]
     return F, f
 
 
+@explained
 def mixture_minimum(
     positions: Float[Array, " weights"], normals: Normals, mixture: Mixture | None = None
 ) -> Float[Array, " weights"]:
@@ -130,12 +136,12 @@ def mixture_minimum(
 
     ```
     """
-    return minimum(positions, read_normals(positions, normals), as_arrays(mixture))
+    return minimum(positions, read_normals(positions, normals), as_arrays(mixture, positions.dtype))
 
 
-def as_arrays(mixture: Mixture | None) -> Mixture:
+def as_arrays(mixture: Mixture | None, dtype: np.dtype) -> Mixture:
     """Return the mixture, by default the paper's, as arrays: new numbers need no compilation."""
-    return jax.tree.map(jnp.asarray, mixture or Mixture())
+    return jax.tree.map(lambda number: jnp.asarray(number, dtype), mixture or Mixture())
 
 
 @eqx.filter_jit

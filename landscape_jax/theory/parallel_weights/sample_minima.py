@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.parallel_weights.line import Normals, read_normals
 
 
@@ -24,6 +25,7 @@ class SampleMinimum(NamedTuple):
     genuine: Bool[Array, ""]
 
 
+@explained
 def sample_system(
     x: Float[Array, " samples"],
     y: Float[Array, " labels"],
@@ -58,6 +60,7 @@ def sample_system(
     return _system(x, y, _active(x, positions, read_normals(positions, normals)))
 
 
+@explained
 def sample_minimum(
     x: Float[Array, " samples"],
     y: Float[Array, " labels"],

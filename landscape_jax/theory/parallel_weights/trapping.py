@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
+from landscape_jax.mistakes import explained
 from landscape_jax.theory.parallel_weights.line import Normals, read_normals
 from landscape_jax.theory.parallel_weights.mixture import (
     Mixture,
@@ -38,6 +39,7 @@ class Trapping(NamedTuple):
     log_largest: Float[Array, ""]
 
 
+@explained
 def trapping(
     positions: Float[Array, " weights"],
     normals: Normals,
@@ -85,7 +87,7 @@ def trapping(
         raise ValueError(f"gaps_of is {chosen}; give some of the weights 0 to {len(n) - 1}")
     counted = jnp.zeros(len(n), bool).at[jnp.asarray(chosen)].set(True)
     number = jnp.asarray(samples, positions.dtype)
-    return _trapping(positions, n, as_arrays(mixture), number, counted)
+    return _trapping(positions, n, as_arrays(mixture, positions.dtype), number, counted)
 
 
 @eqx.filter_jit

@@ -8,11 +8,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from landscape_jax import machine
 from landscape_jax.theory.cells import (
     cells,
     combination_count,
     descend_exactly,
-    fans,
     landscape,
     stationary,
 )
@@ -187,7 +187,7 @@ def test_the_listing_counts_exact_decisions():
 
 
 def test_data_that_need_more_memory_than_the_machine_has_are_refused_with_the_number(monkeypatch):
-    monkeypatch.setattr(fans, "_memory", lambda: 2.0**30)
+    monkeypatch.setattr(machine, "_memory", lambda: 2.0**30)
     x = np.column_stack([np.arange(3000), np.ones(3000, int)])
     line = (
         r"12001 faces of 3000 samples may need 1\.\d GiB of memory, more than the 1\.0 GiB of this "

@@ -89,5 +89,5 @@ def test_data_and_networks_that_do_not_fit_are_refused():
         exact_risk(net, X[:, :2], Y)
     with pytest.raises(ValueError, match="y has 1 outputs; the network gives 2"):
         exact_risk(net, X, Y[:, 0])
-    with pytest.raises(ValueError, match="activation is tanh; it must be piecewise linear"):
+    with pytest.raises(ValueError, match="activation of network is tanh; it must be"):
         exact_risk(network(0, activation="tanh"), X, Y)

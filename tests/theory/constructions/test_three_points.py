@@ -138,9 +138,7 @@ def test_the_values_of_corollary_3_satisfy_the_conditions():
     assert check_fit("quadratic", (1.0, 0.5, 0.5, -0.25)).proven
     assert check_minimum("quadratic", (1.0, 1.0), 1 / 6).proven
     for inverse, name in ((math.atanh, "tanh"), (math.tan, "arctan")):
-        assert check_fit(
-            name, (inverse(0.5), inverse(0.25), inverse(0.25), inverse(0.125))
-        ).proven
+        assert check_fit(name, (inverse(0.5), inverse(0.25), inverse(0.25), inverse(0.125))).proven
         assert check_minimum(name, (inverse(0.5), inverse(0.75)), 1.0).proven
         with pytest.raises(ConditionError, match=r"C2.7 is violated") as refusal:
             check_minimum(name, (inverse(0.5), inverse(0.25)), 1.0)

@@ -1,4 +1,4 @@
-"""Local minima of a ReLU network on data as claims, which can be saved and verified."""
+"""Minima and saddles of a ReLU network on data as claims, which can be saved and verified."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,12 +7,21 @@ from flint import fmpq, fmpq_mat
 
 from landscape_jax.exact.rationals import least_squares, rational
 from landscape_jax.exact.samples import exact_rows
-from landscape_jax.proofs import MinimumOnData, NotProven, prove_minimum_on_data
+from landscape_jax.mistakes import explained
+from landscape_jax.proofs import (
+    MinimumOnData,
+    NotProven,
+    SaddleOnData,
+    prove_minimum_on_data,
+    prove_saddle_on_data,
+)
 from landscape_jax.theory.cells.genuine import GenuineMinimum
 from landscape_jax.theory.cells.global_minimum import GlobalMinimum
 from landscape_jax.theory.cells.kinks import KinkMinimum
+from landscape_jax.theory.cells.saddles import Saddle
 
 
+@explained
 def minimum_claim(
     x: Any, y: Any, minimum: GenuineMinimum | KinkMinimum | GlobalMinimum
 ) -> MinimumOnData | NotProven:
@@ -40,24 +49,57 @@ def minimum_claim(
 
     ```
     """
+    return prove_minimum_on_data(*_point(x, y, minimum, {}))
+
+
+@explained
+def saddle_claim(x: Any, y: Any, saddle: Saddle) -> SaddleOnData | NotProven:
+    """Prove that a listed saddle is one, from the definition, for a file.
+
+    **Arguments:** `x`, `y`, the data that the saddle was found for; `saddle`, of `landscape` or
+    `saddles`.
+
+    **Returns:** a `SaddleOnData` about the rational weights, as of `minimum_claim`, with the
+    direction of `saddle.descent`, or `NotProven` with the reason.
+
+    **Raises:** like `landscape`.
+
+    ```python
+    >>> from landscape_jax.theory.cells import landscape
+    >>> x, y = [[1, 0], [0, 1]], [1, -1]
+    >>> [saddle_claim(x, y, one).loss for one in landscape(x, y, 1).saddles]
+    [1]
+
+    ```
+    """
+    rests = dict(zip(saddle.moving, saddle.rests.tolist(), strict=True))
+    along = [[rational(t) for t in row] for row in saddle.descent.direction.W1.tolist()]
+    return prove_saddle_on_data(*_point(x, y, saddle, rests), fmpq_mat(along))
+
+
+def _point(
+    x: Any,
+    y: Any,
+    point: GenuineMinimum | KinkMinimum | GlobalMinimum | Saddle,
+    rests: dict[int, list[fmpq]],
+) -> tuple[fmpq_mat, tuple[fmpq, ...], fmpq_mat, tuple[fmpq, ...]]:
+    """Return x, y, w and z of a point, with given weights of some resting neurons."""
     rows, labels = exact_rows(x, y)
-    R = minimum.R.tolist()
-    kinks = getattr(minimum, "kinks", [()] * len(minimum.signs))
+    R = point.R.tolist()
+    kinks = getattr(point, "kinks", [()] * len(point.signs))
     weights = []
-    for j, (sign, on) in enumerate(zip(minimum.signs, kinks, strict=True)):
+    for j, (sign, on) in enumerate(zip(point.signs, kinks, strict=True)):
         if sign:
             weights.append([sign * t for t in R[j]])
-        elif isinstance(minimum, GlobalMinimum):
+        elif isinstance(point, GlobalMinimum):
             weights.append(_off_all(rows))
+        elif j in rests:
+            weights.append(rests[j])
         else:
-            floats = minimum.network.W1[j].tolist()
+            floats = point.network.W1[j].tolist()
             weights.append(_on([rows[i] for i in on], [rational(t) for t in floats]))
-    return prove_minimum_on_data(
-        fmpq_mat(rows),
-        tuple(labels.entries()),
-        fmpq_mat(weights),
-        tuple(fmpq(sign) for sign in minimum.signs),
-    )
+    outputs = tuple(fmpq(sign) for sign in point.signs)
+    return fmpq_mat(rows), tuple(labels.entries()), fmpq_mat(weights), outputs
 
 
 def _on(kinks: Sequence[Sequence[fmpq]], weights: list[fmpq]) -> list[fmpq]:
