@@ -272,6 +272,7 @@ def test_a_program_calls_back_where_that_was_asked_for_alone(asked):
     assert ("callback" in str(program)) == (asked is not None)
 
 
+@pytest.mark.slow
 def test_every_jitted_function_has_a_row():
     jitted = _jitted()
     names = Counter(jitted.values())

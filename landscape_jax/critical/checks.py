@@ -84,23 +84,31 @@ def _check_arrays(name: str, arrays: PyTree) -> None:
             raise ValueError(f"{place} has shape {leaf.shape}, without entries; give at least one")
 
 
+def check_fit(objective: AbstractObjective, point: PyTree, name: str) -> None:
+    """Check that the objective has a value at a point, by tracing it.
+
+    **Arguments:** `point`, arrays or their shapes and dtypes; `name`, of the argument.
+
+    **Raises:** `TypeError` or `ValueError` if it has none.
+    """
+    try:
+        value_dtype(objective, point)
+    except (TypeError, ValueError) as misfit:
+        reason = str(misfit).splitlines()[0]
+        what = f"no point at which the objective, a {type(objective).__name__}, has a value"
+        raise type(misfit)(f"{name} is {what}: {reason}") from misfit
+
+
 @contextmanager
 def fitting(objective: AbstractObjective, point: PyTree, name: str = "params") -> Iterator[None]:
     """Name the argument in errors that come of a point at which the objective has no value.
 
-    The value is traced again where the body fails, so a body that does not fail costs nothing.
-
-    **Arguments:** `point`, arrays or their shapes and dtypes; `name`, of the argument.
+    The value is traced where the body fails, so a body that does not fail costs nothing.
     """
     try:
         yield
     except Exception:
-        try:
-            value_dtype(objective, point)
-        except (TypeError, ValueError) as misfit:
-            reason = str(misfit).splitlines()[0]
-            what = f"no point at which the objective, a {type(objective).__name__}, has a value"
-            raise type(misfit)(f"{name} is {what}: {reason}") from misfit
+        check_fit(objective, point, name)
         raise
 
 

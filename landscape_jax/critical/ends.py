@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, PyTree
 
 from landscape_jax.critical.checks import (
+    check_fit,
     entry_shapes,
-    fitting,
     many_points,
     parts,
 )
@@ -67,6 +67,7 @@ def read(objective: AbstractObjective, given: Runs | PyTree, below_value: float 
     if {leaf.shape[:1] for leaf in jax.tree.leaves(arrays)} == {(0,)}:
         raise ValueError("runs_or_points holds no point; give at least one.")
     alone, arrays = many_points(objective, whole(arrays, fixed), "runs_or_points")
+    check_fit(alone, entry_shapes(arrays), "runs_or_points")
     runs = given if is_runs else _at_points(alone, arrays, fixed)
     runs = runs.map(np.asarray)  # Selections of NumPy's arrays compile nothing.
     below = runs.is_below_value
@@ -97,8 +98,7 @@ def _at_points(objective: AbstractObjective, points: PyTree, fixed: PyTree) -> R
             f"runs_or_points has an entry that is not finite in point {np.argmin(finite)}; leave "
             "such points out, or give the runs, whose status marks them."
         )
-    with fitting(objective, entry_shapes(points), "runs_or_points"):
-        value, norm = _evaluate(objective, points)
+    value, norm = _evaluate(objective, points)
     count = jnp.arange(len(finite))
     status = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, count.shape), Status.converged)
     return Runs(whole(points, fixed), value, norm, jnp.zeros_like(count), status, count)

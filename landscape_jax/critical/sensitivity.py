@@ -15,7 +15,7 @@ from landscape_jax.critical.checks import fitting, magnitude, one_point
 from landscape_jax.critical.classify import insignificant
 from landscape_jax.critical.lanczos import flat_product, lanczos
 from landscape_jax.critical.symmetry import default_tolerance
-from landscape_jax.mistakes import explained
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
 from landscape_jax.objectives.protocols import smooth_radius
 from landscape_jax.precision import times
@@ -186,6 +186,12 @@ def _checked_leaf(path: Any, change: Any, part: PyTree) -> PyTree:
     if change is None:
         return jax.tree.map(lambda _: None, part)
     name, floating = f"tangent{jax.tree_util.keystr(path)}", _is_floating(part)
+    if part is None or not jax.tree_util.all_leaves([part]):
+        there = "None" if part is None else f"a {type(part).__name__}"
+        raise ValueError(
+            f"{name} is {shown(change)}, where the objective has {there}; give a tangent like it, "
+            "or None"
+        )
     if not floating and not _is_zero(change, part):
         raise TypeError(f"{name} is of a leaf that is not floating, which cannot move; give None")
     if not floating:

@@ -191,7 +191,7 @@ def descend_by_grad(
 ) -> tuple[PyTree, Scalar, PyTree]:
     """Advance by steps of gradient descent by `jax.grad`, for any objective."""
 
-    def step(i: Array, x: PyTree) -> PyTree:
+    def step(i: Array | int, x: PyTree) -> PyTree:
         gradient = jax.grad(objective)(x)
         # Each leaf keeps its dtype, also where they differ.
         move = lambda x, g: jnp.where(i < steps, x - rate.astype(x.dtype) * g, x)

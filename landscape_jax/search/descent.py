@@ -16,7 +16,12 @@ from landscape_jax.objectives.protocols import descend, escape
 from landscape_jax.precision import precision
 from landscape_jax.search.initial_points import batch_key, on_device
 from landscape_jax.search.lanes import select
-from landscape_jax.search.optimizers import checked_optimizer, first_memory, take_step
+from landscape_jax.search.optimizers import (
+    Optimizer,
+    checked_optimizer,
+    first_memory,
+    take_step,
+)
 from landscape_jax.search.parameters import (
     checked_objective,
     first_entry,
@@ -91,7 +96,7 @@ class Descent(eqx.Module):
     """
 
     objective: AbstractObjective
-    optimizer: optax.GradientTransformation | None
+    optimizer: Optimizer | None
     batches: Callable[[Array], AbstractObjective] | None
     below_value: Scalar
     norm_limit: Scalar
@@ -150,13 +155,13 @@ class Descent(eqx.Module):
         return self.optimizer is None and self.batches is None
 
     @property
-    def _steps(self) -> optax.GradientTransformation:
+    def _steps(self) -> Optimizer:
         return optax.sgd(STEP) if self.optimizer is None else self.optimizer
 
     def _update(self, run: Run, count: Array) -> tuple[PyTree, optax.OptState]:
         """Advance parameters and optimizer state by `count` steps."""
 
-        def objective(i: Array) -> AbstractObjective:
+        def objective(i: Array | int) -> AbstractObjective:
             if self.batches is None or run.seed is None:
                 return self.objective
             drawn = self.batches(batch_key(run.seed, i))
@@ -166,7 +171,7 @@ class Descent(eqx.Module):
                 )
             return of_arrays(drawn, run.params, self.fixed)
 
-        def step(i: Array, carry: tuple) -> tuple:
+        def step(i: Array | int, carry: tuple) -> tuple:
             params, memory = carry
             moved = take_step(self._steps, objective(run.steps + i), params, memory, run.scale)
 
@@ -220,7 +225,7 @@ def checked_descent(
     starts: PyTree,
     fixed: PyTree,
     *,
-    optimizer: optax.GradientTransformation | None,
+    optimizer: Optimizer | None,
     batches: Callable[[Array], AbstractObjective] | None,
     max_steps: Any,
     check_every: Any,

@@ -20,6 +20,8 @@ from landscape_jax.search.parameters import checked_parameters, split, whole
 
 # The largest index: a restart's is an int32.
 _LAST = 2**31 - 1
+# The bytes of the state of a run with one parameter, at least.
+_LEAST = 40
 
 
 class InitialPoints(NamedTuple):
@@ -94,6 +96,7 @@ def restart_indices(restarts: Any, length: int | None = None) -> Int[Array, " re
         if number < 1:
             raise ValueError(f"restarts is {number}; give at least 1")
         _check_index(number - 1, length)
+        require_memory(_LEAST * number, f"restarts is {number}: they", "give fewer")
         return jnp.arange(number, dtype=jnp.int32)
     if not given.shape:
         raise TypeError(
@@ -166,7 +169,7 @@ def _seeds(key: Array, index: Int[Array, " restarts"]) -> Array:
     return jax.lax.map(lambda i: jax.random.bits(each(i), (2,), jnp.uint32), index)
 
 
-def batch_key(seed: Array, step: Int[Array, ""]) -> Array:
+def batch_key(seed: Array, step: Int[Array, ""] | int) -> Array:
     """Return the key of a batch, from the seed of a run."""
     return jax.random.fold_in(jax.random.wrap_key_data(seed, impl=_THREEFRY), step)
 
@@ -184,7 +187,7 @@ def _draw(start: Callable[[Array], PyTree], key: Array, index: Int[Array, " rest
     drawn = jax.lax.map(one, index) if alone else jax.vmap(one)(index)
     # The initial points, the runs, and what is computed of them.
     needed = 3 * sum(leaf.nbytes for leaf in jax.tree.leaves(drawn))
-    require_memory(needed, f"restarts: {len(index)} of them", "give fewer, or use `sweep`")
+    require_memory(needed, f"restarts is {len(index)}: they", "give fewer, or use `sweep`")
     return whole(drawn, fixed[0])
 
 

@@ -1,7 +1,7 @@
 """Steps of any optax transformation, those with a line search or an adaptive rate included."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import optax
@@ -11,13 +11,27 @@ from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective
 
 
+@runtime_checkable
+class Optimizer(Protocol):
+    """What `restart` takes for an optax transformation."""
+
+    @property
+    def init(self) -> Callable[..., Any]:
+        """From parameters to the state before the first step."""
+        ...
+
+    @property
+    def update(self) -> Callable[..., Any]:
+        """From gradient, state and parameters to their change and the new state."""
+        ...
+
+
 def checked_optimizer(optimizer: Any) -> None:
     """Check for an optax transformation, or `None`.
 
     **Raises:** `TypeError` if it is something else, with what to write instead.
     """
-    parts = (getattr(optimizer, "init", None), getattr(optimizer, "update", None))
-    if optimizer is None or (all(map(callable, parts)) and not isinstance(optimizer, type)):
+    if optimizer is None or (isinstance(optimizer, Optimizer) and not isinstance(optimizer, type)):
         return
     name = optimizer if isinstance(optimizer, str) else getattr(optimizer, "__name__", "")
     example = f"optax.{name.lower()}(1e-2)" if hasattr(optax, name.lower()) else "optax.adam(1e-2)"
@@ -28,13 +42,13 @@ def checked_optimizer(optimizer: Any) -> None:
     )
 
 
-def first_memory(optimizer: optax.GradientTransformation, params: PyTree) -> optax.OptState:
+def first_memory(optimizer: Optimizer, params: PyTree) -> optax.OptState:
     """Return an optimizer's state before its first step."""
     return _call(optimizer.init, params)
 
 
 def take_step(
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     objective: AbstractObjective,
     params: PyTree,
     memory: optax.OptState,
@@ -46,9 +60,12 @@ def take_step(
     `grad` and `value_fn`, which transformations with a line search or an adaptive rate ask for.
     """
     value, gradient = jax.value_and_grad(objective)(params)
+    # Of the types of optax only this one ignores arguments that it does not know.
+    if isinstance(optimizer, optax.GradientTransformation):
+        optimizer = optax.with_extra_args_support(optimizer)
 
     def step(**extra: Any) -> tuple[PyTree, optax.OptState]:
-        updates, changed = _with_extra_args(optimizer).update(gradient, memory, params, **extra)
+        updates, changed = optimizer.update(gradient, memory, params, **extra)
         updates = jax.tree.map(lambda u: scale * u, updates)
         # Refused here, where it is clear whose state it is, and not by the loop that carries it.
         jax.tree.map(lambda *_: None, changed, memory)
@@ -58,22 +75,13 @@ def take_step(
         try:
             return step(value=value, grad=gradient, value_fn=lambda params: objective(params))
         except TypeError as refusal:
-            # Some say that they take extra arguments, but refuse those that they do not know.
+            # Some refuse arguments that they do not know.
             try:
                 return step()
             except Exception:
                 raise refusal from None
 
     return _call(step_with_extra_args)
-
-
-def _with_extra_args(
-    optimizer: optax.GradientTransformation | optax.MultiSteps,
-) -> optax.GradientTransformationExtraArgs:
-    if isinstance(optimizer, optax.MultiSteps):  # Which passes them on, but does not say so.
-        update: Any = optimizer.update
-        return optax.GradientTransformationExtraArgs(optimizer.init, update)
-    return optax.with_extra_args_support(optimizer)
 
 
 def _call(function: Callable[..., Any], *args: Any) -> Any:

@@ -168,7 +168,7 @@ class Polish(eqx.Module):
             shift = jnp.where(probing | s.infinite, 0, s.shift)
             return ravel_pytree(product(unravel(direction)))[0] + shift * direction
 
-        def iterate(_: Array, system: LinearSystem) -> LinearSystem:
+        def iterate(_: Array | int, system: LinearSystem) -> LinearSystem:
             return _iterate(system, shifted)
 
         return s._replace(system=jax.lax.fori_loop(0, _ITERATIONS, iterate, s.system))

@@ -6,7 +6,6 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int, Key, PyTree, Scalar
@@ -24,6 +23,7 @@ from landscape_jax.search.initial_points import (
     restart_indices,
 )
 from landscape_jax.search.loop import Inspected, Settings, search
+from landscape_jax.search.optimizers import Optimizer
 from landscape_jax.search.parameters import split, whole
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.user_functions import guarded, surfacing
@@ -39,7 +39,7 @@ def restart(
     restarts: Count | Sequence[int],
     *,
     key: Key[Array, ""] | None = None,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: Optimizer | None = None,
     batches: Callable[[Key[Array, ""]], AbstractObjective] | None = None,
     gradient_tolerance: Number | None = None,
     below_value: Number | str | None = "known",

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from landscape_jax.arrays import Count, Number
@@ -15,6 +14,7 @@ from landscape_jax.objectives.protocols import DescendsFast
 from landscape_jax.search.descent import Descent, Run, checked_descent
 from landscape_jax.search.initial_points import batch_seeds, initial_points, restart_indices
 from landscape_jax.search.no_derivative import without_derivative
+from landscape_jax.search.optimizers import Optimizer
 from landscape_jax.search.parameters import split, whole
 
 _NO_DERIVATIVE = (
@@ -48,7 +48,7 @@ def trajectories(
     key: Key[Array, ""] | None = None,
     steps: Count,
     stride: Count = 1,
-    optimizer: optax.GradientTransformation | None = None,
+    optimizer: Optimizer | None = None,
     batches: Callable[[Key[Array, ""]], AbstractObjective] | None = None,
     norm_limit: Number = 1e4,
 ) -> Trajectories:

@@ -120,7 +120,7 @@ def _measure(objective: NeuronAugmented, params: Augmented) -> dict[str, Array]:
     risk, network = objective.risk, params.network
     value, gradient = jax.value_and_grad(objective)(params)
     rows = [jnp.linalg.norm(jnp.atleast_2d(g), axis=-1).max() for g in jax.tree.leaves(gradient)]
-    q = network(risk.x)
+    q = risk.predictions(network)
     per_sample = jax.vmap(jax.grad(risk.criterion.loss))(q, risk.y)
     return {
         "value": value,

@@ -92,7 +92,7 @@ def composed_risk(
     """
 
     def outputs(params: PyTree) -> _Rows:
-        return (params if network is None else network(params))(risk.x)
+        return risk.predictions(params if network is None else network(params))
 
     return Composed(outputs, _losses(risk), scaling)
 
@@ -113,7 +113,7 @@ def composed_added(objective: NeuronAugmented, network: PyTree) -> Composed:
     Source: KK20, section 4.
     """
     risk = objective.risk
-    q = network(risk.x)
+    q = risk.predictions(network)
 
     def regularised(params: Augmented) -> _Terms:
         return jnp.broadcast_to(params.a**2, q.shape)

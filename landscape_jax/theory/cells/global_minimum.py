@@ -18,6 +18,8 @@ from landscape_jax.theory.cells.arrangement import about
 from landscape_jax.theory.cells.branch_and_bound import BranchAndBound, Region
 from landscape_jax.theory.cells.rays import Rays, all_rays, ray_bound
 
+# As many neurons are taken on, whatever the number of samples.
+_WIDEST = 100
 # The most outputs on all rays: they take some hundred bytes each.
 _MOST_OUTPUTS = 3_000_000
 
@@ -83,7 +85,8 @@ def global_minimum(
     **Returns:** a `GlobalMinimum`.
 
     **Raises:** `ValueError` with the number if there may be too many rays (3,000,000 over the
-    number of samples, see `ray_bound`), if width < 1 or limit < 1, if weights or the loss are
+    number of samples, see `ray_bound`), if width < 1 or limit < 1, if the width is more than 100
+    and more than N, which no minimum needs, if weights or the loss are
     beyond float64, and if float64 is off; else like `exact_samples`.
 
     Source: Land & Doig 1960 (branch and bound); Pilanci & Ergen 2020, theorem 1 (convex hull);
@@ -102,6 +105,12 @@ def global_minimum(
     if width < 1 or limit < 1:
         raise ValueError(f"width and limit are {width} and {limit}; both must be at least 1")
     rows, _ = exact_rows(x, y)
+    # A sum of more vectors of N predictions, each of a neuron, is one of N of them, scaled.
+    if width > max(_WIDEST, len(rows)):
+        raise ValueError(
+            f"width is {width}; {len(rows)} neurons, as many as samples, have the same minimum: "
+            f"give at most {max(_WIDEST, len(rows))}"
+        )
     bound = ray_bound(x)
     if bound * len(rows) > _MOST_OUTPUTS:
         raise ValueError(

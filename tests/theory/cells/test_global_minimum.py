@@ -274,3 +274,10 @@ def test_a_large_count_is_written_in_three_digits():
     assert about(1_234_567_890_123_456) == "about 1.23e15"
     assert about(9_999 * 10**20) == "about 1e24"
     assert about(10**5000 + 1) == "about 1e5000"
+
+
+def test_more_neurons_than_samples_have_the_minimum_of_as_many_and_far_more_are_refused():
+    x, y = [[1, 0], [0, 1], [1, 1]], [1, -1, 2]
+    assert global_minimum(x, y, 4).exact_loss == global_minimum(x, y, 3).exact_loss
+    with pytest.raises(ValueError, match="width is 101; 3 neurons, as many as samples, have the"):
+        global_minimum(x, y, 101)
