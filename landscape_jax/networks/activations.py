@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from landscape_jax.mistakes import explained
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.networks.static_parts import StaticPart
 from landscape_jax.public_names import defined
 
@@ -166,6 +166,8 @@ def named(activation: str | Function | Activation) -> Activation:
             )
         return _KNOWN[activation]
     if not callable(activation):
-        raise TypeError(f"activation is {activation!r}; give a name or an elementwise function")
-    made = Activation(getattr(activation, "__name__", repr(activation)), activation)
+        raise TypeError(
+            f"activation is {shown(activation)}; give a name or an elementwise function"
+        )
+    made = Activation(getattr(activation, "__name__", shown(activation)), activation)
     return _FUNCTIONS.get(activation, made)

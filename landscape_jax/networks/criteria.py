@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Scalar
 
 from landscape_jax.arrays import concretely, floats, numbers, values
-from landscape_jax.mistakes import explained
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.networks.static_parts import StaticPart
 from landscape_jax.public_names import defined
 
@@ -153,5 +153,5 @@ def named(criterion: str | Loss | Criterion) -> Criterion:
             )
         return _KNOWN[criterion]
     if not callable(criterion):
-        raise TypeError(f"criterion is {criterion!r}; give a name or a function of (q, y)")
+        raise TypeError(f"criterion is {shown(criterion)}; give a name or a function of (q, y)")
     return Criterion(getattr(criterion, "__name__", repr(criterion)), criterion)

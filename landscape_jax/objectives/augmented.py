@@ -127,6 +127,7 @@ class NeuronAugmented(AbstractObjective):
 
     def __init__(self, risk: EmpiricalRisk, *, penalty=1.0, attained: bool | None = None):
         require("risk", risk, EmpiricalRisk)
+        require("attained", attained, bool | None)
         if risk.x.ndim != 2:
             raise ValueError(
                 f"x of risk has shape {risk.x.shape}; the added neurons are functions of w·x + b, "

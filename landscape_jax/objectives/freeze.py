@@ -132,7 +132,13 @@ def freeze(
 
     ```
     """
-    chosen, others = eqx.partition(as_parameters(network), trainable)
+    try:
+        chosen, others = eqx.partition(as_parameters(network), trainable)
+    except ValueError as error:
+        raise TypeError(
+            "trainable does not fit the network; give a pytree like it, or its beginning, of True, "
+            "False and functions of a leaf"
+        ) from error
     moving, settings = eqx.partition(chosen, eqx.is_inexact_array)
     fixed = eqx.combine(others, settings)
     if not jax.tree.leaves(moving):

@@ -1,5 +1,6 @@
 """The population risk by Monte Carlo: on fixed samples or on fresh ones, in bounded memory."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, SupportsIndex
 
@@ -83,7 +84,7 @@ class MonteCarloRisk(AbstractObjective):
             student_weights=student_weights,
             activation=activation,
         )
-        if np.ndim(samples) == 0:
+        if not isinstance(samples, Sequence) and np.ndim(samples) == 0:
             if key is None:
                 raise ValueError("key is missing; fresh samples need one, e.g. jax.random.key(0)")
             self.samples, self.count = None, count("samples", samples, 2)

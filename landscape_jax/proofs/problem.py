@@ -120,6 +120,8 @@ def float64(array: Any, rank: int, name: str) -> Float[np.ndarray, "..."]:
         raw = np.asarray(array)
     except ValueError:
         raise ValueError(f"{name} is not an array: its rows differ in length.") from None
+    except TypeError:
+        raise TypeError(f"{name} is not an array of numbers; give a floating array.") from None
     if raw.dtype.kind != "f" and raw.dtype.name != "bfloat16":
         raise TypeError(f"{name} has dtype {raw.dtype}; give a floating array, e.g. float64.")
     if raw.ndim != rank:

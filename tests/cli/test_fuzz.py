@@ -314,7 +314,7 @@ def as_process(folder: Path, line: list[str]) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "count"), [(200, 100), pytest.param(2, 2000, marks=pytest.mark.slow)]
+    ("seed", "count"), [(200, 100), pytest.param(2, 1000, marks=pytest.mark.slow)]
 )
 def test_lines_end_with_a_result_or_with_one_line_that_names_what_is_wrong(
     folder, monkeypatch, seed, count
@@ -341,7 +341,7 @@ def test_processes_end_in_time_and_within_their_memory(folder):
         assert [why for why in ended if why] == []
 
 
-@pytest.mark.parametrize("count", [50, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [50, pytest.param(300, marks=pytest.mark.slow)])
 def test_damaged_files_are_read_or_refused_in_one_line(folder, monkeypatch, tmp_path, count):
     monkeypatch.chdir(tmp_path)
     rng = random.Random(count)

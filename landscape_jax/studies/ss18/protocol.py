@@ -65,7 +65,7 @@ def checked(sizes: Iterable[Size], restarts: int, seed: int) -> list[Size]:
     count("restarts", restarts)
     try:
         pairs = list(dict.fromkeys(tuple(int(part) for part in size) for size in sizes))
-    except (OverflowError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError("sizes has entries that are no integers; give pairs (k, n)") from error
     if not pairs:
         raise ValueError("sizes is empty; give at least one (k, n)")

@@ -142,7 +142,7 @@ def share_of_minima(pair: NeuronPair, level: float, dims: Sizes) -> Float[np.nda
 
 
 def _tail(d: int, most: int) -> float:
-    return sum(islice(_binomials(d), max(0, most + 1))) / 2**d
+    return sum(islice(_binomials(d), max(0, min(most, d) + 1))) / 2**d
 
 
 def _binomials(d: int) -> Iterator[int]:
