@@ -199,6 +199,11 @@ FUNCTIONS: list[Case] = [
     ("jit of a bound method, twice inside jit", lambda: jax.jit(
         lambda w: jax.jit(SMOOTH.quadrature_error)(w) + jax.jit(SMOOTH.quadrature_error)(w))(W),
      lambda: 2 * SMOOTH.quadrature_error(W)),
+    ("jit of batches, inside jit", lambda: jax.jit(
+        lambda k: jax.jit(DATA.batches(3))(k)(NET) + jax.jit(DATA.batches(3))(k)(NET))(KEY),
+     lambda: 2 * DATA.batches(3)(KEY)(NET)),
+    ("a bound method that was pickled", lambda: pickle.loads(
+        pickle.dumps(SMOOTH.quadrature_error))(W), lambda: SMOOTH.quadrature_error(W)),
     ("a gradient of a plain function", lambda: lj.gradient(lambda v: jnp.sum(v**3), jnp.ones(2)),
      lambda: [3.0, 3.0]),
     ("a Hessian at a Python number", lambda: lj.hessian(lambda p: p["t"] ** 3, {"t": 2.0}),

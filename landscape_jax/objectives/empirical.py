@@ -12,7 +12,7 @@ from landscape_jax.arrays import checked, count, values
 from landscape_jax.networks import criteria
 from landscape_jax.networks.models import TwoLayer
 from landscape_jax.networks.predictions import predictions
-from landscape_jax.objectives.base import AbstractObjective, Known, Units
+from landscape_jax.objectives.base import AbstractObjective, FunctionModule, Known, Units
 from landscape_jax.objectives.hidden_neurons import network_symmetry
 from landscape_jax.precision import precision, times
 
@@ -171,7 +171,7 @@ def _units(y: Array) -> tuple[Scalar, Scalar]:
     return value, value**0.25
 
 
-class Batches(eqx.Module):
+class Batches(FunctionModule):
     """Draw the risk on a few samples; see `EmpiricalRisk.batches`."""
 
     risk: EmpiricalRisk

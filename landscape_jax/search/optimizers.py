@@ -90,7 +90,7 @@ def _call(function: Callable[..., Any], *args: Any) -> Any:
         with jax.numpy_dtype_promotion("standard"):
             return function(*args)
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+        reason = ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
         raise TypeError(
             "optimizer does not work with these parameters alone; give an optax transformation "
             f"that asks for no more than value, grad and value_fn, e.g. optax.adam(1e-2) ({reason})"

@@ -34,10 +34,13 @@ def guarded(name: str, function: Callable[..., Any] | None) -> Guarded | None:
     if function is None:
         return None
     checked_function(name, function)
-    return _guarded(function)
+    try:
+        return _guarded(function)
+    except TypeError:  # Without a hash, so no program is kept for it.
+        return Guarded(function)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _guarded(function: Callable[..., Any]) -> Guarded:
     return Guarded(function)
 
@@ -45,13 +48,15 @@ def _guarded(function: Callable[..., Any]) -> Guarded:
 @contextmanager
 def surfacing(*functions: Guarded | None) -> Iterator[None]:
     """Raise what one of the functions raised, Ctrl-C included, in place of XLA's error."""
+    given = [function for function in functions if function is not None]
+    for function in given:
+        function.raised = None
     try:
         yield
     except jax.errors.JaxRuntimeError:
-        for function in filter(None, functions):
-            error, function.raised = function.raised, None
-            if error is not None:
-                raise error from None
+        for function in given:
+            if function.raised is not None:
+                raise function.raised from None
         raise
 
 
