@@ -8,6 +8,7 @@ import copy
 import io
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -365,6 +366,27 @@ def test_values_are_checked_and_known_inside_a_transformation():
         jax.jit(lambda n: lj.EmpiricalRisk(X, beyond, criterion="cross_entropy")(n))(TWO)
 
 
+@pytest.mark.parametrize(
+    ("function", "params"),
+    [
+        *((lj.PopulationRisk(TEACHER, student_weights=WEIGHTS, activation=name), W)
+          for name in ("relu", "abs", "quadratic", "erf", "sine", "step", "tanh")),
+        (lambda w: lj.PopulationRisk(w).known(w).units.value, W),
+        (lj.MonteCarloRisk(TEACHER, samples=5, key=KEY, chunk=2), W),
+        (DATA, NET),
+        (DATA, NET32),
+        (lj.EmpiricalRisk(X, CLASSES, criterion="cross_entropy", chunk=4), TWO),
+        (lj.EmpiricalRisk(X, jnp.sign(X), criterion=criteria.hinge(2)), TWO),
+        (lj.NeuronAugmented(DATA), ADDED),
+        (lj.freeze(DATA, MLP, trainable=eqx.is_inexact_array), eqx.filter(MLP, eqx.is_array)),
+    ],
+)  # fmt: skip
+def test_nothing_is_promoted_silently(function, params):
+    with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
+        assert jax.eval_shape(function, params).shape == ()
+        jax.eval_shape(jax.grad(function), params)
+
+
 def test_objectives_are_equal_to_themselves_alone():
     again = jax.tree.map(lambda leaf: leaf, RISK)
     assert len({RISK, again, RISK}) == 2  # pyright: ignore[reportUnhashable]
@@ -428,28 +450,30 @@ def serialised(thing: Any) -> Any:
 
 LABELS = {"squared": Y, "cross_entropy": CLASSES, "logistic": jnp.sign(Y), "hinge^3": jnp.sign(Y)}
 PYTREES = {
-    **{f"network of {name}": lj.starts.network(lj.TwoLayer, (2, 2, 1), activation=name)(KEY)
+    **{f"network of {name}": partial(
+        lj.starts.network(lj.TwoLayer, (2, 2, 1), activation=name), KEY)
        for name in activations.NAMES},
-    **{f"risk of {name}": lj.PopulationRisk(W, activation=name) for name in activations.NAMES},
-    **{f"data with {name}": lj.EmpiricalRisk(
+    **{f"risk of {name}": partial(lj.PopulationRisk, W, activation=name)
+       for name in activations.NAMES},
+    **{f"data with {name}": partial(lj.EmpiricalRisk,
         X, y, criterion=criteria.hinge(3) if name == "hinge^3" else name)
        for name, y in LABELS.items()},
-    "one's own criterion": lj.EmpiricalRisk(X, Y, criterion=quartic),
-    "a function of JAX": lj.Mlp([np.eye(2)] * 2, activation=jax.nn.silu),
-    "batches": DATA.batches(3),
-    "fresh samples": lj.fresh_samples(RISK, 8),
-    "samples": lj.MonteCarloRisk(TEACHER, samples=8, key=jax.random.key(1, impl="rbg")),
-    "added neurons": lj.NeuronAugmented(DATA),
-    "frozen": lj.freeze(DATA, NET, trainable=FIRST),
-    "a start near a network": lj.starts.near(NET),
-    "runs": lj.Runs(NET, jnp.ones(1), jnp.ones(1), jnp.ones(1, int), lj.Status.converged,
-                    jnp.zeros(1, int), key=KEY),
+    "one's own criterion": lambda: lj.EmpiricalRisk(X, Y, criterion=quartic),
+    "a function of JAX": lambda: lj.Mlp([np.eye(2)] * 2, activation=jax.nn.silu),
+    "batches": lambda: DATA.batches(3),
+    "fresh samples": lambda: lj.fresh_samples(RISK, 8),
+    "samples": lambda: lj.MonteCarloRisk(TEACHER, samples=8, key=jax.random.key(1, impl="rbg")),
+    "added neurons": lambda: lj.NeuronAugmented(DATA),
+    "frozen": lambda: lj.freeze(DATA, NET, trainable=FIRST),
+    "a start near a network": lambda: lj.starts.near(NET),
+    "runs": lambda: lj.Runs(NET, jnp.ones(1), jnp.ones(1), jnp.ones(1, int), lj.Status.converged,
+                            jnp.zeros(1, int), key=KEY),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PYTREES)
 def test_copies_have_the_same_structure_and_the_same_leaves(name):
-    thing = PYTREES[name]
+    thing = PYTREES[name]()
     for way, again in (copies(thing) | {"equinox": serialised(thing)}).items():
         assert jax.tree.structure(again) == jax.tree.structure(thing), way
         assert eqx.tree_equal(again, thing), way

@@ -12,7 +12,8 @@ from landscape_jax.arrays import checked, count, values
 from landscape_jax.networks import criteria
 from landscape_jax.networks.models import TwoLayer
 from landscape_jax.networks.predictions import predictions
-from landscape_jax.objectives.base import AbstractObjective, FunctionModule, Known, Units
+from landscape_jax.objectives.base import AbstractObjective, Known, Units
+from landscape_jax.objectives.function_module import FunctionModule
 from landscape_jax.objectives.hidden_neurons import network_symmetry
 from landscape_jax.precision import precision, times
 

@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, Key, Scalar
 from landscape_jax.arrays import checked, count, is_traced
 from landscape_jax.mistakes import explained
 from landscape_jax.networks.activations import Activation, Function
-from landscape_jax.objectives.base import AbstractObjective, FunctionModule, Known
+from landscape_jax.objectives.base import AbstractObjective, Known
+from landscape_jax.objectives.function_module import FunctionModule
 from landscape_jax.objectives.isometries import student_neurons
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.objectives.protocols import Attained

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import equinox as eqx
@@ -36,6 +37,11 @@ class Case:
         """Stack the point and `count` others of its orbit."""
         others = [self.element(rng, self.point) for _ in range(count)]
         return stack([self.point, *others])
+
+
+def later(build: Callable[..., Case]) -> Callable[..., Callable[[], Case]]:
+    """Build a case once, when a test asks for it: collecting the tests compiles nothing."""
+    return lambda *args, **options: cache(lambda: build(*args, **options))
 
 
 def stack(points: list) -> Any:
@@ -88,6 +94,7 @@ def data(outputs: int) -> lj.EmpiricalRisk:
     return lj.EmpiricalRisk(x, jnp.sin(x @ jnp.ones((3, outputs)) + jnp.arange(outputs)))
 
 
+@later
 def network(kind: type, name: str, sizes: tuple[int, ...], *, bias: bool = True) -> Case:
     activation = activations.monomial(3) if name == "t^3" else name
     net = random_network(kind, sizes, key=jax.random.key(1), activation=activation, bias=bias)
@@ -164,11 +171,13 @@ def outgoing(name: str, into: np.ndarray) -> Draw:
     return element
 
 
+@later
 def _frozen_out(name: str, out: list[list[float]]) -> Case:
     W2 = np.array(out).T
     return frozen(name, W2, lambda n: (n.W1, n.b1), incoming(name, W2.T))
 
 
+@later
 def _frozen_in(name: str, rows: list[list[float]]) -> Case:
     """Train the outgoing weights alone, the incoming ones and the biases being given."""
     into = np.array(rows)
@@ -185,6 +194,7 @@ def students(risk: Any, name: str, a: list[float]) -> Case:
     return Case(risk, point, incoming(name, np.array(a)[:, None]))
 
 
+@later
 def population(name: str, a: list[float], teacher: np.ndarray, b: list[float]) -> Case:
     risk = lj.PopulationRisk(
         jnp.array(teacher),
@@ -195,16 +205,18 @@ def population(name: str, a: list[float], teacher: np.ndarray, b: list[float]) -
     return students(risk, name, a)
 
 
+@later
 def turned(
     name: str, a: list[float], teacher: np.ndarray, b: list[float], isometry: Callable[[Rng], Any]
 ) -> Case:
     """Compose the students' group with isometries that keep the teacher's function."""
-    plain = population(name, a, teacher, b)
+    plain = population(name, a, teacher, b)()
     return Case(
         plain.objective, plain.point, lambda rng, W: plain.element(rng, W) @ isometry(rng).T
     )
 
 
+@later
 def monte_carlo(name: str, a: list[float]) -> Case:
     rng = np.random.default_rng(5)
     risk = lj.MonteCarloRisk(

@@ -33,8 +33,13 @@ CASES = (
     | {f"population, {name}": case for name, case in POPULATION.items()}
     | {f"isometries, {name}": case for name, case in TURNED.items()}
 )
-ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+ALL = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys(), indirect=True)
 SCALE = 1e-6
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Case:
+    return request.param()
 
 
 def known(case: Case):

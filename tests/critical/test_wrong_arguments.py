@@ -56,7 +56,9 @@ OBJECTIVES = {
 }
 
 
-@pytest.mark.parametrize("given", [plain, lj.PopulationRisk, None], ids=str)
+@pytest.mark.parametrize(
+    "given", [plain, lj.PopulationRisk, None], ids=["function", "class", "None"]
+)
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_what_is_no_objective_is_named(name, given):
     with pytest.raises(TypeError, match=r"objective is .*; give an?"):

@@ -4,9 +4,13 @@ import os
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import landscape_jax as lj
+from landscape_jax.native import kernels, without_kernels
 from tests.compiler import needs_compiler
 
 
@@ -47,3 +51,33 @@ def test_the_library_is_made_once_and_kept(tmp_path):
     assert [(f, f.stat().st_mtime_ns) for f in (tmp_path / "landscape-jax").iterdir()] == [
         (made[0], stamp)
     ]
+
+
+@needs_compiler
+@pytest.mark.parametrize("said", ["0", "false", "Off", " no "])
+def test_the_environment_switches_the_kernels_off(monkeypatch, said):
+    monkeypatch.setenv("LANDSCAPE_JAX_NATIVE", said)
+    state = f"not in use: switched off by LANDSCAPE_JAX_NATIVE={said}"
+    assert set(kernels().values()) == {state}
+    risk = lj.PopulationRisk(jnp.eye(2))
+    assert "ffi_call" not in str(jax.make_jaxpr(lambda w: risk(w))(jnp.eye(2)))
+
+
+def test_the_environment_may_not_say_anything_else(monkeypatch):
+    for said in ("1", "true", "ON", "yes", ""):
+        monkeypatch.setenv("LANDSCAPE_JAX_NATIVE", said)
+        assert "LANDSCAPE_JAX_NATIVE" not in str(kernels())
+    monkeypatch.setenv("LANDSCAPE_JAX_NATIVE", "maybe")
+    with pytest.raises(ValueError, match="LANDSCAPE_JAX_NATIVE is 'maybe'; give 0, false, off or"):
+        kernels()
+
+
+@needs_compiler
+def test_functions_are_traced_anew_without_kernels_and_again_with_them():
+    function = jax.jit(lj.PopulationRisk(jnp.eye(2)))
+    programs = [function.lower(jnp.eye(2)).as_text()]
+    with without_kernels():
+        assert set(kernels().values()) == {"not in use: switched off by without_kernels()"}
+        programs.append(function.lower(jnp.eye(2)).as_text())
+    programs.append(function.lower(jnp.eye(2)).as_text())
+    assert ["custom_call" in program for program in programs] == [True, False, True]

@@ -15,7 +15,7 @@ from landscape_jax.proofs import (
     prove_minimum_on_data,
     verify,
 )
-from tests.proofs.claim_problems import ONE, constructed, every, simple
+from tests.proofs.claim_problems import EVERY, ONE, constructed, simple
 
 
 def numbers(content):
@@ -32,9 +32,9 @@ def numbers(content):
                 yield (name, i)
 
 
-@pytest.mark.parametrize("name", every())
+@pytest.mark.parametrize("name", EVERY)
 def test_every_number_that_is_changed_by_1e_12_is_noticed(tmp_path, name):
-    path = every()[name].save(tmp_path / "claim.json")
+    path = EVERY[name]().save(tmp_path / "claim.json")
     content = json.loads(path.read_text())
     assert verify(path)
     for place in numbers(content):
@@ -138,8 +138,8 @@ def test_what_no_file_can_hold_does_not_hold_in_memory_either(change):
 
 
 def test_an_edited_sentence_does_not_hold(tmp_path):
-    for claim in every().values():
-        path = claim.save(tmp_path / "claim.json")
+    for make in EVERY.values():
+        path = make().save(tmp_path / "claim.json")
         content = json.loads(path.read_text()) | {"statement": "All minima are global."}
         path.write_text(json.dumps(content))
         assert verify(path).reason == "its sentence is not what its numbers say."

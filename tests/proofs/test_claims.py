@@ -38,6 +38,7 @@ from landscape_jax.theory.cells import (
 )
 from tests.proofs.claim_problems import (
     BENT,
+    EVERY,
     FLAT,
     ONE,
     RELU,
@@ -46,7 +47,6 @@ from tests.proofs.claim_problems import (
     basins,
     bounded,
     constructed,
-    every,
     kinked,
     listed,
     proven,
@@ -382,7 +382,7 @@ def test_an_infeasible_dual_point_proves_nothing():
 
 
 def test_a_claim_about_samples_is_about_no_population_risk():
-    for claim in every().values():
+    for claim in (make() for make in EVERY.values()):
         reason = verify(claim, make_risk(np.eye(2))).reason
         assert reason == "it is about samples, not about a population risk."
 
@@ -391,7 +391,7 @@ def test_claims_of_every_kind_are_claims_and_each_class_loads_its_own(tmp_path):
     proof = spurious(6)[2]
     path = proof.save(tmp_path / "proof.json")
     assert isinstance(Claim.load(path), Certificate)
-    for claim in (proof, *every().values()):
+    for claim in (proof, *(make() for make in EVERY.values())):
         assert isinstance(claim, Claim)
         assert claim
         assert claim.proven

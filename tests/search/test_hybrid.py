@@ -77,7 +77,7 @@ def test_starts_with_added_neurons_are_equal_where_their_parts_are():
         # 4,000 numbers or more: the deviation's standard error is 0.3/√8000.
         assert abs(float(part.std()) - 0.3) < 5 * 0.3 / np.sqrt(8000)
     assert lj.starts.augmented(None, 2, 3)(KEY).network is None
-    with pytest.raises(ValueError, match="outputs and inputs are 0, 3; both must be at least 1"):
+    with pytest.raises(ValueError, match="outputs is 0; it must be at least 1"):
         lj.starts.augmented(nets, 0, 3)
     with pytest.raises(ValueError, match="scale is 0; it must be a positive number"):
         lj.starts.augmented(nets, 2, 3, scale=0)

@@ -146,12 +146,15 @@ def test_bad_arguments_are_refused():
         liu20.figure_4c(samples=0)
     with pytest.raises(ValueError, match="seed is -1; give at least 1 and 0"):
         liu20.figure_4a(seed=-1)
-    for reach, points in [((0.0, 6.0), 2), ((6.0, 0.0), 9), ((0.0, float("nan")), 9)]:
-        with pytest.raises(ValueError, match="give a first and a larger last number, and at least"):
-            liu20.figure_4b(reach=reach, points=points)
-    for points, reach in [(2, 1.0), (5, 0.0), (5, float("inf")), (5, float("nan"))]:
-        with pytest.raises(ValueError, match="give at least 3 and a positive length"):
-            liu20.figure_2(points=points, reach=reach)
+    for figure in (liu20.figure_2, liu20.figure_4b):
+        with pytest.raises(ValueError, match="points is 2; it must be at least 3"):
+            figure(points=2)
+    for reach in [(6.0, 0.0), (0.0, float("nan"))]:
+        with pytest.raises(ValueError, match="give a first and a larger last number"):
+            liu20.figure_4b(reach=reach, points=9)
+    for reach in (0.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="give a positive length"):
+            liu20.figure_2(points=5, reach=reach)
     with pytest.raises(ValueError, match="give 1 or -1"):
         liu20.figure_a4a(normals=(1, 1))
     with pytest.raises(ValueError, match="axes belong to no grid of a figure"):
