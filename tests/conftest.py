@@ -1,6 +1,7 @@
 """The strict setting all tests run in: float64, no silent promotion, types checked at run time."""
 
 import gc
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,27 @@ import jax
 import jaxtyping
 import pytest
 
+# Most of the tests' time is spent in compiling small programs, which takes three times as long when
+# they are optimized.  The slow tests run what users run.
+_UNOPTIMIZED = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false"
+)
+
 jax.config.update("jax_enable_x64", True)
 jaxtyping.install_import_hook("landscape_jax", "beartype.beartype").__enter__()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile quickly, where not only slow tests are run."""
+    if config.getoption("markexpr") != "slow" and not config.getoption("nbmake", False):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_UNOPTIMIZED}".strip()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what collecting has made, which stays, out of all later garbage collections."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -53,8 +53,8 @@ def test_a_scale_or_radius_that_is_not_positive_is_refused():
     ("call", "message"),
     [
         (
-            lambda: lj.starts.gaussian((2, "2")),  # pyright: ignore[reportArgumentType]
-            r"shape is \(2, '2'\); give a sequence of: an integer",
+            lambda: lj.starts.gaussian(("2", "2")),  # pyright: ignore[reportArgumentType]
+            r"shape is \('2', '2'\); give a sequence of: an integer",
         ),
         (lambda: lj.starts.gaussian((2, 2), dtype=int), "dtype is the class int; give a floating"),
         (lambda: lj.starts.sphere((2, 2), dtype="floaty"), "dtype is 'floaty'; give a floating"),
