@@ -1,7 +1,12 @@
-"""The machine's memory: work that needs more is refused before it begins."""
+"""What the system tells of the machine: its memory and processors, and who owns a file.
+
+What only some systems have is called here alone.
+"""
 
 import math
 import os
+import stat
+from pathlib import Path
 
 
 class TooLargeError(ValueError):
@@ -47,3 +52,21 @@ def _memory() -> float:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     machine = float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
     return machine if limit == resource.RLIM_INFINITY else min(machine, float(limit))
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def is_ours_alone(path: Path) -> bool:
+    """Whether this user owns a file or directory, and nobody else may write it.
+
+    Where the system knows no owners, everything is taken to be.
+    """
+    if not hasattr(os, "geteuid"):
+        return True
+    status = os.lstat(path)
+    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)

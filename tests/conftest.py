@@ -43,6 +43,14 @@ def few_programs() -> Iterator[None]:
         gc.collect()
 
 
+@pytest.fixture(scope="module")
+def few_objects() -> Iterator[None]:
+    """Leave out what there is already where JAX collects garbage for each function it traces."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
     """Let children heed Ctrl-C, which whatever a shell starts in the background ignores."""

@@ -49,14 +49,6 @@ def size(text: str) -> "Size":
     return int(k), int(n)
 
 
-def address(text: str) -> str:
-    """Read HOST:PORT."""
-    host, _, port = text.rpartition(":")
-    if not (host and port.isascii() and port.isdigit() and len(port) < 6 and 0 < int(port) < 2**16):
-        refuse(f"--coordinator is {text!r}; give HOST:PORT, such as 10.0.0.1:1234")
-    return text
-
-
 def load(path: Path) -> "np.ndarray":
     """Read a floating, finite array of a .npy file as float64."""
     import numpy as np

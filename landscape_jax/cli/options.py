@@ -28,6 +28,14 @@ Json = Annotated[
     Path | None,
     typer.Option(metavar="FILE", readable=False, help="Write the result as JSON."),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, max=1024, help="Processes of this machine that work (Dask)."),
+]
+Dask = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster whose workers work."),
+]
 TeacherWeights = Annotated[
     Path | None, typer.Option(metavar="B.npy", help="(k,); ones where left out.")
 ]

@@ -14,5 +14,8 @@ def prepare_jax() -> None:
 
     cache = cache_directory()
     if cache is not None:
+        # In the environment too, from which workers take them.
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)

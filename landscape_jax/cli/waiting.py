@@ -20,11 +20,12 @@ def interruptible(work: Callable[[], Result], hint: str) -> Result:
     """
     from landscape_jax.files import StorageError
     from landscape_jax.proofs import CertificateError
+    from landscape_jax.sweeps import SweepError
 
     set_kept(hint)
     try:
         return work()
-    except (StorageError, CertificateError) as error:
+    except (StorageError, CertificateError, SweepError) as error:
         inputs.refuse(str(error))
 
 

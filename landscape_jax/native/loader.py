@@ -136,7 +136,7 @@ def kernels() -> dict[str, str]:
     elif (compiler := _compiler()) is None:
         state = "not in use: no C++ compiler is found"
     else:
-        state = f"in use, compiled by {compiler[0]} for {_instruction_set()}"
+        state = f"in use, compiled by {compiler[0]} for {instruction_set()}"
     return {source.stem: _failed.get(source.name, state) for source in sorted(SOURCES.glob("*.cc"))}
 
 
@@ -237,7 +237,7 @@ def _cpu() -> str:
         return f"{platform.machine()} {platform.processor()}"
 
 
-def _instruction_set() -> str:
+def instruction_set() -> str:
     """Return the widest vector instruction set of this processor, as far as the system shows it."""
     flags = _cpu().split()
     known = ("avx512f", "avx2", "avx", "sse4_2", "sve", "asimd")

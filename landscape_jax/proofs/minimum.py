@@ -8,11 +8,11 @@ from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
-import flint
 import numpy as np
-from flint import arb
+from flint import arb, ctx
 from jaxtyping import Float
 
+from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.mistakes import explained
 from landscape_jax.proofs import arguments
 from landscape_jax.proofs.arguments import ARGUMENTS, Argument
@@ -126,7 +126,7 @@ def prove_minimum(
     better = None if witness is None else float64(witness, 2, "witness")
     _check_options(given, max_move, better, argument, precision)
     try:
-        with flint.ctx.workprec(precision), np.errstate(all="ignore"):
+        with working_precision(precision), np.errstate(all="ignore"):
             _check_finite(problem, given)
             units = balancing_units(problem.student_weights)
             balanced = problem.balanced(units)
@@ -388,7 +388,7 @@ def _certificate(
         uniqueness_radius=radii.uniqueness,
         ball_radius=ball.radius,
         every_higher_dimension=everywhere,
-        versions={"precision": str(flint.ctx.prec)} | _versions(),
+        versions={"precision": str(ctx.prec)} | _versions(),
     )
 
 

@@ -10,6 +10,8 @@ from typing import ParamSpec, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
+from landscape_jax.exact.working_precision import process_settings
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -20,11 +22,12 @@ def _libraries() -> ThreadpoolController:
 
 
 def one_thread(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Return the function with the BLAS limited to one thread while it runs."""
+    """Return the function with the BLAS limited to one thread while it runs, one call at a time."""
 
     @functools.wraps(function)
     def limited(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with _libraries().limit(limits=1, user_api="blas"):
+        # The limit belongs to the process, and another thread's must not be put back over it.
+        with process_settings, _libraries().limit(limits=1, user_api="blas"):
             return function(*args, **kwargs)
 
     return limited

@@ -9,9 +9,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, ClassVar, TypeVar
 
-import flint
 from flint import arb, fmpq, fmpq_mat, fmpz
 
+from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.proofs.certificate import NotProven
 from landscape_jax.proofs.claim import Claim
 from landscape_jax.proofs.rational_file import MOST_NUMBERS, Shapes, write_entries
@@ -97,7 +97,7 @@ def shown(number: fmpq) -> str:
     text = str(number)
     if len(text) <= _LONGEST:
         return text
-    with flint.ctx.workprec(128):
+    with working_precision(128):
         return f"about {arb(number).str(15, radius=False)}"
 
 

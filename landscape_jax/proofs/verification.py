@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import flint
 import numpy as np
 from flint import arb, arb_mat
 
+from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.proofs import objections
 from landscape_jax.proofs.balls import lower, upper
@@ -104,7 +104,7 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
     else:
         assert isinstance(found, Certificate)
         arrays = {} if risk is None else read_arrays(risk, len(found.point))
-        with flint.ctx.workprec(PRECISION), np.errstate(all="ignore"):
+        with working_precision(PRECISION), np.errstate(all="ignore"):
             reason = next(_objections(found, statement, arrays, bounds), None)
     seconds = time.perf_counter() - start
     return Verification(reason is None, reason, **bounds, seconds=seconds)

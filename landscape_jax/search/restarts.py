@@ -155,7 +155,7 @@ def restart(
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(f"mesh is {shown(mesh)}; give a jax.sharding.Mesh, as jax.make_mesh does")
     settings = Settings(
-        lanes=_device_lanes() if lanes is None else count("lanes", lanes, most=_MOST_LANES),
+        lanes=device_lanes() if lanes is None else count("lanes", lanes, most=_MOST_LANES),
         finish=bool(finish) and batches is None,
         total=len(given),
         progress=guarded("progress", progress),
@@ -209,6 +209,7 @@ def _shared(index: Int[Array, " restarts"], mesh: Mesh) -> Int[Array, " padded"]
     return jax.device_put(padded, NamedSharding(mesh, P(mesh.axis_names)))
 
 
-def _device_lanes() -> int:
+def device_lanes() -> int:
+    """Return how many runs descend at a time on a device of the kind in use."""
     # On a CPU a batch that stays in the cache is faster; an accelerator wants occupancy.
     return 128 if jax.default_backend() == "cpu" else 4096

@@ -1,28 +1,36 @@
 """The runs of one search in chunks: read from a store where they are there, else run and stored."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Int, Key, PyTree
 
-from landscape_jax.files import StorageError
+from landscape_jax.files import DamagedError, StorageError
 from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.search.initial_points import restart_indices
 from landscape_jax.search.labelled import from_xarray, to_xarray
 from landscape_jax.search.parameters import first_entry, split, whole
-from landscape_jax.search.restarts import restart
-from landscape_jax.search.runs import Runs
+from landscape_jax.search.restarts import device_lanes, restart
+from landscape_jax.search.runs import Runs, Status
+from landscape_jax.sweeps.executors import results
+from landscape_jax.sweeps.made_by import made_by
 from landscape_jax.sweeps.store import Store
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Runs of one call: with fewer, more calls wait for their slowest run; a hundredth of all where they
 # are many, so that the files stay few, but at most this many, which bounds memory.
 CHUNK = 500
 _LONGEST_CHUNK = 10_000
+_REMEDY = "remove it, and its runs are run again"
 # Called with how many runs are done, and of how many.
 Progress = Callable[[int, int], None]
 Chosen = Callable[[Runs], Bool[np.ndarray, " runs"]]
@@ -56,6 +64,11 @@ class Search:
         arrays, fixed = split(self.start)
         return whole(jax.eval_shape(first_entry, arrays), fixed)
 
+    def made_by(self) -> dict[str, Any]:
+        """Return what the last digits of its runs depend on, in this process."""
+        lanes = self.settings.get("lanes")
+        return made_by(self.objective, self.like(), device_lanes() if lanes is None else lanes)
+
 
 def chunks(
     restarts: int | np.integer | np.ndarray, most: int | None = None
@@ -77,18 +90,24 @@ def run_chunks(
     chunk: int | None = None,
     only: Chosen | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Runs:
     """Return the runs of these restarts; those in the store are read, not run again.
 
     `only` selects runs of a chunk by a mask; the memory of the others is freed chunk by chunk.
     """
-    parts, done, wanted = [], [], chunks(restarts, chunk)
-    every, ended = np.concatenate(wanted), 0
+    if store is not None:
+        # What a sweep began with, it goes on with, on whatever machine.
+        settings = {"lanes": store.made_by["lanes"]} | search.settings
+        search = replace(search, settings=settings)
+    parts, ended, wanted = [], 0, chunks(restarts, chunk)
+    every, done = np.concatenate(wanted), np.empty(0, np.int32)
 
     def keep(part: Runs) -> None:
-        nonlocal ended
-        done.append(np.asarray(part.restart_index))
-        mask = np.isin(done[-1], every)
+        nonlocal done, ended
+        index = np.asarray(part.restart_index)
+        done = np.concatenate([done, index])
+        mask = np.isin(index, every)
         chosen = mask if only is None else mask & _chosen(only, part)
         ended += int(mask.sum())
         if progress is not None:
@@ -99,11 +118,13 @@ def run_chunks(
         progress(0, len(every))
     for part in kept(search, store):
         keep(part)
-    already = np.concatenate([np.empty(0, np.int32), *done])
-    for part in wanted:
-        found = run_chunk(search, part, len(wanted[0]), already, store)
-        if found is not None:
-            keep(found)
+    missing = [np.setdiff1d(part, done) for part in wanted]
+    missing = [part for part in missing if len(part)]
+    for found, made in _computed(search, missing, len(wanted[0]), executor):
+        if store is not None:
+            name = _name(search, np.asarray(found.restart_index))
+            store.write_arrays(name, to_xarray(found), made)
+        keep(found)
     return Runs.concatenate(parts)
 
 
@@ -118,40 +139,71 @@ def _chosen(only: Chosen, part: Runs) -> Bool[np.ndarray, " runs"]:
     return mask
 
 
-def run_chunk(
-    search: Search,
-    chunk: Int[np.ndarray, " chunk"],
-    length: int,
-    done: Int[np.ndarray, " done"],
-    store: Store | None,
-) -> Runs | None:
-    """Run the restarts of a chunk that are not done, and store them; `None` if all are done."""
-    missing = np.setdiff1d(chunk, done)
-    if not len(missing):
-        return None
-    found = search.run(missing, length)
-    if store is not None:
-        name = f"{search.folder}/{missing[0]:06d}-{missing[-1]:06d}.zarr"
-        store.write_arrays(name, to_xarray(found))
-    return found
+def _computed(
+    search: Search, parts: list[np.ndarray], length: int, executor: Executor | None
+) -> Iterator[tuple[Runs, dict[str, Any]]]:
+    """Yield the runs of chunks, and by what they are made, as they come.
+
+    They are run here, or on the workers of an executor.
+    """
+    if executor is None:
+        made = search.made_by()
+        yield from ((search.run(part, length), made) for part in parts)
+        return
+    work, like = _Remote(search, length), search.like()
+    for _, (found, made) in results(
+        executor, work, parts, lambda part: f"restarts {part[0]} to {part[-1]}"
+    ):
+        yield from_xarray(found, like).map(np.asarray), made
+
+
+@dataclass(frozen=True, eq=False)
+class _Remote:
+    """Run a chunk of a search on a worker.
+
+    Labelled runs are arrays alone, and travel where a network's functions do not.
+    """
+
+    search: Search
+    length: int
+
+    def __call__(self, index: Int[np.ndarray, " chunk"]) -> tuple["xr.Dataset", dict[str, Any]]:
+        return to_xarray(self.search.run(index, self.length)), self.made_by
+
+    @cached_property
+    def made_by(self) -> dict[str, Any]:
+        return self.search.made_by()
+
+
+def _name(search: Search, index: np.ndarray) -> str:
+    return f"{search.folder}/{index[0]:06d}-{index[-1]:06d}.zarr"
 
 
 def kept(search: Search, store: Store | None) -> Iterator[Runs]:
-    """Read the chunks of a search that are in the store, one after another."""
-    if store is not None:
-        like = search.like()
-        for name in store.names(f"{search.folder}/*.zarr"):
-            try:
-                runs = from_xarray(store.read_arrays(name), like)
-            except (KeyError, OSError, TypeError, ValueError) as error:
-                raise StorageError(
-                    f"{store.root / name} cannot be read as runs; remove it and its runs are run "
-                    f"again ({error})"
-                ) from error
-            yield runs.map(np.asarray)
+    """Read the chunks of a search that are in the store, one after another.
 
-
-def kept_indices(search: Search, store: Store | None) -> Int[np.ndarray, " done"]:
-    """Return which restarts of a search are in the store."""
-    parts = [np.asarray(part.restart_index) for part in kept(search, store)]
-    return np.concatenate([np.empty(0, np.int32), *parts])
+    **Raises:** `DamagedError` if one is damaged, renamed or of another sweep, or holds a run that
+    another one holds too.
+    """
+    if store is None:
+        return
+    like, seen = search.like(), np.empty(0, np.int32)
+    for name in store.names(f"{search.folder}/*"):
+        try:
+            runs = from_xarray(store.read_arrays(name), like).map(np.asarray)
+            index = np.asarray(runs.restart_index)
+            if name != _name(search, index) or np.any(np.diff(index) < 1):
+                raise ValueError("its restarts are not those of its name")
+            if len(twice := np.intersect1d(index, seen)):
+                raise ValueError(f"it holds restart {twice[0]}, as another chunk does")
+            if np.any(np.asarray(runs.status == Status.running)):
+                raise ValueError("it holds a run that has not ended")
+        except DamagedError as error:
+            raise DamagedError(f"{error}; {_REMEDY}") from error
+        except StorageError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            place = store.root / name
+            raise DamagedError(f"{place} is no chunk of this sweep: {error}; {_REMEDY}") from error
+        seen = np.concatenate([seen, index])
+        yield runs

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import jax.numpy as jnp
@@ -11,7 +12,14 @@ import numpy as np
 
 from landscape_jax.critical.families import Families, Family
 from landscape_jax.objectives.population import PopulationRisk
-from landscape_jax.proofs import Certificate, CertificateError, NotProven, prove_minimum, verify
+from landscape_jax.proofs import (
+    Certificate,
+    CertificateError,
+    NotProven,
+    Verification,
+    prove_minimum,
+    verify,
+)
 from landscape_jax.search.runs import Runs
 from landscape_jax.sweeps.store import Store
 
@@ -82,8 +90,9 @@ def _proven(
     """Prove one family, and verify the proof."""
     restart = int(family.restart_index[0])
     name = None if store is None else f"{folder}/restart-{restart:06d}.json"
-    proof = _proof(risk, family.representative, witness, store, name)
-    outcome, reason = _outcome(proof, lower_is_known=lower_is_known)
+    path = None if store is None or name is None else store.path(name)
+    proof, check = _proof(risk, family.representative, witness, path)
+    outcome, reason = _outcome(proof, check, lower_is_known=lower_is_known)
     return Proven(
         count=family.count,
         restart=restart,
@@ -99,33 +108,33 @@ def _proven(
 
 
 def _proof(
-    risk: PopulationRisk,
-    point: np.ndarray,
-    witness: np.ndarray | None,
-    store: Store | None,
-    name: str | None,
-) -> Certificate | NotProven:
-    """Return the certificate in the store, or compute it."""
-    path = None if store is None or name is None else store.path(name)
+    risk: PopulationRisk, point: np.ndarray, witness: np.ndarray | None, path: Path | None
+) -> tuple[Certificate | NotProven, Verification | None]:
+    """Return the certificate at `path`, or compute it, and whether it holds."""
     if path is not None and path.exists():
         with suppress(CertificateError):  # Of another version, or damaged: computed again.
             kept = Certificate.load(path)
-            if np.array_equal(kept.given, point):
-                return kept
+            check = verify(kept, risk)
+            if check and np.array_equal(kept.given, point):
+                return kept, check
     proof = prove_minimum(risk, point, witness=witness)
-    if path is not None and isinstance(proof, Certificate):
+    if isinstance(proof, NotProven):
+        return proof, None
+    if path is not None:
         proof.save(path)
-    return proof
+    return proof, verify(proof, risk)
 
 
-def _outcome(proof: Certificate | NotProven, *, lower_is_known: bool) -> tuple[Outcome, str | None]:
+def _outcome(
+    proof: Certificate | NotProven, check: Verification | None, *, lower_is_known: bool
+) -> tuple[Outcome, str | None]:
     """Return what is proven, and why not more; `None` if nothing more can be."""
     if isinstance(proof, NotProven):
         descends = proof.min_eigenvalue_upper is not None and proof.min_eigenvalue_upper < 0
         return ("saddle" if descends else "undecided"), proof.reason
-    check = verify(proof)
-    if not check.holds:
-        return "undecided", f"the certificate is not confirmed: {check.reason}"
+    if not check:
+        reason = "" if check is None else check.reason
+        return "undecided", f"the certificate is not confirmed: {reason}"
     if proof.kind == "spurious":
         return "spurious", None
     reason = "a strict local minimum is proven, but no point of lower value is known."

@@ -1,6 +1,7 @@
 """Thousands of descents of any objective, stored on disk chunk by chunk, and resumable."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from os import PathLike
 from typing import Any, SupportsIndex
 
@@ -16,6 +17,7 @@ from landscape_jax.search.parameters import checked_objective
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.user_functions import checked_function
 from landscape_jax.sweeps.chunks import Chosen, Progress, Search, run_chunks
+from landscape_jax.sweeps.executors import checked_executor
 from landscape_jax.sweeps.fingerprint import fingerprint
 from landscape_jax.sweeps.store import open_store
 
@@ -34,6 +36,8 @@ def sweep(
     chunk: SupportsIndex | None = None,
     only: Chosen | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
+    mixed: bool = False,
     **settings: Any,
 ) -> Runs:
     """Run `restart` in chunks, each stored in a directory as soon as it is done.
@@ -51,13 +55,21 @@ def sweep(
     - `only`: a function from the `Runs` of a chunk to a mask of those to return, so that millions
       of runs need the memory of few; all are stored in the directory.
     - `progress`: called with the number of runs that have ended, and that of all.
+    - `executor`: any `concurrent.futures.Executor` whose workers run the chunks, on this machine or
+      others: a `ProcessPoolExecutor` that spawns, Dask's `Client(...).get_executor()`, mpi4py's.
+      Results come back to this process, which alone writes, so that no file system is shared; they
+      have the bits of a sweep without it.  Each worker runs a chunk at a time, and has at most one
+      more at hand.  The executor is left open.
+    - `mixed`: whether `out` may hold runs made by several versions, kinds of processors or kernels,
+      which differ in their last digits; each chunk says by what it was made.
     - `settings`: other arguments of `restart`, such as `optimizer` or `max_steps`.
 
     **Returns:** `Runs`, in the order of their restarts.
 
     **Raises:** `StorageError` if `out` holds the sweep of another objective, start, key or setting,
-    or something else, or is in use; `ValueError` if a setting is not one of a sweep; what `restart`
-    raises.
+    or something else, is in use, or has a damaged chunk; `ValueError` if a setting is not one of a
+    sweep, or the executor forks; `SweepError` if chunks failed on its workers, when all others are
+    done; what `restart` raises.
 
     ```python
     >>> import jax, jax.numpy as jnp, landscape_jax as lj, tempfile
@@ -78,12 +90,15 @@ def sweep(
     for name, function in {"only": only, "progress": progress}.items():
         if function is not None:
             checked_function(name, function)
+    if executor is not None:
+        checked_executor(executor)
     # Nothing is stored before the arguments have been checked.
     points = initial_points(start, key)
     index = np.asarray(restart_indices(restarts, points.length))
     search = Search(objective, start, key, settings)
+    options: Any = {"chunk": most, "only": only, "progress": progress, "executor": executor}
     if out is None:
-        return run_chunks(search, index, None, chunk=most, only=only, progress=progress)
+        return run_chunks(search, index, None, **options)
     known = {
         "objective": fingerprint(objective),
         "start": fingerprint(start),
@@ -91,5 +106,6 @@ def sweep(
         "precision": "float64" if jax.config.read("jax_enable_x64") else "float32",
         "settings": fingerprint(settings),
     }
-    with open_store(out, what="runs", settings=known) as store:
-        return run_chunks(search, index, store, chunk=most, only=only, progress=progress)
+    made_by = search.made_by()
+    with open_store(out, what="runs", settings=known, made_by=made_by, mixed=mixed) as store:
+        return run_chunks(search, index, store, **options)

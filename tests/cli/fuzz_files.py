@@ -161,8 +161,8 @@ def write_all(folder: Path) -> None:
     for name in ("folder.csv", "folder.npy", "folder.json", "used"):
         (folder / name).mkdir()
     (folder / "used" / "notes.txt").write_text("mine")
-    (folder / "lock" / ".lock").mkdir(parents=True)
-    (folder / "manifest" / "manifest.json").mkdir(parents=True)
+    (folder / "lock" / ".landscape-jax-lock").mkdir(parents=True)
+    (folder / "manifest" / "landscape-jax-sweep.json").mkdir(parents=True)
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:

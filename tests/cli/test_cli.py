@@ -294,23 +294,16 @@ def test_max_move_is_relative_and_zero_certifies_the_point_as_it_is(tmp_path, sa
     assert 1e-5 * scale < moved["1e-3"] < 1e-4 * scale
 
 
-def test_processes_that_cannot_be_joined_are_refused(tmp_path):
-    table = ("table", "2:2", "--distributed")
-    assert "--distributed needs --out" in refused(*table)
-    assert "need --distributed" in refused("table", "2:2", "--processes", 2)
-    table += ("--out", tmp_path / "sweep")
-    place = ("--coordinator", "127.0.0.1:1")
-    assert "give all of --coordinator, --processes and --process" in refused(*table, *place)
-    place += ("--processes", 2, "--process", 2)
-    assert "--process is 2; of 2 processes the last is 1" in refused(*table, *place)
+def test_workers_that_cannot_be_had_are_refused(tmp_path):
+    table = ("table", "2:2")
+    assert "not both" in refused(*table, "--workers", 1, "--dask", "tcp://127.0.0.1:1")
+    assert "no scheduler answers there" in refused(*table, "--dask", "nowhere://x")
+    assert "--mixed needs --out" in refused(*table, "--mixed")
 
 
 @pytest.mark.slow
-def test_a_launcher_that_says_nothing_is_refused(tmp_path):
-    command = [*COMMAND, "table", "2:2", "--distributed", "--out", str(tmp_path / "sweep")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "landscape-jax: no other processes are found" in done.stderr
+def test_a_scheduler_that_does_not_answer_is_refused():
+    assert "no scheduler answers there" in refused("table", "2:2", "--dask", "tcp://127.0.0.1:1")
 
 
 def test_figures_are_listed_and_others_refused(tmp_path):
@@ -346,7 +339,7 @@ def test_ctrl_c_ends_at_once_with_130_and_says_how_to_resume(tmp_path):
     # A size that takes far longer than the time that a busy machine is given to stop.
     command = [*COMMAND, "table", "18:18", "--out", str(tmp_path / "sweep")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as study:
-        while not (tmp_path / "sweep" / "manifest.json").exists():
+        while not (tmp_path / "sweep" / "landscape-jax-sweep.json").exists():
             time.sleep(0.05)
         time.sleep(1)
         study.send_signal(signal.SIGINT)

@@ -11,6 +11,8 @@ import pytest
 
 import landscape_jax as lj
 
+pytestmark = pytest.mark.usefixtures("few_objects")
+
 
 class Wells(lj.AbstractObjective):
     """Σ (xᵢ² − 1)²: minima at ±1, saddle points and a maximum where some xᵢ are 0."""

@@ -15,6 +15,8 @@ from jax.sharding import PartitionSpec as P
 
 import landscape_jax as lj
 
+pytestmark = pytest.mark.usefixtures("few_objects")
+
 KEY = jax.random.key(0)
 
 

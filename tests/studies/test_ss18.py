@@ -197,7 +197,7 @@ def test_a_certificate_of_another_point_is_not_believed(whole, tmp_path):
 def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):
     refused = lj.verify(whole[0] / whole[1].rows[0].ends[0].certificate)
     refused = replace(refused, holds=False, reason="it is forged.")
-    monkeypatch.setattr(proven, "verify", lambda _: refused)
+    monkeypatch.setattr(proven, "verify", lambda *_: refused)
     only = ss18.table([SIZE], RESTARTS).rows[0]
     assert (only.proven, only.unproven, only.undecided) == (0, only.spurious, only.spurious)
     assert only.ends[0].reason == "the certificate is not confirmed: it is forged."
@@ -240,7 +240,8 @@ def test_rows_and_certificates_of_another_version_are_made_again(whole, tmp_path
     stored.write_text(json.dumps(content))
     for path in (tmp_path / "certificates").rglob("*.json"):
         path.write_text(path.read_text().replace('"version": ', '"version": 1'))
-    assert numbers(ss18.table([SIZE], RESTARTS, out=tmp_path)) == numbers(whole[1])
+    with pytest.warns(RuntimeWarning, match="is made again"):
+        assert numbers(ss18.table([SIZE], RESTARTS, out=tmp_path)) == numbers(whole[1])
 
 
 def test_the_sweep_of_another_seed_is_refused(whole):
@@ -258,7 +259,7 @@ def test_the_sweep_of_another_seed_is_refused(whole):
         (([(3, 0)], 1, 0), r"sizes has \(3, 0\), which is not a \(k, n\)"),
         (
             ([(99_999, 99_999)], 1, 0),
-            "99999:99999 may need .* GiB of memory, more than the 16.0 GiB",
+            "99999:99999 may need .* GiB of memory, more than the ",
         ),
         (([(3, 3)], 0, 0), "restarts is 0"),
         (([(3, 3)], 2**31, 0), "restarts is 2147483648"),
@@ -368,7 +369,7 @@ def test_a_study_killed_at_five_random_moments_resumes_to_the_same_table(tmp_pat
         before = finished
     assert begin("killed").wait() == 0
     assert before.items() <= files(tmp_path / "killed").items()
-    assert not [p for p in (tmp_path / "killed").rglob(".*") if p.name != ".lock"]
+    assert not [p for p in (tmp_path / "killed").rglob(".*") if p.name != ".landscape-jax-lock"]
     tables = [ss18.table([(6, 6), (8, 8)], 24, out=tmp_path / x) for x in ("whole", "killed")]
     assert numbers(tables[0]) == numbers(tables[1])
     assert os.listdir(tmp_path / "killed" / "rows")

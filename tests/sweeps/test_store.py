@@ -1,5 +1,5 @@
-import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from landscape_jax.files import StorageError, read_json, write_json
+from landscape_jax.files import StorageError, read_checked, write_checked, write_json
 from landscape_jax.sweeps.store import open_store
+
+MANIFEST, LOCK = "landscape-jax-sweep.json", ".landscape-jax-lock"
+MADE = {"jax": "1", "lanes": 8}
 
 
 def opened(root, **settings):
-    return open_store(root, what="numbers", settings=settings or {"seed": 0})
+    return open_store(root, what="numbers", settings=settings or {"seed": 0}, made_by=MADE)
 
 
 def arrays():
@@ -47,34 +50,82 @@ def test_a_failed_write_leaves_nothing(tmp_path):
         sweep.write_arrays("a.zarr", arrays())
         with pytest.raises(OSError, match="not empty"):
             sweep.write_arrays("a.zarr", arrays())
-        assert sorted(os.listdir(sweep.root)) == [".lock", "a.zarr", "manifest.json"]
+        assert sorted(os.listdir(sweep.root)) == [LOCK, "a.zarr", MANIFEST]
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     with opened(tmp_path) as sweep:
-        sweep.write_json("rows/a.json", 1)
-    (tmp_path / "rows" / ".b.json.0123abcd").write_text("{")
-    (tmp_path / ".c.zarr.0123abcd" / "x").mkdir(parents=True)
-    (tmp_path / "rows" / ".hidden").write_text("mine")
+        sweep.write_json("rows/a.json", {"x": 1})
+    (tmp_path / "rows" / ".landscape-jax-tmp-b.json-0123abcd").write_text("{")
+    (tmp_path / ".landscape-jax-tmp-c.zarr-0123abcd" / "x").mkdir(parents=True)
+    (tmp_path / ".landscape-jax-tmp-link-0123abcd").symlink_to(tmp_path / "rows")
+    mine = [".hidden", ".b.json.0123abcd", ".backup.20240131", ".landscape-jax-tmp-notes"]
+    for name in mine:
+        (tmp_path / "rows" / name).mkdir()
+        (tmp_path / "rows" / name / "thesis.tex").write_text("mine")
+    # The temporary names of another sweep may be in use.
+    with opened(tmp_path / "rows" / "inside"):
+        pass
+    others = tmp_path / "rows" / "inside" / ".landscape-jax-tmp-d.json-0123abcd"
+    others.write_text("{")
     with opened(tmp_path) as sweep:
-        assert sorted(os.listdir(sweep.root)) == [".lock", "manifest.json", "rows"]
-        assert sorted(os.listdir(sweep.root / "rows")) == [".hidden", "a.json"]
+        assert sorted(os.listdir(sweep.root)) == [LOCK, MANIFEST, "rows"]
+        assert sorted(os.listdir(sweep.root / "rows")) == sorted(["a.json", "inside", *mine])
+        assert others.exists()
+
+
+def test_nothing_is_removed_before_there_is_a_sweep(tmp_path):
+    for name in (".backup.20240131", ".notes.20231231", ".landscape-jax-tmp-x-0123abcd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.tex").write_text("mine")
+    before = contents(tmp_path)
+    with (
+        pytest.raises(StorageError, match=r"holds .backup.20240131 but no sweep"),
+        opened(tmp_path),
+    ):
+        pass
+    assert contents(tmp_path) == before
 
 
 def test_a_process_killed_before_the_manifest_leaves_a_directory_that_can_be_used(tmp_path):
-    (tmp_path / ".lock").touch()
-    (tmp_path / ".manifest.json.0123abcd").write_text("{")
+    (tmp_path / LOCK).touch()
+    (tmp_path / ".landscape-jax-tmp-landscape-jax-sweep.json-0123abcd").write_text("{")
     with opened(tmp_path):
-        assert (tmp_path / "manifest.json").exists()
+        assert (tmp_path / MANIFEST).exists()
+
+
+def test_a_directory_that_is_removed_while_in_use_is_not_made_again(tmp_path):
+    with opened(tmp_path / "s") as sweep:
+        shutil.rmtree(tmp_path / "s")
+        with pytest.raises(StorageError, match="was removed while it was in use"):
+            sweep.write_json("rows/a.json", {"x": 1})
+    assert not (tmp_path / "s" / "rows").exists()
+
+
+def test_results_that_would_differ_in_their_last_digits_are_refused_unless_mixed(tmp_path):
+    with opened(tmp_path) as sweep:
+        sweep.write_arrays("a.zarr", arrays())
+        with pytest.raises(StorageError, match="holds results of jax 1, not 2, which may differ"):
+            sweep.write_arrays("b.zarr", arrays(), MADE | {"jax": "2"})
+    other = {"what": "numbers", "settings": {"seed": 0}, "made_by": MADE | {"jax": "2"}}
+    with pytest.raises(StorageError, match="of jax 1, not 2"), open_store(tmp_path, **other):
+        pass
+    with open_store(tmp_path, **other, mixed=True) as sweep:
+        # What it began with.
+        assert sweep.made_by == MADE
+        sweep.write_arrays("b.zarr", arrays(), other["made_by"])
+    assert xr.open_zarr(tmp_path / "b.zarr").attrs["made_by"] == other["made_by"]
+    with opened(tmp_path) as sweep:
+        sweep.read_arrays("a.zarr")
+        with pytest.raises(StorageError, match="of jax 1, not 2"):
+            sweep.read_arrays("b.zarr")
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("notes.txt", "mine", "holds notes.txt but no sweep"),
-        ("manifest.json", "{", "is not a JSON file"),
-        ("manifest.json", "[]", "of another program"),
-        ("manifest.json", '{"name": "app"}', "of another program"),
+        ("manifest.json", "{}", "holds manifest.json but no sweep"),
     ],
 )
 def test_a_foreign_directory_is_refused_and_left_alone(tmp_path, name, text, message):
@@ -99,7 +150,7 @@ def test_another_sweep_is_refused(tmp_path, what, settings, message):
     before = contents(tmp_path)
     with (
         pytest.raises(StorageError, match=message),
-        open_store(tmp_path, what=what, settings=settings),
+        open_store(tmp_path, what=what, settings=settings, made_by=MADE),
     ):
         pass
     assert contents(tmp_path) == before
@@ -108,10 +159,22 @@ def test_another_sweep_is_refused(tmp_path, what, settings, message):
 def test_a_sweep_of_another_version_is_refused(tmp_path):
     with opened(tmp_path):
         pass
-    manifest = read_json(tmp_path / "manifest.json")
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"version": 99}))
-    with pytest.raises(StorageError, match="of version 99, not 2"), opened(tmp_path):
+    manifest = read_checked(tmp_path / MANIFEST)
+    write_checked(tmp_path / MANIFEST, manifest | {"version": 99})
+    with pytest.raises(StorageError, match="of version 99, not 3"), opened(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "app"}', "[" * 10_000, '{"version": 3}'])
+def test_a_damaged_manifest_is_refused_and_left_alone(tmp_path, text):
+    with opened(tmp_path):
+        pass
+    (tmp_path / MANIFEST).write_text(text)
+    (tmp_path / ".landscape-jax-tmp-x-0123abcd").touch()
+    with pytest.raises(StorageError, match=rf"{MANIFEST} is"), opened(tmp_path):
+        pass
+    assert (tmp_path / MANIFEST).read_text() == text
+    assert (tmp_path / ".landscape-jax-tmp-x-0123abcd").exists()
 
 
 def test_a_file_is_no_directory(tmp_path):
@@ -131,7 +194,8 @@ def test_a_directory_that_may_not_be_written_is_refused(tmp_path):
 def test_a_second_process_is_refused_until_the_first_ends(tmp_path):
     code = (
         "import sys; from landscape_jax.sweeps.store import open_store\n"
-        "with open_store(sys.argv[1], what='numbers', settings={'seed': 0}):\n"
+        f"how = dict(what='numbers', settings={{'seed': 0}}, made_by={MADE})\n"
+        "with open_store(sys.argv[1], **how):\n"
         "    print('open', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

@@ -77,7 +77,9 @@ def test_a_damaged_chunk_is_named_and_run_again_once_it_is_removed(tmp_path):
     found = lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT)
     first = min(tmp_path.glob("runs/*.zarr"))
     shutil.rmtree(first / "value")
-    with pytest.raises(StorageError, match=f"{first.name} cannot be read as runs; remove it"):
+    with pytest.raises(
+        StorageError, match=f"{first.name} is damaged: value.c.0 is missing; remove it"
+    ):
         lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT)
     shutil.rmtree(first)
     assert same(lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT), found)

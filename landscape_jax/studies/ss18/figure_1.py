@@ -37,7 +37,7 @@ def figure_1(
 
     pairs = checked(sizes, restarts, seed)
     report = progress or (lambda *_: None)
-    with store(out, seed) as place:
+    with store(out, pairs[0], seed) as place:
         runs = [
             run_chunks(
                 search(size, seed), restarts, place, progress=partial(report, size, "descending")

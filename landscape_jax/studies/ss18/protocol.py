@@ -16,7 +16,6 @@ from landscape_jax.precision import require_float64
 from landscape_jax.search import starts
 from landscape_jax.search.runs import Runs
 from landscape_jax.sweeps.chunks import CHUNK, Search
-from landscape_jax.sweeps.processes import ALONE, Processes
 from landscape_jax.sweeps.store import Store, open_store
 
 Size = tuple[int, int]
@@ -82,16 +81,14 @@ def checked(sizes: Iterable[Size], restarts: int, seed: int) -> list[Size]:
 
 
 def store(
-    out: str | PathLike[str] | None, seed: int, processes: Processes = ALONE
+    out: str | PathLike[str] | None, size: Size, seed: int, *, mixed: bool = False
 ) -> AbstractContextManager[Store] | nullcontext[None]:
-    """Open the directory of the study's runs; without `out`, return no store.
+    """Open the directory of the study's runs, of this size and others; without `out`, return none.
 
     The sizes and the number of restarts are no part of its settings: restart i of a size is the
     same whatever the other sizes and restarts, so both may be extended.
     """
     if out is None:
-        if processes.count > 1:
-            raise ValueError("out is missing; give a directory that all processes can access")
         return nullcontext()
     settings = {
         "seed": seed,
@@ -99,4 +96,5 @@ def store(
         "gradient_tolerance": GRADIENT_TOLERANCE,
         "below_value": BELOW_VALUE,
     }
-    return open_store(out, what="SS18, tables 1 and 2", settings=settings, processes=processes)
+    what, made_by = "SS18, tables 1 and 2", search(size, seed).made_by()
+    return open_store(out, what=what, settings=settings, made_by=made_by, mixed=mixed)

@@ -1,15 +1,17 @@
 """Tables 1 and 2: the share of runs that end in a spurious minimum, each family of them proven."""
 
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from os import PathLike
 from typing import TypeVar
 
 from landscape_jax.critical.families import families
+from landscape_jax.files import StorageError, file_digest
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 from landscape_jax.search.runs import Runs
@@ -24,8 +26,8 @@ from landscape_jax.studies.ss18.protocol import (
     tag,
 )
 from landscape_jax.studies.ss18.rows import Row, Table
-from landscape_jax.sweeps.chunks import chunks, kept_indices, run_chunk, run_chunks
-from landscape_jax.sweeps.processes import ALONE, Processes
+from landscape_jax.sweeps.chunks import run_chunks
+from landscape_jax.sweeps.executors import checked_executor, worker_count
 from landscape_jax.sweeps.proven import Proven, prove_families
 from landscape_jax.sweeps.store import Store
 
@@ -43,7 +45,8 @@ def table(
     *,
     out: str | PathLike[str] | None = None,
     progress: Progress | None = None,
-    processes: Processes = ALONE,
+    executor: Executor | None = None,
+    mixed: bool = False,
 ) -> Table:
     """Count how often descent ends at or above 1e-3, and prove the minima there.
 
@@ -62,13 +65,13 @@ def table(
       computed: an interrupted call is resumed by repeating it, and other sizes or more restarts of
       the same seed extend it.
     - `progress`: called with (k, n), the current stage, and how much of it is done, of how much.
-    - `processes`: those that make the table together in `out`, see `processes.join`; each runs its
-      part of all restarts, then proves its part of the sizes.
+    - `executor`: whose workers run the restarts, see `sweep`; families are proven in this process.
+    - `mixed`: whether `out` may hold runs of several versions or kinds of processors, see `sweep`.
 
     **Returns:** a `Table`, with the published values beside ours.
 
     **Raises:** `ValueError` if a size or a count is out of range, or float64 is off; `StorageError`
-    if `out` holds something else.
+    if `out` holds something else, or is damaged; `SweepError` if chunks failed on the workers.
 
     Source: SS18, section 3, tables 1 and 2.
 
@@ -86,13 +89,10 @@ def table(
     for k, n in pairs:
         hessian = 8.0 * (n * k) ** 2
         require_memory(hessian, f"the Hessian at an end of {k}:{n}", "give a smaller size")
-    with store(out, seed, processes) as place:
-        study = _Study(int(restarts), int(seed), place, progress or (lambda *_: None))
-        if processes.count > 1:
-            study.search_share(pairs, processes)
-            processes.wait("all restarts have ended")
-            list(study.rows(processes.share(pairs)))
-            processes.wait("all rows are proven")
+    if executor is not None:
+        checked_executor(executor)
+    with store(out, pairs[0], seed, mixed=mixed) as place:
+        study = _Study(int(restarts), int(seed), place, progress or (lambda *_: None), executor)
         return Table(tuple(study.rows(pairs)), seed)
 
 
@@ -104,19 +104,13 @@ class _Study:
     seed: int
     store: Store | None
     progress: Progress
+    executor: Executor | None
 
     def rows(self, sizes: list[Size]) -> Iterator[Row]:
         """Compute the rows of some sizes; finished rows are read."""
-        for size, found in zip(sizes, _ahead(self._search, sizes), strict=True):
+        at_a_time = _AT_A_TIME if self.executor is None else 1 + worker_count(self.executor)
+        for size, found in zip(sizes, _ahead(self._search, sizes, at_a_time), strict=True):
             yield found if isinstance(found, Row) else self._row(size, *found)
-
-    def search_share(self, sizes: list[Size], processes: Processes) -> None:
-        """Run this process's part of all chunks of all sizes that are not in the store."""
-        parts = chunks(self.restarts)
-        done = {size: kept_indices(search(size, self.seed), self.store) for size in sizes}
-        for size, chunk in processes.share([(size, chunk) for size in sizes for chunk in parts]):
-            self.progress(size, "descending", int(chunk[0]), self.restarts)
-            run_chunk(search(size, self.seed), chunk, len(parts[0]), done[size], self.store)
 
     def _search(self, size: Size) -> Row | tuple[Runs, float]:
         start = time.perf_counter()
@@ -125,7 +119,14 @@ class _Study:
             return row
         report = partial(self.progress, size, "descending")
         chosen = search(size, self.seed)
-        runs = run_chunks(chosen, self.restarts, self.store, only=above, progress=report)
+        runs = run_chunks(
+            chosen,
+            self.restarts,
+            self.store,
+            only=above,
+            progress=report,
+            executor=self.executor,
+        )
         return runs, time.perf_counter() - start
 
     def _row(self, size: Size, runs: Runs, seconds: float) -> Row:
@@ -134,7 +135,8 @@ class _Study:
         proven = tuple(self._prove(size, runs)) if len(runs) else ()
         row = Row(*size, self.restarts, proven, seconds + time.perf_counter() - start)
         if self.store is not None:
-            self.store.write_json(self._name(size), asdict(row))
+            digests = {name: file_digest(self.store.path(name)) for name in _certificates(row)}
+            self.store.write_json(self._name(size), asdict(row) | {"digests": digests})
         return row
 
     def _prove(self, size: Size, runs: Runs) -> Iterator[Proven]:
@@ -150,27 +152,47 @@ class _Study:
         return f"rows/{tag(size)}-{self.restarts}.json"
 
     def _finished(self, size: Size) -> Row | None:
-        """Read the finished row of one size; `None` if there is none."""
-        known = None if self.store is None else self.store.read_json(self._name(size))
-        if known is None:
+        """Read the finished row of one size; `None` if there is none that holds.
+
+        It is made again where it, or one of the certificates that it rests on, is damaged.
+        """
+        if self.store is None:
             return None
         try:
+            known = self.store.read_json(self._name(size))
+            if known is None:
+                return None
+            digests = known.pop("digests")
             row = Row(**(known | {"ends": tuple(Proven(**one) for one in known["ends"])}))
-        except (KeyError, TypeError):  # It has the fields of another version: made again.
+            if (row.k, row.n, row.restarts) != (*size, self.restarts):
+                raise StorageError(f"{self._name(size)} holds the row of another size")
+            for name in _certificates(row):
+                path = self.store.root / name
+                if not path.is_file() or file_digest(path) != digests.get(name):
+                    raise StorageError(f"{path} is missing, or not the one that was verified")
+        except (StorageError, KeyError, TypeError) as error:
+            path = self.store.root / self._name(size)
+            reason = error if isinstance(error, StorageError) else f"{path} has other fields"
+            message = f"the row of {size} is made again: {reason}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
             return None
         self.progress(size, "descending", self.restarts, self.restarts)
         return row
 
 
-def _ahead(work: Callable[[Size], Result], sizes: list[Size]) -> Iterator[Result]:
-    """Yield the result of each size in order, computing the next while this one is used.
+def _certificates(row: Row) -> list[str]:
+    return [end.certificate for end in row.ends if end.certificate is not None]
+
+
+def _ahead(work: Callable[[Size], Result], sizes: list[Size], at_a_time: int) -> Iterator[Result]:
+    """Yield the result of each size in order, computing the next ones while this one is used.
 
     Compiling, descending and proving leave a core idle at times; two sizes at a time do not.
     """
-    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+    with ThreadPoolExecutor(at_a_time) as pool:
         waiting: deque[Future[Result]] = deque()
         for size in sizes:
-            if len(waiting) == _AT_A_TIME:
+            if len(waiting) == at_a_time:
                 yield waiting.popleft().result()
             waiting.append(pool.submit(work, size))
         while waiting:

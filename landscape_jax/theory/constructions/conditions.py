@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 from jaxtyping import Float
 
+from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.mistakes import explained
 from landscape_jax.networks import activations
 from landscape_jax.networks.activations import Activation, Monomial
@@ -164,7 +165,7 @@ def check_fit(
     balls = in_balls(known)
     if balls is None:
         return _fit_in_floats(known, v)
-    with ctx.workprec(BITS):
+    with working_precision(BITS):
         return _fit_in_balls(balls, v)
 
 
@@ -202,7 +203,7 @@ def check_minimum(
     balls = in_balls(known)
     if balls is None:
         return _minimum_in_floats(known, v, u)
-    with ctx.workprec(BITS):
+    with working_precision(BITS):
         return _minimum_in_balls(balls, v, u)
 
 

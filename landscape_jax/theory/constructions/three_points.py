@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from flint import arb, ctx, fmpq, fmpq_mat
+from flint import arb, fmpq, fmpq_mat
 from jaxtyping import Array, Float
 
 from landscape_jax.exact.rationals import nearest, rational
+from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer, activations
 from landscape_jax.networks.activations import Activation
@@ -253,7 +254,7 @@ def _fit(h: Activation, balls: InBalls | None, v: Four) -> tuple[TwoLayer, float
         h1, _, h3, _, one, two = (float(h(jnp.asarray(t))) for t in at)
         scale = h3 * one - h1 * two
         return _network(h, layer, [h3 / scale, -h1 / scale]), None
-    with ctx.workprec(BITS):
+    with working_precision(BITS):
         v1, v2, v3, v4 = map(arb, v)
         points = v1, v2, v3, v4, (v1 + v2) / 2, (v3 + v4) / 2
         h1, h2, h3, h4, one, two = (_known(balls.value(t)) for t in points)
@@ -274,7 +275,7 @@ def _second_weight(h: Activation, balls: InBalls | None, v: tuple[float, float],
     if balls is None:
         h1, h2 = (float(h(jnp.asarray(t))) for t in v)
         return float(second_weight((h1, h2), u, 1 / 3))
-    with ctx.workprec(BITS):
+    with working_precision(BITS):
         values = _known(balls.value(arb(v[0]))), _known(balls.value(arb(v[1])))
         return float(second_weight(values, arb(u), arb(1) / 3))
 

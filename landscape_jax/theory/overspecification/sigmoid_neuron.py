@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 from jaxtyping import Float
 from scipy.special import betainc
 
+from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.mistakes import explained
 from landscape_jax.proofs.analytic import derivatives, piece
 from landscape_jax.proofs.balls import lower, upper
@@ -62,7 +63,7 @@ def sigmoid_pair(epsilon: float) -> NeuronPair:
     epsilon = float(epsilon)
     if not 1e-6 <= epsilon < 0.125:
         raise ValueError(f"epsilon is {epsilon}; it must be from 1e-6 to below 1/8")
-    with ctx.workprec(_BITS):
+    with working_precision(_BITS):
         samples = _samples(epsilon)
         pieces = _isolate(samples, arb(-1), arb(0))
         roots = [_refined(samples, *ends) for ends in pieces]
