@@ -11,6 +11,7 @@ have (1/N) Σᵢ ‖qᵢ − yᵢ‖²; `theory.constructions` has ½ Σᵢ ‖q
 
 from typing import TYPE_CHECKING, Any
 
+import landscape_jax.forks  # noqa: F401  (From here on a fork is noticed.)
 from landscape_jax.public_names import lazy
 
 if TYPE_CHECKING:

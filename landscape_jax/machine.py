@@ -61,6 +61,12 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+def is_anyones(directory: Path) -> bool:
+    """Whether anyone may rename what others have in a directory."""
+    mode = directory.stat().st_mode
+    return os.name == "posix" and bool(mode & stat.S_IWOTH) and not mode & stat.S_ISVTX
+
+
 def is_ours_alone(path: Path) -> bool:
     """Whether this user owns a file or directory, and nobody else may write it.
 

@@ -13,6 +13,8 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union
 
 import numpy as np
 
+from landscape_jax.forks import refuse_lost_child
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 # What is shown of a value.
@@ -35,7 +37,7 @@ def explained(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     A call that returns is left alone, and so is one whose error is a `TypeError` or `ValueError` of
     this package that names a parameter.  Otherwise the arguments are held against their
-    annotations.
+    annotations.  In a process that was forked after JAX had started nothing is called.
 
     **Arguments:** `function`, with annotated parameters.
 
@@ -58,6 +60,7 @@ def explained(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        refuse_lost_child()
         try:
             return function(*args, **kwargs)
         except Exception as error:

@@ -2,6 +2,9 @@
 
 import os
 
+# Bytes of compiled programs that are kept, the last used.
+_MOST = 2**30
+
 
 def prepare_jax() -> None:
     """Switch on float64, and keep compiled programs in the user's cache directory."""
@@ -10,12 +13,18 @@ def prepare_jax() -> None:
     jax.config.update("jax_enable_x64", True)
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
-    from landscape_jax.native.cache import cache_directory
+    from landscape_jax.native.cache import NoKernelError, cache_directory
 
-    cache = cache_directory()
-    if cache is not None:
+    try:
+        cache = cache_directory("programs")
+    except NoKernelError:
+        return  # The kernels' warning says so.
+    settings = {
+        "jax_compilation_cache_dir": str(cache),
+        "jax_persistent_cache_min_compile_time_secs": 0.3,
+        "jax_compilation_cache_max_size": _MOST,
+    }
+    for name, value in settings.items():
+        jax.config.update(name, value)
         # In the environment too, from which workers take them.
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache)
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+        os.environ[name.upper()] = str(value)

@@ -69,6 +69,7 @@ def _print_table(found: "Table") -> None:
     """Print the rows, why some families are unproven, and a summary."""
     from rich.console import Console
 
+    from landscape_jax.native import kernels
     from landscape_jax.studies.ss18 import report
 
     terminal = Console().is_terminal
@@ -77,3 +78,4 @@ def _print_table(found: "Table") -> None:
         console.print(grid)
     for line in (*report.unproven(found), report.summary(found)):
         typer.echo(line)
+    typer.echo(f"CPU kernel relu_risk: {kernels()['relu_risk']}")

@@ -15,10 +15,9 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +27,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from landscape_jax.files import appearing
-from landscape_jax.native.cache import cache_directory
+from landscape_jax.native.cache import (
+    NoKernelError,
+    cache_directory,
+    ensure_library,
+    forget_library,
+    give_up_library,
+    one_line,
+)
 
 SOURCES = Path(__file__).parent
 # What all kernels share: registers, threads, the types of operands.
@@ -45,6 +50,10 @@ _lock = threading.Lock()
 _switch: Any = None
 # Why kernels are not in use, by the source's name, where their compilation failed.
 _failed: dict[str, str] = {}
+# The sources whose kernels are loaded.
+_loaded: set[str] = set()
+# Seconds that a compiler may take.
+_PATIENCE = 300
 
 
 def load(source: Path, names: tuple[str, ...], dtype, *defined: str) -> str | None:
@@ -133,11 +142,24 @@ def kernels() -> dict[str, str]:
         variable = os.environ.get("LANDSCAPE_JAX_NATIVE")
         by = "without_kernels()" if not _says_off() else f"LANDSCAPE_JAX_NATIVE={variable}"
         state = f"not in use: switched off by {by}"
-    elif (compiler := _compiler()) is None:
-        state = "not in use: no C++ compiler is found"
     else:
-        state = f"in use, compiled by {compiler[0]} for {instruction_set()}"
-    return {source.stem: _failed.get(source.name, state) for source in sorted(SOURCES.glob("*.cc"))}
+        return {source.stem: _state(source) for source in sorted(SOURCES.glob("*.cc"))}
+    return {source.stem: state for source in sorted(SOURCES.glob("*.cc"))}
+
+
+def _state(source: Path) -> str:
+    """Say whether a kernel is in use."""
+    if source.name in _failed:
+        return _failed[source.name]
+    try:
+        compiler = _compiler()
+        cache_directory()
+    except NoKernelError as error:
+        return f"not in use: {error}"
+    if compiler is None:
+        return "not in use: no C++ compiler is found, install one"
+    by = f"compiled by {compiler[0]} for {instruction_set()}"
+    return f"in use, {by}" if source.name in _loaded else f"to be {by} at its first use"
 
 
 def _is_switched_off() -> bool:
@@ -158,74 +180,109 @@ def _says_off() -> bool:
 
 @functools.cache
 def _registered(source: Path, names: tuple[str, ...], defined: tuple[str, ...]) -> str | None:
-    compiler = _compiler()
-    if compiler is None:
-        _warn_of_no_compiler()
-        return None
     try:
-        path = _library(compiler, source, defined)
-        library = ctypes.CDLL(str(path))
-    except (OSError, subprocess.CalledProcessError) as error:
-        output = getattr(error, "stderr", None) or str(error)
-        _failed[source.name] = f"not in use: {shlex.join(compiler)} could not compile it"
-        warnings.warn(
-            f"the CPU kernel {source.name} could not be compiled with {shlex.join(compiler)}; "
-            "XLA's slower code is used (LANDSCAPE_JAX_NATIVE=0 silences this): "
-            f"{output.strip()[:500]}",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        compiler = _compiler()
+        if compiler is None:
+            raise NoKernelError("no C++ compiler is found, install one")
+        folder = cache_directory()
+        path = folder / f"{source.stem}-{_build_digest(compiler, source, defined)}.so"
+        entries = _entries(path, names, lambda to: _compile([*compiler, *defined], source, to))
+    except NoKernelError as error:
+        _failed[source.name] = f"not in use: {error}"
+        # Of what holds for all kernels, once.
+        _warn(str(error))
         return None
     prefix = f"landscape_jax_{path.stem}"
-    for name in names:
-        entry = jax.ffi.pycapsule(library[name])
-        jax.ffi.register_ffi_target(f"{prefix}_{name}", entry, platform="cpu")
+    for name, entry in entries.items():
+        jax.ffi.register_ffi_target(f"{prefix}_{name}", jax.ffi.pycapsule(entry), platform="cpu")
+    _loaded.add(source.name)
     return prefix
 
 
+def _entries(
+    path: Path, names: tuple[str, ...], compile_to: Callable[[Path], None]
+) -> dict[str, Any]:
+    """Return the handlers of a library, made where it is missing, once more if it does not load.
+
+    **Raises:** `NoKernelError` with the reason, if it does not load then either.
+    """
+    reason = ""
+    for _ in range(2):
+        ensure_library(path, compile_to)
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError as error:
+            reason = one_line(error)
+        else:
+            try:
+                return {name: library[name] for name in names}
+            except AttributeError as error:
+                reason = one_line(error)
+                # Else the system takes the next one of this name for the same.
+                close = ctypes.CDLL(None).dlclose
+                close.argtypes = [ctypes.c_void_p]
+                close(library._handle)
+        forget_library(path)
+    # It would be made anew in every process.
+    give_up_library(path, reason)
+    raise NoKernelError(f"{path.name} does not load: {reason}")
+
+
 @functools.cache
-def _warn_of_no_compiler() -> None:
+def _warn(reason: str) -> None:
     warnings.warn(
-        "no C++ compiler is found: XLA's code is used, several times slower on CPUs; install one, "
-        "or silence this by LANDSCAPE_JAX_NATIVE=0",
+        f"{reason}: without CPU kernels XLA's code is used, which is several times slower "
+        "(LANDSCAPE_JAX_NATIVE=0 silences this)",
         RuntimeWarning,
         stacklevel=2,
     )
 
 
 def _compiler() -> list[str] | None:
-    if _says_off() or sys.platform == "win32":
+    """Return the compiler's command; `None` if there is none.
+
+    **Raises:** `NoKernelError` if the environment variable CXX is no command.
+    """
+    if sys.platform == "win32":
         return None
     if chosen := os.environ.get("CXX"):
-        return shlex.split(chosen)
+        try:
+            return shlex.split(chosen)
+        except ValueError as error:
+            raise NoKernelError(f"CXX is {chosen!r}: {error}") from error
     found = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
     return None if found is None else [found]
 
 
-def _library(compiler: list[str], source: Path, defined: tuple[str, ...]) -> Path:
-    """Return the compiled library's path, compiling it unless it is in the cache."""
+def _build_digest(compiler: list[str], source: Path, defined: tuple[str, ...]) -> str:
+    """Return a digest of all that a library is made from."""
     build = *compiler, *_OPTIONS, *defined, version("jaxlib"), _cpu()
     parts = [source.read_bytes(), _HEADER.read_bytes(), *map(str.encode, build)]
-    digest = hashlib.sha256(bytes([0]).join(parts)).hexdigest()[:24]
-    folder = cache_directory() or Path(tempfile.mkdtemp(prefix="landscape-jax-"))
-    path = folder / f"{source.stem}-{digest}.so"
-    if not path.exists():
-        with appearing(path) as place:
-            _compile([*compiler, *_OPTIONS, *defined], source, place)
-    return path
+    return hashlib.sha256(bytes([0]).join(parts)).hexdigest()[:24]
 
 
 def _compile(command: list[str], source: Path, to: Path) -> None:
+    """Compile a source.
+
+    **Raises:** `NoKernelError` with the compiler's complaint.
+    """
     include = ["-I", str(_HEADER.parent), "-isystem", jax.ffi.include_dir()]
-    for i, tuned in enumerate(_TUNED):
-        subprocess.run(
-            [*command, *tuned, *include, str(source), "-o", str(to)],
-            capture_output=True,
-            text=True,
-            check=i == len(_TUNED) - 1,
-        )
-        if to.exists():
+    complaint = ""
+    for tuned in _TUNED:
+        line = [command[0], *command[1:], *_OPTIONS, *tuned, *include, str(source), "-o", str(to)]
+        try:
+            done = subprocess.run(
+                line, capture_output=True, text=True, errors="replace", timeout=_PATIENCE,
+                stdin=subprocess.DEVNULL, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise NoKernelError(f"{command[0]} takes more than {_PATIENCE} s") from error
+        except (OSError, ValueError) as error:
+            raise NoKernelError(f"{command[0]} does not run: {one_line(error)}") from error
+        if done.returncode == 0 and to.is_file():
             return
+        complaint = done.stderr.strip() or f"exit code {done.returncode}, and no library"
+    raise NoKernelError(f"{command[0]} could not compile {source.name}: {one_line(complaint)}")
 
 
 def _cpu() -> str:

@@ -31,12 +31,15 @@ def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
     usual = _in_a_process(LANDSCAPE_JAX_NATIVE="0")
     assert usual.stderr == ""
     failed = _in_a_process(CXX="false")
-    assert "the CPU kernel relu_risk.cc could not be compiled with false" in failed.stderr
+    assert "false could not compile relu_risk.cc: exit code 1" in failed.stderr
+    assert "XLA's code is used, which is several times slower" in failed.stderr
     np.testing.assert_allclose(
         np.array(eval(failed.stdout)), np.array(eval(usual.stdout)), rtol=1e-6
     )
     missing = _in_a_process(CXX="no-such-compiler-anywhere")
-    assert "could not be compiled with no-such-compiler-anywhere" in missing.stderr
+    assert "no-such-compiler-anywhere does not run" in missing.stderr
+    odd = _in_a_process(CXX='g++ "')
+    assert "No closing quotation" in odd.stderr
 
 
 @pytest.mark.slow
@@ -44,13 +47,22 @@ def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
 def test_the_library_is_made_once_and_kept(tmp_path):
     place = {"XDG_CACHE_HOME": str(tmp_path)}
     first = _in_a_process(**place)
-    made = list((tmp_path / "landscape-jax").iterdir())
-    assert len(made) == 1
-    stamp = made[0].stat().st_mtime_ns
+    (made,) = (tmp_path / "landscape-jax").glob("*.so")
+    stamp = made.stat().st_mtime_ns
     assert _in_a_process(**place).stdout == first.stdout
-    assert [(f, f.stat().st_mtime_ns) for f in (tmp_path / "landscape-jax").iterdir()] == [
-        (made[0], stamp)
-    ]
+    assert list((tmp_path / "landscape-jax").glob("*.so")) == [made]
+    assert made.stat().st_mtime_ns == stamp
+    # A library that was cut, as by a full disk, is made again.
+    made.write_bytes(made.read_bytes()[:4096])
+    assert _in_a_process(**place).stdout == first.stdout
+    assert made.stat().st_size > 4096
+    # One that others may write is not used, and no other is made.
+    (tmp_path / "landscape-jax").chmod(0o777)
+    open_ = _in_a_process(**place)
+    assert "is not used, as others may write it" in open_.stderr
+    np.testing.assert_allclose(
+        np.array(eval(open_.stdout)), np.array(eval(first.stdout)), rtol=1e-6
+    )
 
 
 @needs_compiler
