@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +11,20 @@ import typer
 
 from landscape_jax.cli import inputs
 from landscape_jax.cli.data import DataTable, homogeneous, read_table
-from landscape_jax.cli.options import MOST_RESTARTS, Data, Json, NoBias, Seed, Target
+from landscape_jax.cli.options import (
+    MOST_RESTARTS,
+    Dask,
+    Data,
+    Json,
+    NoBias,
+    Seed,
+    Target,
+    Workers,
+)
 from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible, progress_bar
+from landscape_jax.cli.workers import executor_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +52,8 @@ def basins(
     seed: Seed = 0,
     no_bias: NoBias = False,
     json: Json = None,
+    workers: Workers = None,
+    dask: Dask = None,
 ) -> None:
     """Estimate how often a wide ReLU network starts in a good basin of a data set's loss.
 
@@ -61,12 +74,16 @@ def basins(
 
     x, y = _arrays(data, table, no_bias)
 
-    def work(report: "Progress") -> "xr.Dataset":
-        return ss16.distribution(x, y, sizes, starts, seed=seed, eps=levels, progress=report)
+    def work(report: "Progress", executor: Executor | None) -> "xr.Dataset":
+        return ss16.distribution(
+            x, y, sizes, starts, seed=seed, eps=levels, progress=report, executor=executor
+        )
 
-    with _progress(sizes, starts) as report:
+    with executor_of(workers, dask) as executor, _progress(sizes, starts) as report:
         try:
-            found = interruptible(lambda: work(report), "nothing is kept; repeat the command")
+            found = interruptible(
+                lambda: work(report, executor), "nothing is kept; repeat the command"
+            )
         except ValueError as error:
             inputs.refuse(f"{data}: {error}")
     names = (",".join(map(str, found.eps.values.tolist())) if eps is None else eps).split(",")

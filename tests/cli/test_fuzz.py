@@ -90,6 +90,7 @@ LINES: dict[str, tuple[list[Values], dict[str, Values], dict[str, Values]]] = {
             "--eps": ("0.1", LISTS),
             "--seed": ("0", NUMBERS),
             "--json": FILE,
+            "--workers": ("0", [n for n in NUMBERS if n.strip() != "1"]),
         },
     ),
     # No file that a figure can be drawn to.

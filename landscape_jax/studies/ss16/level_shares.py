@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,7 @@ def distribution(
     eps: Sequence[float] | None = None,
     tolerance: float | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> "xr.Dataset":
     """Estimate F_n(ε), the probability of an initial basin of value at most ε, over widths.
 
@@ -69,6 +71,7 @@ def distribution(
     - `eps`: ε, different numbers of at least 0; `default_levels` if omitted.
     - `tolerance`: on the gaps, relative to (1/m) Σ y², see `basin_values`.
     - `progress`: called with the width, the number of its starts done, and of all.
+    - `executor`: whose workers compute the basin values, see `sweep`.
 
     **Returns:** a dataset over `width`, `start`, `eps` and `quantile`:
 
@@ -83,7 +86,8 @@ def distribution(
     weights are better is not proven.
 
     **Raises:** `ValueError` if a width, a level or the number of starts is out of range or
-    repeated, or the data are not as described.
+    repeated, the executor forks, or the data are not as described; `SweepError` if pieces failed on
+    its workers.
 
     Source: SS16, definitions 7–9, sections 4.2 and 5, eq. 3.
 
@@ -107,9 +111,8 @@ def distribution(
             if progress is not None:
                 progress(width, done, starts)
 
-        found.append(
-            basins_of_starts(x, y, width, starts, seed=seed, tolerance=tolerance, progress=report)
-        )
+        options: Any = {"seed": seed, "tolerance": tolerance, "executor": executor}
+        found.append(basins_of_starts(x, y, width, starts, progress=report, **options))
     return _labelled(found, widths, levels, {"seed": seed, "at_zero": value_at_zero(y)})
 
 

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -11,7 +13,8 @@ from jaxtyping import Array, Bool, Float
 
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
-from landscape_jax.theory.basins import BasinValues, basin_values, region_patterns
+from landscape_jax.sweeps.executors import checked_executor, results
+from landscape_jax.theory.basins import basin_values, region_patterns
 from landscape_jax.theory.overspecification import initial_weights
 
 AnyArray = Array | np.ndarray
@@ -74,6 +77,7 @@ def basins_of_starts(
     seed: int = 0,
     tolerance: float | None = None,
     progress: _Progress | None = None,
+    executor: Executor | None = None,
 ) -> Basins:
     """Draw random initializations of one width, and compute bounds on their basin values.
 
@@ -83,12 +87,13 @@ def basins_of_starts(
 
     **Arguments:** `x`, (m, d), and `y`, (m,), see `basin_values`; `width`, n; `starts`, the number
     of initializations; `seed`; `tolerance`, on the gap, see `basin_values`; `progress`, called with
-    the number of starts done.
+    the number of starts done; `executor`, whose workers compute the values, see `sweep`.
 
     **Returns:** `Basins`.
 
     **Raises:** `ValueError` if the width, the number of starts or the seed is out of range, the
-    weights need more memory than the machine has, or the data are not as described.
+    weights need more memory than the machine has, the executor forks, or the data are not as
+    described; `SweepError` if pieces failed on its workers.
 
     Source: SS16, sections 3.2, 4.2 and 5.
     """
@@ -103,14 +108,24 @@ def basins_of_starts(
     top = value_at_zero(y)
     key = jax.random.fold_in(jax.random.key(seed), width)
     W, v = initial_weights(key, starts, width, data.shape[1], dtype=data.dtype)
-    parts = []
-    for index in _chunks(starts):
-        parts.append(_solved(data, labels, W[index], v[index], tolerance))
+    if executor is not None:
+        checked_executor(executor)
+    solve = _Solver(np.asarray(data), np.asarray(labels), tolerance)
+    pieces = [_Piece(i, np.asarray(W[i]), np.asarray(v[i])) for i in _chunks(starts)]
+    computed = (
+        ((piece, solve(piece)) for piece in pieces)
+        if executor is None
+        else results(executor, solve, pieces, str)
+    )
+    parts, done = {}, 0
+    for piece, part in computed:
+        parts[int(piece.index[0])] = part
+        done += len(piece.index)
         if progress is not None:
-            progress(min(int(index[-1]) + 1, starts))
+            progress(min(done, starts))
+    ordered = [parts[first] for first in sorted(parts)]
     value, gap, solved, bounded, reach = (
-        np.concatenate([np.asarray(getattr(part, name)) for part in parts])[:starts]
-        for name in ("value", "gap", "solved", "bounded", "reach")
+        np.concatenate(columns)[:starts] for columns in zip(*ordered, strict=True)
     )
     failed = ~(np.isfinite(value) & np.isfinite(gap))
     return Basins(
@@ -131,13 +146,36 @@ def _chunks(starts: int) -> list[np.ndarray]:
     return list(np.minimum(np.arange(count * size), starts - 1).reshape(count, size))
 
 
-def _solved(x: Array, y: Array, W: Array, v: Array, tolerance: float | None) -> BasinValues:
-    """Solve one chunk, padded to a power of two of neurons, so that few shapes are compiled.
+class _Piece(NamedTuple):
+    """The weights of some initializations."""
+
+    index: np.ndarray
+    W: np.ndarray
+    v: np.ndarray
+
+    def __str__(self) -> str:
+        return f"starts {self.index[0]} to {self.index[-1]}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Solver:
+    """Solve chunks, padded to a power of two of neurons, so that few shapes are compiled.
 
     The added neurons are active nowhere, and so do not enter the loss.
     """
-    patterns = region_patterns(x, W)
-    idle = (1 << (W.shape[1] - 1).bit_length()) - W.shape[1]
-    patterns = jnp.pad(patterns, ((0, 0), (0, 0), (0, idle)))
-    outer = jnp.pad(v, ((0, 0), (0, idle)), constant_values=1)
-    return basin_values(x, y, patterns, outer, tolerance=tolerance)
+
+    x: np.ndarray
+    y: np.ndarray
+    tolerance: float | None
+
+    def __call__(self, piece: _Piece) -> tuple[np.ndarray, ...]:
+        x, W = jnp.asarray(self.x), jnp.asarray(piece.W)
+        patterns = region_patterns(x, W)
+        idle = (1 << (W.shape[1] - 1).bit_length()) - W.shape[1]
+        patterns = jnp.pad(patterns, ((0, 0), (0, 0), (0, idle)))
+        outer = jnp.pad(jnp.asarray(piece.v), ((0, 0), (0, idle)), constant_values=1)
+        found = basin_values(x, jnp.asarray(self.y), patterns, outer, tolerance=self.tolerance)
+        return tuple(
+            np.asarray(part)
+            for part in (found.value, found.gap, found.solved, found.bounded, found.reach)
+        )
