@@ -1,8 +1,8 @@
 """Does memory stay flat while restarts are streamed to disk, up to a million at (6, 6)?
 
-Each number of restarts is one fresh process that makes the row of the table in a directory: all
-runs are on disk in the end, the spurious families proven.  The peak of its resident memory, the
-size of the directory and the time are read when it ends.
+Each number of restarts is one fresh process with a `sweep` in a directory: all runs are on disk in
+the end, those that ended above the threshold come back, and their families are proven.  The peak of
+its resident memory, the size of the directory and the time are read when it ends.
 
     python benchmarks/memory.py --json benchmarks/memory.json
 """
@@ -18,13 +18,23 @@ from pathlib import Path
 from report import write
 
 CODE = """
-import json, resource, sys
-import jax
+import json, resource, sys, time
+import jax, jax.numpy as jnp, landscape_jax as lj
 jax.config.update("jax_enable_x64", True)
-from landscape_jax.studies import ss18
-row = ss18.table([(6, 6)], int(sys.argv[1]), out=sys.argv[2]).rows[0]
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps(row.summary() | {"peak_mebibytes": peak}))
+risk, start, key = lj.PopulationRisk(jnp.eye(6)), lj.starts.gaussian((6, 6)), jax.random.key(0)
+begin = time.perf_counter()
+runs = lj.sweep(
+    risk, start, int(sys.argv[1]), key=key, out=sys.argv[2], below_value=1e-3,
+    gradient_tolerance=1e-9, only=lambda part: ~part.is_below_value,
+)
+seconds = time.perf_counter() - begin
+found = lj.families(risk, runs)
+proven = [family for family in found if lj.prove_minimum(risk, family.representative)]
+print(json.dumps({
+    "restarts": int(sys.argv[1]), "above": len(runs), "families": len(found),
+    "proven": sum(family.count for family in proven), "sweep_seconds": seconds,
+    "peak_mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+}))
 """
 
 

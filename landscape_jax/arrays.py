@@ -163,12 +163,12 @@ def positive(name: str, value: Any) -> float | Array:
 
     ```
     """
-    number = value if is_traced(value) else np.asarray(value)
+    number = value if isinstance(value, jax.Array) else np.asarray(value)
     if not any(jnp.issubdtype(number.dtype, kind) for kind in (jnp.floating, jnp.integer)):
         raise TypeError(f"{name} is {shown(value)}; it must be a positive number")
-    if number.ndim or not (is_traced(value) or 0 < float(number) < np.inf):
+    if number.ndim or not (is_traced(value) or 0 < float(np.asarray(number)) < np.inf):
         raise ValueError(f"{name} is {shown(value)}; it must be a positive number")
-    return value if is_traced(value) else float(number)
+    return value if is_traced(value) else float(np.asarray(number))
 
 
 def real(name: str, value: Any) -> Any:

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from landscape_jax.machine import is_trusted
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -43,13 +45,13 @@ class DamagedError(StorageError):
 def appearing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; what is written there becomes `path`, or nothing does.
 
-    A link is followed, and a file that is replaced keeps its mode.  What is no regular file (a
-    device, a pipe), and the file that this process prints to, are never replaced: they are written
-    into.
+    A link is followed, and a file that is replaced keeps its mode.  The file that this process
+    prints to is not replaced, but written into.
 
     **Arguments:** `path`, of a file, which is replaced where it exists, or of a new directory.
 
-    **Raises:** `OSError`, which names `path`, where the system does not allow it.
+    **Raises:** `StorageError` where `path` is special, see `refuse_special`; `OSError`, which names
+    `path`, where the system does not allow it.
 
     ```python
     >>> import tempfile
@@ -61,7 +63,9 @@ def appearing(path: Path) -> Iterator[Path]:
 
     ```
     """
-    made = _poured(path) if _is_written_into(path) else _replaced(Path(os.path.realpath(path)))
+    refuse_special(path)
+    printed = os.path.exists(path) and _descriptor(path) is not None
+    made = _poured(path) if printed else _replaced(Path(os.path.realpath(path)))
     place = path
     try:
         with made as place:
@@ -106,9 +110,17 @@ def _poured(path: Path) -> Iterator[Path]:
             stream.write(place.read_bytes())
 
 
-def _is_written_into(path: Path) -> bool:
-    exists = os.path.exists(path) and not os.path.isdir(path)
-    return exists and (not os.path.isfile(path) or _descriptor(path) is not None)
+def refuse_special(path: Path) -> None:
+    """Refuse what is neither a file nor a directory, nor what this process prints to.
+
+    **Raises:** `StorageError` if `path` is a device or a pipe, which would be waited for, or a link
+    that another user may have laid.
+    """
+    if os.path.islink(path) and not is_trusted(path):
+        raise StorageError(f"{path} is another user's link; give a file")
+    plain = os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path)
+    if not plain and _descriptor(path) is None:
+        raise StorageError(f"{path} is a device or a pipe; give a file")
 
 
 def _descriptor(path: Path) -> int | None:

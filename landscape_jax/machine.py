@@ -61,6 +61,11 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+def is_trusted(link: Path) -> bool:
+    """Whether a link is this user's, or the system's."""
+    return not hasattr(os, "geteuid") or os.lstat(link).st_uid in (0, os.geteuid())
+
+
 def is_anyones(directory: Path) -> bool:
     """Whether anyone may rename what others have in a directory."""
     mode = directory.stat().st_mode

@@ -7,7 +7,7 @@ import re
 import traceback
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, ParamSpec, TypeVar, Union
 
@@ -197,7 +197,9 @@ def _matches(value: Any, hint: Any) -> bool:
         if origin is tuple and parts[-1:] != (...,):
             return len(value) == len(parts) and all(map(_matches, value, parts))
         return all(_matches(one, parts[0]) for one in value)
-    return isinstance(value, origin or hint)
+    # An array without axes has the method, and nothing to iterate over.
+    axes = getattr(value, "ndim", 1) if origin is Iterable else 1
+    return isinstance(value, origin or hint) and axes != 0
 
 
 def _is_dtype(value: Any) -> bool:

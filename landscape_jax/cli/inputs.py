@@ -83,8 +83,14 @@ def check_target(path: Path | None, *read: Path | None) -> None:
     """
     if path is None:
         return
+    from landscape_jax.files import StorageError, refuse_special
+
     if os.path.isdir(path):
         refuse(f"{path} is a directory; give a file")
+    try:
+        refuse_special(path)
+    except StorageError as error:
+        refuse(str(error))
     # What a link leads to is replaced, not the link.
     place = Path(os.path.realpath(path))
     parent = place.parent if os.path.islink(path) else path.parent
@@ -100,7 +106,7 @@ def check_target(path: Path | None, *read: Path | None) -> None:
         if not os.access(path, os.W_OK):
             refuse(f"{path} may not be written to")
         if not os.path.isfile(path):
-            return  # A device or a pipe is written into.
+            return  # What the command prints to.
         if any(other is not None and os.path.samefile(path, other) for other in read):
             refuse(f"{path} is to be read too; give another file to write")
     if not os.access(parent, os.W_OK):

@@ -199,10 +199,12 @@ def _hessian(objective: Callable[[PyTree], Scalar], free: PyTree, fixed: PyTree)
     return jax.hessian(lambda x: _scalar(objective(eqx.combine(unravel(x), fixed))))(flat)
 
 
-def as_parameters(tree: PyTree) -> PyTree:
+def as_parameters(tree: PyTree, name: str = "params") -> PyTree:
     """Return a pytree whose numbers are arrays.
 
     Numbers in a Module, such as the rate of a dropout, are settings, as everywhere in Equinox.
+
+    **Raises:** `TypeError`, which has the `name`, where JAX has no such array.
 
     ```python
     >>> as_parameters({"a": 2.0, "name": "net"})
@@ -214,7 +216,10 @@ def as_parameters(tree: PyTree) -> PyTree:
     def convert(part: Any) -> Any:
         if isinstance(part, eqx.Module):
             return jax.tree.map(lambda x: jnp.asarray(x) if eqx.is_array(x) else x, part)
-        return jnp.asarray(part) if eqx.is_array_like(part) else part
+        try:
+            return jnp.asarray(part) if eqx.is_array_like(part) else part
+        except (OverflowError, TypeError, ValueError) as error:
+            raise TypeError(f"{name} has {shown(part)}; give arrays of numbers") from error
 
     return jax.tree.map(convert, tree, is_leaf=lambda part: isinstance(part, eqx.Module))
 

@@ -133,7 +133,7 @@ def freeze(
     ```
     """
     try:
-        chosen, others = eqx.partition(as_parameters(network), trainable)
+        chosen, others = eqx.partition(as_parameters(network, "network"), trainable)
     except ValueError as error:
         raise TypeError(
             "trainable does not fit the network; give a pytree like it, or its beginning, of True, "

@@ -173,7 +173,7 @@ CORPUS = [
     ("construct good.csv --target y --json LONG", "File name too long"),
     ("construct good.csv --target y --json good.csv/x", "good.csv is no directory; make it first"),
     ("construct good.csv --target y --json=", "--json is empty; give a value"),
-    ("construct good.csv --target y --json /dev/full", "/dev/full: No space left on device"),
+    ("construct good.csv --target y --json /dev/full", "is a device or a pipe; give a file"),
     ("construct good.csv --target y --out LONG", "File name too long"),
     ("prove good.npy --json good.npy", "is to be read too"),
     ("prove good.npy --teacher stack.npy --json stack.npy", "is to be read too"),

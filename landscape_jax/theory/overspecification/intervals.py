@@ -53,14 +53,20 @@ def clopper_pearson(
 
     ```
     """
-    s, t = np.broadcast_arrays(successes, trials)
+    level = real_numbers("confidence", confidence)
+    try:
+        s, t, _ = np.broadcast_arrays(successes, trials, level)
+    except ValueError as error:
+        shapes = ", ".join(str(np.shape(part)) for part in (successes, trials, level))
+        raise ValueError(
+            f"successes, trials and confidence have the shapes {shapes}; give ones that broadcast"
+        ) from error
     if not (np.issubdtype(s.dtype, np.integer) and np.issubdtype(t.dtype, np.integer)):
         raise ValueError(f"successes and trials are {s.dtype} and {t.dtype}; give whole numbers")
     if not (np.all(t >= 1) and np.all(s >= 0) and np.all(s <= t)):
         raise ValueError(
             f"successes {successes} of trials {trials}; give 0 ≤ successes ≤ trials, trials ≥ 1"
         )
-    level = real_numbers("confidence", confidence)
     if not np.all((level > 0) & (level < 1)):
         raise ValueError(f"confidence is {confidence}; it must be between 0 and 1")
     # At 0 or all successes the beta quantile is NaN, and the interval ends at 0 or 1.
