@@ -9,8 +9,12 @@ def main() -> None:
 
 
 def _command() -> None:
+    import warnings
+
     from landscape_jax.cli import app
 
+    # In a line, without the place in the code.
+    warnings.formatwarning = lambda message, *_, **__: f"landscape-jax: {message}\n"
     app()
 
 

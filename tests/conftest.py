@@ -11,20 +11,15 @@ import jaxtyping
 import pytest
 
 # Most of the tests' time is spent in compiling small programs, which takes three times as long when
-# they are optimized.  The slow tests run what users run.
+# they are optimized.  The commands of the README, the notebooks and the benchmarks run optimized.
 _UNOPTIMIZED = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
     "--xla_cpu_use_fusion_emitters=false"
 )
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_UNOPTIMIZED}".strip()
 
 jax.config.update("jax_enable_x64", True)
 jaxtyping.install_import_hook("landscape_jax", "beartype.beartype").__enter__()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Compile quickly, where not only slow tests are run."""
-    if config.getoption("markexpr") != "slow" and not config.getoption("nbmake", False):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_UNOPTIMIZED}".strip()
 
 
 def pytest_collection_finish() -> None:

@@ -153,7 +153,7 @@ def test_in_a_pipe_there_is_no_bar_and_ctrl_c_ends_at_once_with_130(table, tmp_p
         f"def slow(*a, **k): pathlib.Path({str(ready)!r}).touch(); time.sleep(600)\n"
         "ss16.distribution = slow\n"
         "sys.argv = ['landscape-jax', *sys.argv[1:]]\n"
-        "from landscape_jax.cli import app; app()"
+        "from landscape_jax.__main__ import main; main()"
     )
     line = [sys.executable, "-c", code, *command[3:], *SMALL[2:]]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as study:

@@ -348,7 +348,7 @@ def test_ctrl_c_ends_it_with_130_and_one_line(table, tmp_path, alone, work):
         f"def slow(*a, **k): pathlib.Path({str(ready)!r}).touch(); time.sleep(600)\n"
         f"cells.{work} = slow\n"
         "sys.argv = ['landscape-jax', *sys.argv[1:]]\n"
-        "from landscape_jax.cli import app; app()"
+        "from landscape_jax.__main__ import main; main()"
     )
     arguments = ["cells", str(table(LINE)), "--target", "y", "--width", "2", *alone]
     line = [sys.executable, "-c", code, *arguments]

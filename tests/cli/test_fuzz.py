@@ -315,7 +315,7 @@ def as_process(folder: Path, line: list[str]) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "count"), [(200, 100), pytest.param(2, 1000, marks=pytest.mark.slow)]
+    ("seed", "count"), [(200, 100), pytest.param(2, 2000, marks=pytest.mark.slow)]
 )
 def test_lines_end_with_a_result_or_with_one_line_that_names_what_is_wrong(
     folder, monkeypatch, seed, count

@@ -58,7 +58,9 @@ def assert_no_perturbation_is_lower(x, y, minimum, risk, seed):
     objective = lj.EmpiricalRisk(x, y)
     near = lowest_nearby(objective, minimum, radius=radius, key=jax.random.key(seed))
     assert near.tried == 10_000
-    assert near.lowest >= near.value * (1 - 1e-12)
+    # A residual has a rounding error of about 1e-15 of the labels, by which its square changes.
+    rounding = 1e-14 * math.sqrt(near.value * float(np.mean(np.square(y))))
+    assert near.lowest >= near.value - rounding
     moved = [
         np.asarray(after - before)
         for after, before in zip(jax.tree.leaves(near.point), jax.tree.leaves(minimum), strict=True)
