@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from landscape_jax.cli import inputs
+from landscape_jax.cli.setting import cache_settings
 
 # Seconds for which a scheduler is waited for.
 _PATIENCE = 10
@@ -40,6 +41,7 @@ def executor_of(workers: int | None, address: str | None) -> Iterator[Executor |
             threads_per_worker=1,
             dashboard_address=":0",
             silence_logs=logging.CRITICAL,
+            env={name.upper(): str(value) for name, value in cache_settings().items()},
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -110,7 +110,8 @@ def test_the_table_stands_beside_the_published_one_and_is_resumed(tmp_path):
     assert result.stdout.isascii()
     assert "12.6 %" in result.stdout
     assert "2:1" in result.stdout
-    last = result.stdout.splitlines()[-1]
+    *_, last, kernel = result.stdout.splitlines()
+    assert kernel.startswith("CPU kernel relu_risk: ")
     rows = json.loads((tmp_path / "table.json").read_text())["rows"]
     assert [(row["k"], row["n"], row["restarts"]) for row in rows] == [(8, 8, 24), (2, 1, 24)]
     assert rows[0]["spurious"] == rows[0]["proven"] > 0

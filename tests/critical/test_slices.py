@@ -30,6 +30,7 @@ def test_a_plane_goes_through_its_three_points():
     assert slices.plane(RISK, A, B, C, points=3).value.shape == (3, 3)
 
 
+@pytest.mark.slow
 def test_the_curvature_along_an_eigenvector_is_its_eigenvalue():
     x, y = jax.random.normal(jax.random.key(1), (40, 4)), jnp.ones(40)
     risk = lj.EmpiricalRisk(x, y)

@@ -53,7 +53,7 @@ def excludes(problem, point, length):
         return bool(frobenius(gradient(here)) > hessian_norm(sizes(here), reach) * reach)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_what_is_proven_without_a_move_is_proven_with_any(seed):
     """max_move = 0 proves the given point as it is; a larger one never refuses what that proves."""
     risk, _, proof = spurious(6)
@@ -136,6 +136,7 @@ def saddles(rng, count):
             yield problem, point
 
 
+@pytest.mark.slow
 def test_saddles_get_no_certificate():
     rng = np.random.default_rng(0)
     for problem, point in saddles(rng, 25):
@@ -147,6 +148,7 @@ def test_saddles_get_no_certificate():
         assert lowest - 1e-9 < proof.min_eigenvalue_upper < lowest + 1e-9
 
 
+@pytest.mark.slow
 def test_other_teachers_have_no_minimum_at_the_same_point():
     risk, _, proof = spurious(6)
     rng = np.random.default_rng(1)

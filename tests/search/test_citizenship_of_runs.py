@@ -632,6 +632,7 @@ def test_a_search_has_no_derivative_by_its_objective(name):
     _differentiated(TRANSFORMS[name], lambda h: search(objective=Quartic(h)).value.sum(), Y[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", rows(TRANSFORMS, ("grad",)))
 def test_nor_has_one_that_kernels_carry_out(name):
     start = lj.starts.gaussian((2, 2))

@@ -357,6 +357,7 @@ def test_calls_of_different_counts_share_a_program_and_give_the_same_runs():
         lj.restart(risk, start, 9, key=jax.random.key(0), room=3)
 
 
+@pytest.mark.slow
 def test_rates_have_an_axis_under_vmap():
     risk, start = lj.PopulationRisk(jnp.eye(3)), lj.starts.gaussian((3, 3))
 

@@ -65,6 +65,7 @@ def test_at_a_bad_network_every_run_is_escaping_within_the_budget(name, optimize
     assert np.max(runs.steps) <= BUDGET
 
 
+@pytest.mark.slow
 def test_hybrid_begins_again_every_run_of_example_3():
     at = at_bad_network("example_3", jnp.float64)
     start = lj.starts.augmented(None, 1, 1)

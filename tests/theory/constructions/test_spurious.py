@@ -80,6 +80,7 @@ def test_theorem_1_on_500_random_data_sets():
     assert cases == ["J"] * 500
 
 
+@pytest.mark.slow
 def test_no_perturbation_within_the_cell_is_lower():
     slopes = SLOPES[1]
     for seed in range(20):

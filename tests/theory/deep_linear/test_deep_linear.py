@@ -192,6 +192,7 @@ def end_points(shape: tuple[int, ...], seeds: range, search: str) -> Counter[str
     return kinds
 
 
+@pytest.mark.slow
 def test_no_end_of_a_search_that_is_called_a_minimum_has_a_negative_eigenvalue():
     kinds = end_points((3, 2, 2, 2), range(50), "any index")
     assert kinds["global minimum"] >= 20
