@@ -33,19 +33,19 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 x = jnp.linspace(-1, 1, 8)[:, None]
 risk, key = lj.EmpiricalRisk(x, jnp.sin(3 * x[:, 0])), jax.random.key(0)
 start = lj.starts.network(lj.TwoLayer, (1, 2, 1), activation=lambda t: jnp.tanh(2 * t))
-how = dict(key=key, chunk=50, max_steps=30_000, finish=False, out=sys.argv[1])
+how = dict(key=key, chunk=25, max_steps=30_000, finish=False, out=sys.argv[1])
 """
 WORKS = {
     "table": HEAD + """
 from landscape_jax.studies import ss18
 from landscape_jax.sweeps import chunks
-chunks.CHUNK = 25
+chunks.CHUNK = 10
 print(flush=True)
-ss18.table([(6, 6), (8, 8)], 200, out=sys.argv[1])
+ss18.table([(6, 6), (8, 8)], 100, out=sys.argv[1])
 """,
     "sweep": HEAD + """
 print(flush=True)
-lj.sweep(risk, start, 500, **how)
+lj.sweep(risk, start, 250, **how)
 """,
     "dask sweep": HEAD + """
 from dask.distributed import Client, LocalCluster
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     place = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     with LocalCluster(2, **place) as cluster, Client(cluster) as client:
         print(*client.run(os.getpid).values(), flush=True)
-        lj.sweep(risk, start, 500, executor=client.get_executor(), **how)
+        lj.sweep(risk, start, 250, executor=client.get_executor(), **how)
 """,
 }  # fmt: skip
 # Seconds after which a work that does not end has hung.
@@ -90,7 +90,7 @@ class Work:
         return {str(p): (p.stat().st_ino, p.stat().st_mtime_ns) for p in finished}
 
     def results(self) -> dict[str, Any]:
-        """Return all runs, by their index, and all rows without their seconds."""
+        """Return all runs, by their index, and all rows and certificates without their seconds."""
         parts: dict[str, list[xr.Dataset]] = {}
         for path in sorted(self.out.rglob("[!.]*.zarr")):
             parts.setdefault(path.parent.name, []).append(xr.open_zarr(path, chunks=None).load())
@@ -103,8 +103,12 @@ class Work:
             found[name] = runs
         for path in sorted(self.out.glob("rows/[!.]*.json")):
             row = json.loads(path.read_text(encoding="utf-8"))
-            del row["seconds"], row["checksum"]
+            del row["seconds"], row["checksum"], row["digests"]
             found[path.name] = row
+        for path in sorted(self.out.rglob("restart-*.json")):
+            certificate = json.loads(path.read_text(encoding="utf-8"))
+            certificate.pop("seconds", None)
+            found[f"{path.parent.name}/{path.name}"] = certificate
         return found
 
 

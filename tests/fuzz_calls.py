@@ -229,9 +229,12 @@ def main(calls: int, seed: int, packages: tuple[str, ...]) -> None:
 
     signal(SIGALRM, interrupt)
     spent = []
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda event, seconds, **_: spent.append(seconds) if "backend_compile" in event else None
-    )
+
+    def listen(event: str, duration_secs: float, **_: Any) -> None:
+        if "backend_compile" in event:
+            spent.append(duration_secs)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
     known, made, reached, unclear = functions(packages), 0, 0, []
     for call in chosen(calls, seed, known):
         print(json.dumps(call), file=sys.stderr, flush=True)

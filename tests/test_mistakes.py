@@ -102,17 +102,21 @@ def test_what_matches_is_taken(value, hint):
 
 def test_only_the_first_mismatch_of_a_call_that_fails_is_told():
     @explained
-    def longest(rows: Sequence[int], count: int, out: "Unknown | None" = None) -> int:
+    def longest(
+        rows: Sequence[int],
+        count: int,
+        out: "Unknown | None" = None,  # pyright: ignore[reportUndefinedVariable]
+    ) -> int:
         return max(rows) + count
 
     # Nothing fails: a string of digits is not looked at.
     assert longest([1, 2], 3, "anything") == 5
     with pytest.raises(TypeError, match=r"^count is '3'; give an integer that int64 holds$"):
-        longest([1], "3")
+        longest([1], "3")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="empty"):
         longest([], 3)
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
-        longest([1])
+        longest([1])  # pyright: ignore[reportCallIssue]
 
 
 def test_errors_of_ones_own_that_name_a_parameter_are_left_alone():

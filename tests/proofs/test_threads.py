@@ -33,10 +33,11 @@ def test_threads_prove_and_verify_what_one_does(problem, threads, calls):
     risk, point = problem
     before = flint.ctx.prec, blas_threads()
     proof = lj.prove_minimum(risk, point)
+    assert isinstance(proof, lj.Certificate)
     told = lj.verify(proof, risk)
     others = threading.Barrier(threads)
 
-    def work(number: int) -> set:
+    def work(number: int, proof: lj.Certificate = proof) -> set:
         others.wait()
         found = set()
         for call in range(calls):
@@ -51,7 +52,6 @@ def test_threads_prove_and_verify_what_one_does(problem, threads, calls):
 
     with ThreadPoolExecutor(threads) as pool:
         found = set().union(*pool.map(work, range(threads)))
-    assert isinstance(proof, lj.Certificate)
     assert found == {
         (proof.radius, proof.value_lower, str(proof.versions)),
         str(asdict(told) | {"seconds": 0.0}),

@@ -119,8 +119,8 @@ def basins_of_starts(
     )
     parts, done = {}, 0
     for piece, part in computed:
-        parts[int(piece.index[0])] = part
-        done += len(piece.index)
+        parts[int(piece.chosen[0])] = part
+        done += len(piece.chosen)
         if progress is not None:
             progress(min(done, starts))
     ordered = [parts[first] for first in sorted(parts)]
@@ -149,12 +149,12 @@ def _chunks(starts: int) -> list[np.ndarray]:
 class _Piece(NamedTuple):
     """The weights of some initializations."""
 
-    index: np.ndarray
+    chosen: np.ndarray
     W: np.ndarray
     v: np.ndarray
 
     def __str__(self) -> str:
-        return f"starts {self.index[0]} to {self.index[-1]}"
+        return f"starts {self.chosen[0]} to {self.chosen[-1]}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from os import PathLike
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from landscape_jax.critical.families import families
 from landscape_jax.files import StorageError, file_digest
@@ -163,7 +163,8 @@ class _Study:
             if known is None:
                 return None
             digests = known.pop("digests")
-            row = Row(**(known | {"ends": tuple(Proven(**one) for one in known["ends"])}))
+            fields: dict[str, Any] = {"ends": tuple(Proven(**one) for one in known.pop("ends"))}
+            row = Row(**(known | fields))
             if (row.k, row.n, row.restarts) != (*size, self.restarts):
                 raise StorageError(f"{self._name(size)} holds the row of another size")
             for name in _certificates(row):
