@@ -304,6 +304,25 @@ def test_workers_that_cannot_be_had_are_refused(tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_make_the_table_and_the_basins_that_one_process_makes(tmp_path):
+    (tmp_path / "d.csv").write_text("a,y\n0,1\n1,-1\n2,0.5\n3,1\n")
+    for line in (
+        ["table", "6:6", "2:1", "--restarts", "40"],
+        ["basins", "d.csv", "--target", "y", "--widths", "2,3", "--starts", "20"],
+    ):
+        found = []
+        for workers in ([], ["--workers", "2"]):
+            command = [*COMMAND, *line, *workers, "--json", "found.json"]
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            content = json.loads((tmp_path / "found.json").read_text())
+            for row in content["rows"]:
+                row.pop("seconds", None)
+            found.append(content)
+        assert found[0] == found[1]
+
+
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_refused():
     assert "no scheduler answers there" in refused("table", "2:2", "--dask", "tcp://127.0.0.1:1")
 

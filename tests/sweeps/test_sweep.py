@@ -19,6 +19,7 @@ import xarray as xr
 import landscape_jax as lj
 from landscape_jax.files import StorageError
 from landscape_jax.sweeps import chunks as chunks_
+from landscape_jax.sweeps import made_by as made_by_
 from landscape_jax.sweeps.chunks import chunks
 from landscape_jax.sweeps.fingerprint import fingerprint
 
@@ -261,3 +262,25 @@ def test_wrong_arguments_are_named_before_a_directory_is_made(tmp_path):
 def test_counts_of_numpy_are_counts():
     found = lj.sweep(RISK, START, np.int64(3), key=KEY, chunk=np.int32(2), **SHORT)
     assert found.restart_index.tolist() == [0, 1, 2]
+
+
+def test_runs_of_another_version_are_refused_unless_mixed_and_then_marked(tmp_path, monkeypatch):
+    settings = {"key": KEY, "out": tmp_path, **SHORT}
+    first = lj.sweep(RISK, START, 10, **settings)
+    plain = made_by_.version
+    monkeypatch.setattr(made_by_, "version", lambda name: "9" if name == "jax" else plain(name))
+    with pytest.raises(StorageError, match=r"holds results of jax .*, not 9, .*--mixed"):
+        lj.sweep(RISK, START, 20, **settings)
+    assert same(lj.sweep(RISK, START, 20, mixed=True, **settings)[:10], first)
+    told = [xr.open_zarr(p).attrs["made_by"]["jax"] for p in sorted(tmp_path.glob("runs/*"))]
+    assert told == [plain("jax"), "9"]
+
+
+def test_a_sweep_goes_on_with_the_lanes_that_it_began_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks_, "device_lanes", lambda: 16)
+    lj.sweep(RISK, START, 10, key=KEY, out=tmp_path, **SHORT)
+    monkeypatch.setattr(chunks_, "device_lanes", lambda: 32)
+    with pytest.raises(StorageError, match="holds results of lanes 16, not 32"):
+        lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT)
+    found = lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, mixed=True, **SHORT)
+    assert found.lanes == 16
