@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 CODE = """
-import os, sys, warnings
+import asyncio, os, sys, warnings  # Python's own modules ask this system once.
 for name in ("fcntl", "resource"):
     sys.modules[name] = None
-for name in ("sysconf", "geteuid", "sched_getaffinity", "fork", "register_at_fork", "mkfifo"):
+for name in ("sysconf", "geteuid", "fork", "register_at_fork", "mkfifo"):
     if hasattr(os, name):
         delattr(os, name)
 plain = os.open
