@@ -60,14 +60,14 @@ def test_each_worker_compiles_once_for_all_of_its_chunks():
     def counting(t):
         import builtins
 
-        vars(builtins)["traces"] = vars(builtins).get("traces", 0) + 1
+        setattr(builtins, "traces", getattr(builtins, "traces", 0) + 1)  # noqa: B010
         return jnp.tanh(t)
 
     def told(_):
         import builtins
 
         time.sleep(0.5)
-        return os.getpid(), vars(builtins)["traces"]
+        return os.getpid(), getattr(builtins, "traces")  # noqa: B009
 
     start = lj.starts.network(lj.TwoLayer, (1, 2, 1), activation=counting)
     after = []
@@ -245,7 +245,8 @@ def test_a_dask_sweep_survives_the_death_of_a_worker_and_of_the_client(tmp_path)
     assert before.items() <= stamps().items()
     assert len(stamps()) == 20
     start = lj.starts.network(lj.TwoLayer, (1, 2, 1), activation=lambda t: jnp.tanh(2 * t))
-    alone = lj.sweep(RISK, start, 100, **(HOW | {"max_steps": 20_000}))
+    how: dict[str, Any] = HOW | {"max_steps": 20_000}
+    alone = lj.sweep(RISK, start, 100, **how)
     parts = [lj.Runs.load(p, like=start(KEY)) for p in sorted(out.glob("runs/*.zarr"))]
     kept = lj.Runs.concatenate([part.map(np.asarray) for part in parts])
     assert same(kept, alone)
