@@ -51,7 +51,7 @@ QUICK = {
 # Seconds and bytes that one call may take.
 TIME, MEMORY = 60, 12 * 2**30
 # Seconds that a compiler takes for more than single operations of arrays.
-COMPILATION = 0.15
+COMPILATION = 0.25
 
 jax.config.update("jax_enable_x64", True)
 X = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [-1.0, 0.5]])

@@ -94,7 +94,7 @@ def check_fit(objective: AbstractObjective, point: PyTree, name: str) -> None:
     try:
         value_dtype(objective, point)
     except (TypeError, ValueError) as misfit:
-        reason = str(misfit).splitlines()[0]
+        reason = str(misfit).splitlines()[0][:200]
         what = f"no point at which the objective, a {type(objective).__name__}, has a value"
         raise type(misfit)(f"{name} is {what}: {reason}") from misfit
 

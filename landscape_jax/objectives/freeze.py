@@ -132,9 +132,10 @@ def freeze(
 
     ```
     """
+    params = as_parameters(network, "network")
     try:
-        chosen, others = eqx.partition(as_parameters(network, "network"), trainable)
-    except ValueError as error:
+        chosen, others = eqx.partition(params, trainable)
+    except (TypeError, ValueError) as error:
         raise TypeError(
             "trainable does not fit the network; give a pytree like it, or its beginning, of True, "
             "False and functions of a leaf"

@@ -174,7 +174,7 @@ def theorem_5_width(c: float | int, width: int, p: float | np.ndarray) -> Float[
     whole_numbers("width", width)
     chance = real_numbers("p", p)
     if not (0 < c < math.inf and np.all((chance > 0) & (chance <= 1))):
-        raise ValueError(f"c and p are {c} and {p}; give c > 0 and 0 < p ≤ 1")
+        raise ValueError(f"c and p are {shown(c)} and {shown(p)}; give c > 0 and 0 < p ≤ 1")
     return np.asarray(np.ceil((1 + c) * np.ceil(width / chance)))
 
 
