@@ -48,10 +48,8 @@ _lock = threading.Lock()
 # Whether kernels are switched off in this context.  It is a part of the key under which JAX keeps
 # programs, and made when first wanted: making it, JAX forgets all that it has compiled.
 _switch: Any = None
-# Why kernels are not in use, by the source's name, where their compilation failed.
-_failed: dict[str, str] = {}
-# The sources whose kernels are loaded.
-_loaded: set[str] = set()
+# Whether the kernels that were asked for are in use, by the source's name.
+_states: dict[str, str] = {}
 # Seconds that a compiler may take.
 _PATIENCE = 300
 
@@ -148,9 +146,9 @@ def kernels() -> dict[str, str]:
 
 
 def _state(source: Path) -> str:
-    """Say whether a kernel is in use."""
-    if source.name in _failed:
-        return _failed[source.name]
+    """Return in words whether a kernel is in use, and why not."""
+    if source.name in _states:
+        return _states[source.name]
     try:
         compiler = _compiler()
         cache_directory()
@@ -158,8 +156,7 @@ def _state(source: Path) -> str:
         return f"not in use: {error}"
     if compiler is None:
         return "not in use: no C++ compiler is found, install one"
-    by = f"compiled by {compiler[0]} for {instruction_set()}"
-    return f"in use, {by}" if source.name in _loaded else f"to be {by} at its first use"
+    return f"to be compiled by {compiler[0]} for {instruction_set()} at its first use"
 
 
 def _is_switched_off() -> bool:
@@ -188,14 +185,14 @@ def _registered(source: Path, names: tuple[str, ...], defined: tuple[str, ...]) 
         path = folder / f"{source.stem}-{_build_digest(compiler, source, defined)}.so"
         entries = _entries(path, names, lambda to: _compile([*compiler, *defined], source, to))
     except NoKernelError as error:
-        _failed[source.name] = f"not in use: {error}"
+        _states[source.name] = f"not in use: {error}"
         # Of what holds for all kernels, once.
         _warn(str(error))
         return None
     prefix = f"landscape_jax_{path.stem}"
     for name, entry in entries.items():
         jax.ffi.register_ffi_target(f"{prefix}_{name}", jax.ffi.pycapsule(entry), platform="cpu")
-    _loaded.add(source.name)
+    _states[source.name] = f"in use, compiled by {compiler[0]} for {instruction_set()}"
     return prefix
 
 
@@ -245,7 +242,7 @@ def _compiler() -> list[str] | None:
     """
     if sys.platform == "win32":
         return None
-    if chosen := os.environ.get("CXX"):
+    if chosen := os.environ.get("CXX", "").strip():
         try:
             return shlex.split(chosen)
         except ValueError as error:
@@ -269,7 +266,7 @@ def _compile(command: list[str], source: Path, to: Path) -> None:
     include = ["-I", str(_HEADER.parent), "-isystem", jax.ffi.include_dir()]
     complaint = ""
     for tuned in _TUNED:
-        line = [command[0], *command[1:], *_OPTIONS, *tuned, *include, str(source), "-o", str(to)]
+        line = [*command, *_OPTIONS, *tuned, *include, str(source), "-o", str(to)]
         try:
             done = subprocess.run(
                 line, capture_output=True, text=True, errors="replace", timeout=_PATIENCE,

@@ -257,8 +257,7 @@ def test_an_odd_command_is_told_in_a_line(tmp_path, monkeypatch, command, reason
 
 def test_an_odd_compiler_is_no_error_of_kernels(home, monkeypatch):
     monkeypatch.setenv("CXX", 'g++ "')
-    monkeypatch.setattr(loader, "_failed", {})
-    monkeypatch.setattr(loader, "_loaded", set())
+    monkeypatch.setattr(loader, "_states", {})
     assert set(loader.kernels().values()) == {"not in use: CXX is 'g++ \"': No closing quotation"}
     monkeypatch.delenv("CXX")
     shutil.rmtree(home / "landscape-jax", ignore_errors=True)
