@@ -120,7 +120,8 @@ def run_chunks(
         keep(part)
     missing = [np.setdiff1d(part, done) for part in wanted]
     missing = [part for part in missing if len(part)]
-    for found, made in _computed(search, missing, len(wanted[0]), executor):
+    made_here = {} if store is None or executor is not None else search.made_by()
+    for found, made in _computed(search, missing, len(wanted[0]), executor, made_here):
         if store is not None:
             name = _name(search, np.asarray(found.restart_index))
             store.write_arrays(name, to_xarray(found), made)
@@ -140,15 +141,18 @@ def _chosen(only: Chosen, part: Runs) -> Bool[np.ndarray, " runs"]:
 
 
 def _computed(
-    search: Search, parts: list[np.ndarray], length: int, executor: Executor | None
+    search: Search,
+    parts: list[np.ndarray],
+    length: int,
+    executor: Executor | None,
+    made_here: dict[str, Any],
 ) -> Iterator[tuple[Runs, dict[str, Any]]]:
     """Yield the runs of chunks, and by what they are made, as they come.
 
     They are run here, or on the workers of an executor.
     """
     if executor is None:
-        made = search.made_by()
-        yield from ((search.run(part, length), made) for part in parts)
+        yield from ((search.run(part, length), made_here) for part in parts)
         return
     work, like = _Remote(search, length), search.like()
     for _, (found, made) in results(

@@ -20,7 +20,7 @@ _KERNEL = re.compile(r"landscape_jax_(\w+)-[0-9a-f]{24}")
 def made_by(objective: AbstractObjective, like: PyTree, lanes: SupportsIndex) -> dict[str, Any]:
     """Return the versions, the device, its instructions and kernels, and the lanes.
 
-    Where two processes agree in them, their runs have equal bits.
+    Processes that agree in them gave equal bits wherever it was tried, with one thread and two.
 
     **Arguments:** `objective`; `like`, params of one run, or their shapes; `lanes` of the search.
 

@@ -57,8 +57,9 @@ def sweep(
     - `progress`: called with the number of runs that have ended, and that of all.
     - `executor`: any `concurrent.futures.Executor` whose workers run the chunks, on this machine or
       others: a `ProcessPoolExecutor` that spawns, Dask's `Client(...).get_executor()`, mpi4py's.
-      Results come back to this process, which alone writes, so that no file system is shared; they
-      have the bits of a sweep without it.  Each worker runs a chunk at a time, and has at most one
+      Results come back to this process, which alone writes, so that no file system is shared; with
+      workers like this machine they have the bits of a sweep without it, and with `out` others are
+      refused.  Each worker runs a chunk at a time, and has at most one
       more at hand.  The executor is left open.
     - `mixed`: whether `out` may hold runs made by several versions, kinds of processors or kernels,
       which differ in their last digits; each chunk says by what it was made.
