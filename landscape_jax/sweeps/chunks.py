@@ -19,9 +19,9 @@ from landscape_jax.search.labelled import from_xarray, to_xarray
 from landscape_jax.search.parameters import first_entry, split, whole
 from landscape_jax.search.restarts import device_lanes, restart
 from landscape_jax.search.runs import Runs, Status
-from landscape_jax.sweeps.executors import results
+from landscape_jax.sweeps.executors import SweepError, results
 from landscape_jax.sweeps.made_by import made_by
-from landscape_jax.sweeps.store import Store
+from landscape_jax.sweeps.store import Store, difference
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -120,11 +120,17 @@ def run_chunks(
         keep(part)
     missing = [np.setdiff1d(part, done) for part in wanted]
     missing = [part for part in missing if len(part)]
-    made_here = {} if store is None or executor is not None else search.made_by()
+    # To be marked by, or to hold workers against.
+    made_here = search.made_by() if (store is None) != (executor is None) else {}
     for found, made in _computed(search, missing, len(wanted[0]), executor, made_here):
         if store is not None:
             name = _name(search, np.asarray(found.restart_index))
             store.write_arrays(name, to_xarray(found), made)
+        elif differs := difference(made_here, made):
+            raise SweepError(
+                f"this process has {differs} as a worker, whose runs may differ in their last "
+                "digits; use workers like it, or out= with mixed=True"
+            )
         keep(found)
     return Runs.concatenate(parts)
 

@@ -75,14 +75,11 @@ class Store:
 
         **Raises:** `StorageError` if they would not have the bits of the others.
         """
-        if self.mixed or made_by == self.made_by:
-            return
-        name = next(x for x in (*self.made_by, *made_by) if self.made_by.get(x) != made_by.get(x))
-        raise StorageError(
-            f"{self.root} holds results of {name} {self.made_by.get(name)}, not "
-            f"{made_by.get(name)}, which may differ in their last digits; give a new directory, or "
-            "mixed=True (--mixed) to add to it all the same"
-        )
+        if not self.mixed and (differs := difference(self.made_by, made_by)):
+            raise StorageError(
+                f"{self.root} holds results of {differs}, which may differ in their last digits; "
+                "give a new directory, or mixed=True (--mixed) to add to it all the same"
+            )
 
     def write_arrays(
         self, name: str, arrays: "xr.Dataset", made_by: Mapping[str, Any] | None = None
@@ -130,6 +127,19 @@ class Store:
             raise DamagedError(f"{self.root / name} is not of this sweep")
         if own != name:
             raise DamagedError(f"{self.root / name} was written as {own}")
+
+
+def difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """Return in words what two results are not both made by; `None` if there is nothing.
+
+    ```python
+    >>> difference({"jax": "1", "lanes": 8}, {"jax": "2", "lanes": 8})
+    'jax 1, not 2'
+
+    ```
+    """
+    names = (name for name in (*one, *other) if one.get(name) != other.get(name))
+    return next((f"{name} {one.get(name)}, not {other.get(name)}" for name in names), None)
 
 
 @contextmanager

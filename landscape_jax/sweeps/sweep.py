@@ -57,10 +57,9 @@ def sweep(
     - `progress`: called with the number of runs that have ended, and that of all.
     - `executor`: any `concurrent.futures.Executor` whose workers run the chunks, on this machine or
       others: a `ProcessPoolExecutor` that spawns, Dask's `Client(...).get_executor()`, mpi4py's.
-      Results come back to this process, which alone writes, so that no file system is shared; with
-      workers like this machine they have the bits of a sweep without it, and with `out` others are
-      refused.  Each worker runs a chunk at a time, and has at most one
-      more at hand.  The executor is left open.
+      Results come back to this process, which alone writes, so that no file system is shared.  They
+      have the bits of a sweep without it: workers unlike this machine are refused.  Each worker
+      runs a chunk at a time, and has at most one more at hand.  The executor is left open.
     - `mixed`: whether `out` may hold runs made by several versions, kinds of processors or kernels,
       which differ in their last digits; each chunk says by what it was made.
     - `settings`: other arguments of `restart`, such as `optimizer` or `max_steps`.
@@ -70,7 +69,7 @@ def sweep(
     **Raises:** `StorageError` if `out` holds the sweep of another objective, start, key or setting,
     or something else, is in use, or has a damaged chunk; `ValueError` if a setting is not one of a
     sweep, or the executor forks; `SweepError` if chunks failed on its workers, when all others are
-    done; what `restart` raises.
+    done, or, without `out`, a worker is unlike this machine; what `restart` raises.
 
     ```python
     >>> import jax, jax.numpy as jnp, landscape_jax as lj, tempfile

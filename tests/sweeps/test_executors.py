@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import landscape_jax as lj
-from landscape_jax.sweeps import SweepError
+from landscape_jax.files import StorageError
+from landscape_jax.sweeps import SweepError, made_by
 from landscape_jax.sweeps.executors import checked_executor, results, worker_count
 
 X = jnp.linspace(-1.0, 1.0, 8)[:, None]
@@ -49,6 +50,15 @@ def test_processes_that_are_spawned_give_the_bits_of_one(tmp_path, pool, alone):
     # The executor is left open, and what is kept is not run again.
     assert same(lj.sweep(RISK, START, 20, out=tmp_path, **HOW), alone)
     assert same(lj.sweep(RISK, START, 25, out=tmp_path, executor=pool, **HOW)[:20], alone)
+
+
+def test_a_worker_of_another_version_is_refused(tmp_path, pool, monkeypatch):
+    plain = made_by.version
+    monkeypatch.setattr(made_by, "version", lambda name: "9" if name == "jax" else plain(name))
+    with pytest.raises(SweepError, match=r"this process has jax 9, not .* as a worker"):
+        lj.sweep(RISK, START, 5, executor=pool, **HOW)
+    with pytest.raises(StorageError, match="holds results of jax 9, not"):
+        lj.sweep(RISK, START, 5, executor=pool, out=tmp_path, **HOW)
 
 
 def test_threads_of_this_process_are_workers_too(alone):
