@@ -6,8 +6,9 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, Bool, Int, PyTree, Scalar
+from jaxtyping import Array, Bool, Float, Int, PyTree, Scalar
 
 from landscape_jax.arrays import count, is_traced, real
 from landscape_jax.mistakes import shown
@@ -44,7 +45,8 @@ class Run(eqx.Module):
     """The state of one descent; in a batch every leaf has a leading axis of lanes.
 
     `seed` is the data of a key for its batches, where it descends by batches (see `batch_seeds`).
-    `jumped` is the number of plain descent steps that the Newton finish replaced.
+    `jumped` is the number of plain descent steps that the Newton finish replaced; `passed`, the
+    number of all steps at which the value was first found below each level, NaN where it was not.
     After at most `pause` steps the run stops for the finish.
     `scale` multiplies the optimizer's updates; it is halved each time the run diverges and begins
     again from its initial point.
@@ -56,6 +58,7 @@ class Run(eqx.Module):
     scale: Scalar
     steps: Int[Array, ""]
     jumped: Scalar
+    passed: Float[Array, " levels"]
     pause: Int[Array, ""]
     halvings: Int[Array, ""]
     status: Status
@@ -66,6 +69,18 @@ class Run(eqx.Module):
     def is_running(self) -> Bool[Array, "*lanes"]:
         """Whether the run is still descending."""
         return self.status == Status.running
+
+    @property
+    def descent_steps(self) -> Float[Array, "*lanes"]:
+        """The steps that plain descent takes to here, those replaced included."""
+        return self.steps.astype(self.jumped.dtype) + self.jumped
+
+    def mark(self, levels: Float[Array, " levels"]) -> "Run":
+        """Return the run with the levels marked that its value is below for the first time."""
+        first = jnp.isnan(self.passed) & (self.value < levels)
+        return eqx.tree_at(
+            lambda r: r.passed, self, jnp.where(first, self.descent_steps, self.passed)
+        )
 
     def at(self, params: PyTree, value: Scalar, norm: Scalar) -> "Run":
         """Return the run at other parameters, with the value and gradient norm there."""
@@ -82,7 +97,8 @@ class Descent(eqx.Module):
     inspections evaluate F itself.
 
     It stops when the gradient norm (the largest over neurons) is at most `tolerance`, when the
-    value is below `below_value`, where `stop` holds, or after `max_steps`.  When the parameters are
+    value is below `below_value`, where `stop` holds, or after `max_steps`.  It notes when the value
+    falls below each of the `levels`.  When the parameters are
     not finite or their norm exceeds `norm_limit` times that of the initial point (or the unit of
     length, if larger), it begins again from there with half the step, ten times at most.  It stops
     for the finish after `first_pause` steps, if that is given.
@@ -99,6 +115,7 @@ class Descent(eqx.Module):
     optimizer: Optimizer | None
     batches: Callable[[Array], AbstractObjective] | None
     below_value: Scalar
+    levels: Float[Array, " levels"]
     norm_limit: Scalar
     units: Units
     escape_limit: Scalar
@@ -120,6 +137,7 @@ class Descent(eqx.Module):
             scale=one,
             steps=jnp.zeros((), jnp.int32),
             jumped=0 * one,
+            passed=jnp.full(self.levels.shape, jnp.nan, one.dtype),
             pause=jnp.asarray(self.first_pause or jnp.iinfo(jnp.int32).max, jnp.int32),
             halvings=jnp.zeros((), jnp.int32),
             status=Status.running,
@@ -211,7 +229,7 @@ class Descent(eqx.Module):
         status = Status.where(lost, Status.where(spent, ended, Status.running), status)
         inspected = eqx.tree_at(
             lambda r: (r.status, r.value, r.gradient_norm), run, (status, value, norm)
-        )
+        ).mark(self.levels)
         again = eqx.tree_at(
             lambda r: (r.scale, r.steps, r.halvings),
             self.init(start, run.seed),
@@ -231,6 +249,7 @@ def checked_descent(
     check_every: Any,
     norm_limit: Any,
     below_value: Any = None,
+    levels: Any = None,
     escape_limit: Any = None,
     stop: Callable[[PyTree, Scalar, Scalar], Any] | None = None,
     names: tuple[str, str] = ("max_steps", "check_every"),
@@ -261,12 +280,14 @@ def checked_descent(
     dtype, of_value = precision(starts, float), value_dtype(alone, first)
     least = -jnp.inf if below_value is None else real("below_value", below_value)
     most = jnp.inf if escape_limit is None else real("escape_limit", escape_limit)
+    heights = np.empty(0) if levels is None else _heights(levels)
     steps, between = count(names[0], max_steps, most=_MOST_STEPS), count(names[1], check_every)
     return Descent(
         objective=alone,
         optimizer=optimizer,
         batches=batches,
         below_value=on_device(least, of_value),
+        levels=on_device(heights, of_value),
         norm_limit=on_device(norm_limit, dtype),
         units=jax.tree.map(lambda unit: on_device(unit, dtype), known.units),
         escape_limit=on_device(most, dtype),
@@ -275,3 +296,13 @@ def checked_descent(
         stop=stop,
         fixed=fixed,
     )
+
+
+def _heights(levels: Any) -> Array | np.ndarray:
+    """Check the levels at which steps are counted."""
+    heights = levels if is_traced(levels) else np.asarray(levels)
+    if heights.ndim != 1 or heights.dtype.kind not in "fiu":
+        raise TypeError(f"levels is {shown(levels)}; give a list of values, such as [0.1, 0.01]")
+    if not is_traced(levels) and not np.isfinite(heights).all():
+        raise ValueError(f"levels is {shown(levels)}; give finite values")
+    return heights

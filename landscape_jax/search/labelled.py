@@ -38,6 +38,8 @@ def to_xarray(runs: Runs) -> "xr.Dataset":
         for name, numbers in given.items()
         if numbers is not None
     }
+    if runs.steps_to is not None:
+        data["steps_to"] = (("restart", "level"), np.asarray(runs.steps_to))
     data["status"] = ("restart", names(runs.status).astype(object))
     for name, leaf in _leaves(runs.params).items():
         data[name] = (("restart", *_axes(name, leaf.ndim - 1)), np.asarray(leaf))
@@ -60,6 +62,10 @@ def from_xarray(labelled: "xr.Dataset", like: PyTree = None) -> Runs:
         if name not in labelled.variables or labelled[name].dims != ("restart",):
             raise ValueError(f"the labelled arrays have no {name} of dimension restart")
     numbers = {x: _array(x, labelled[x].values) for x in _NUMBERS if x in labelled}
+    if "steps_to" in labelled:
+        if labelled["steps_to"].dims != ("restart", "level"):
+            raise ValueError("the labelled arrays have no steps_to of dimensions restart and level")
+        numbers["steps_to"] = _array("steps_to", labelled["steps_to"].values)
     leaves = {str(x): v.values for x, v in labelled.items() if str(x).split(".")[0] == "params"}
     if misshaped := [x for x in leaves if labelled[x].dims[:1] != ("restart",)]:
         raise ValueError(f"{misshaped[0]} has no first dimension restart")

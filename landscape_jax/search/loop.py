@@ -205,7 +205,9 @@ def _search_all(
         return runs, jnp.maximum(goal / 10, tolerance)
 
     first = coarse if finish else tolerance
-    return jax.lax.while_loop(lambda c: c[0].is_running.any(), level, (runs, first))[0]
+    runs = jax.lax.while_loop(lambda c: c[0].is_running.any(), level, (runs, first))[0]
+    # The finish lowers values too.
+    return jax.vmap(lambda run: run.mark(rule.levels))(runs)
 
 
 def _descend(

@@ -43,6 +43,7 @@ def restart(
     batches: Callable[[Key[Array, ""]], AbstractObjective] | None = None,
     gradient_tolerance: Number | None = None,
     below_value: Number | str | None = "known",
+    levels: Sequence | np.ndarray | Array | None = None,
     max_steps: Count = 10_000_000,
     finish: bool = True,
     stop: Callable[[PyTree, Scalar, Scalar], Array | bool] | None = None,
@@ -111,6 +112,7 @@ def restart(
       float32.
     - `below_value`: the value of F below which a run stops, a convention that proves nothing about
       the point; the objective's `known` one where left out, `None` for none.
+    - `levels`: values of F; `Runs.steps_to` tells after how many steps each was first passed.
     - `max_steps`: of one run, at most 10⁹.
     - `stop`: a pure function from params, value and gradient norm of one run to whether it stops
       there, as `stopped`; it is called where runs are inspected.
@@ -173,7 +175,7 @@ def restart(
     rule = checked_descent(
         objective, starts, fixed, optimizer=optimizer, batches=batches, max_steps=max_steps,
         check_every=check_every, norm_limit=norm_limit, below_value=below_value,
-        escape_limit=escape_limit, stop=stop,
+        levels=levels, escape_limit=escape_limit, stop=stop,
     )  # fmt: skip
     if has_ground(rule.objective, starts):
         rule = replace(rule, first_pause=FOLLOWED_AFTER)
@@ -197,7 +199,8 @@ def restart(
         steps=run.steps,
         status=run.status,
         restart_index=given,
-        descent_steps=run.steps.astype(run.jumped.dtype) + run.jumped,
+        descent_steps=run.descent_steps,
+        steps_to=None if levels is None else run.passed,
         key=points.key,
         lanes=settings.lanes,
     )

@@ -32,6 +32,8 @@ class Runs(eqx.Module):
     - `restart_index`: which restart each is; its key is `fold_in(key, restart_index)`.
     - `descent_steps`: how many steps plain descent takes to that end: `steps`, and an estimate of
       those that the Newton finish replaced (see `Polish`); `None` for given points.
+    - `steps_to`: how many of these `descent_steps` lead below each of the `levels` that `restart`
+      was given, as inspections found it; NaN where a run never was there; `None` without levels.
     - `seed`: the data of `key`, that all initial points were drawn from; `None` where they were
       given.
     - `lanes`: how many runs descended at a time.
@@ -44,6 +46,7 @@ class Runs(eqx.Module):
     status: Status
     restart_index: Int[Array, " restarts"]
     descent_steps: Float[Array, " restarts"] | None
+    steps_to: Float[Array, "restarts levels"] | None
     seed: Seed | None
     lanes: int | None = eqx.field(static=True)
 
@@ -56,12 +59,13 @@ class Runs(eqx.Module):
         status: Status,
         restart_index: Array,
         descent_steps: Array | None = None,
+        steps_to: Array | None = None,
         key: Key[Array, "..."] | None = None,
         lanes: int | None = None,
     ):
         self.params, self.value, self.gradient_norm = params, value, gradient_norm
         self.steps, self.status, self.restart_index = steps, status, restart_index
-        self.descent_steps, self.lanes = descent_steps, lanes
+        self.descent_steps, self.steps_to, self.lanes = descent_steps, steps_to, lanes
         self.seed = None if key is None else Seed.of(key)
 
     @property
