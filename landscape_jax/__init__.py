@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from landscape_jax.objectives import Augmented as Augmented
     from landscape_jax.objectives import EmpiricalRisk as EmpiricalRisk
     from landscape_jax.objectives import HiddenNeurons as HiddenNeurons
+    from landscape_jax.objectives import JointRisk as JointRisk
     from landscape_jax.objectives import Known as Known
     from landscape_jax.objectives import MonteCarloRisk as MonteCarloRisk
     from landscape_jax.objectives import NeuronAugmented as NeuronAugmented

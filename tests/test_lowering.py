@@ -58,6 +58,8 @@ DATA = lj.EmpiricalRisk(X, Y)
 MANY = jnp.asarray([np.eye(2), 2 * np.eye(2)], F)
 OUTER, SIGNS = jnp.asarray(np.ones((2, 2)), F), jnp.array([1, -1, 1], F)
 SMOOTH = lj.TwoLayer(EYE, EYE[:1], activation="tanh")
+NETS = lj.starts.network(lj.TwoLayer, (2, 2, 1), bias=False, dtype=F)
+SHALLOW = lj.TwoLayer(EYE, EYE[:1])
 FIT = lj.Mlp([EYE, EYE[:1]])
 LINEAR = lj.DeepLinear([EYE, EYE[:1]])
 ADDED = lj.NeuronAugmented(DATA)
@@ -78,6 +80,7 @@ TABLE: dict[str, Callable[[], Any]] = {
     # objectives
     "PopulationRisk, relu": lambda: (RISK, EYE),
     "PopulationRisk, tanh": lambda: (lj.PopulationRisk(EYE, activation="tanh", order=4), EYE),
+    "JointRisk": lambda: (lj.JointRisk(EYE), SHALLOW),
     "MonteCarloRisk": lambda: (lj.MonteCarloRisk(EYE, samples=X), EYE),
     "MonteCarloRisk, drawn": lambda: (lj.MonteCarloRisk(EYE, samples=4, key=KEY), EYE),
     "EmpiricalRisk": lambda: (DATA, SMOOTH),
@@ -95,6 +98,10 @@ TABLE: dict[str, Callable[[], Any]] = {
     # search
     "restart": _with(),
     "restart, no finish": _with(finish=False),
+    "restart, levels": _with(levels=[0.1, 0.01]),
+    "restart, both layers": lambda: (
+        lambda risk, key: lj.restart(risk, NETS, 3, key=key, lanes=2),
+        lj.JointRisk(EYE), KEY),
     "restart, optimizer": _with(optimizer=optax.sgd(0.1, momentum=0.9)),
     "restart, batches": _with(batches=lj.fresh_samples(RISK, 4)),
     "restart, followed": lambda: (

@@ -106,7 +106,9 @@ def falls_to_global(
     if not shown:
         return falls
     known = list(shown)
-    ends = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[near.point for near in shown.values()])
+    points = [near.point for near in shown.values()]
+    # NumPy's, as JAX would compile a program of a thousand operands.
+    ends = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *points)
     starts = jax.tree.map(lambda leaf: jnp.asarray(leaf[np.array(known)]), params)
     values = np.asarray(_along(objective, starts, ends), np.float64)
     eps = float(np.finfo(jnp.result_type(*jax.tree.leaves(starts))).eps)

@@ -12,6 +12,7 @@ from landscape_jax.objectives.empirical import EmpiricalRisk as EmpiricalRisk
 from landscape_jax.objectives.freeze import Frozen as Frozen
 from landscape_jax.objectives.freeze import freeze as freeze
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons as HiddenNeurons
+from landscape_jax.objectives.joint import JointRisk as JointRisk
 from landscape_jax.objectives.monte_carlo import Estimate as Estimate
 from landscape_jax.objectives.monte_carlo import MonteCarloRisk as MonteCarloRisk
 from landscape_jax.objectives.monte_carlo import fresh_samples as fresh_samples

@@ -288,6 +288,11 @@ def _risk(W: Array, V: Array, a: Array, b: Array) -> Array:
 def _(primals, tangents):
     W, V, a, b = primals
     dW, dV, da, db = map(_perturbation, tangents)
+    if dV is None and db is None and da is not None:
+        value, gradient, of_weights = _both_layers(W, V, a, b)
+        tangent = jnp.vdot(of_weights, da)
+        tangent += 0 if dW is None else jnp.vdot(gradient, dW)
+        return value + _teacher_value(V, b), tangent
     value, gradient = _students(W, V, a, b)
     tangent = jnp.zeros((), W.dtype) if dW is None else jnp.vdot(gradient, dW)
     # Both nets are one of neurons u with signed weights c, F = ½ Σ cc' f(u, u'): then
@@ -333,6 +338,31 @@ def _(primals, tangents):
 
     at, along = [primals[i] for i in moved], [changes[i] for i in moved]
     return _students(*primals), jax.jvp(of_moved, at, along)[1]
+
+
+@jax.custom_jvp
+def _both_layers(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """Compute F without its constant, ∂F/∂W and ∂F/∂a = (wᵢ·∂F/∂wᵢ)/aᵢ by the same kernel.
+
+    A weight so small that F does not feel it is moved away from 0.
+    """
+    if _kernel(W, V) is None:
+        return _both_layers_in_xla(W, V, a, b)
+    tiny = float(jnp.finfo(a.dtype).tiny) ** 0.5
+    a = a + jnp.where(jnp.abs(a) < tiny, jnp.asarray(tiny, a.dtype), 0)
+    value, gradient = _students(W, V, a, b)
+    return value, gradient, jnp.sum(W * gradient, axis=1) / a
+
+
+@_both_layers.defjvp
+def _(primals, tangents):
+    return _both_layers(*primals), jax.jvp(_both_layers_in_xla, primals, tangents)[1]
+
+
+def _both_layers_in_xla(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    value, _ = _students_in_xla(W, V, a, b)
+    pull = relu_pull(jnp.concatenate([W, V]), jnp.concatenate([a, -b]), len(W))
+    return value, a[:, None] * pull, jnp.sum(W * pull, axis=1)
 
 
 def _students_in_xla(W: Array, V: Array, a: Array, b: Array) -> tuple[Array, Array]:
