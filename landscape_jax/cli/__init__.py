@@ -18,6 +18,7 @@ from landscape_jax.cli.names import names
 from landscape_jax.cli.prove import prove
 from landscape_jax.cli.table import table
 from landscape_jax.cli.verify import verify
+from landscape_jax.cli.width import width
 from landscape_jax.machine import TooLargeError
 
 _TYPE = re.compile(r" <(path|str|list\[\w+\])>")
@@ -119,5 +120,5 @@ def _describe(
     del version
 
 
-for command in (table, prove, verify, figure, construct, cells, basins, names):
+for command in (table, prove, verify, width, figure, construct, cells, basins, names):
     app.command(cls=_Command)(command)

@@ -1,7 +1,6 @@
 """The command that measures how good the basins of random initializations are."""
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,8 +64,10 @@ def basins(
 
     Example: landscape-jax basins data.csv --target price --widths 2,4,8,16 --json basins.json
     """
-    sizes = _list("--widths", widths, int, "whole numbers of at least 1, such as 2,4,8")
-    levels = None if eps is None else _list("--eps", eps, float, "numbers of at least 0")
+    sizes = inputs.numbers("--widths", widths, int, 1, "whole numbers of at least 1, such as 2,4,8")
+    levels = (
+        None if eps is None else inputs.numbers("--eps", eps, float, 0, "numbers of at least 0")
+    )
     inputs.check_target(json, data)
     table = read_table(data, target)
     prepare_jax()
@@ -125,20 +126,6 @@ def _lines(found: "xr.Dataset", names: list[str], *, default: bool) -> Iterator[
         yield f"{unsolved} starts have a gap above 1e-8 of (1/m) sum y^2"
     if open_:
         yield f"{open_} times a gap leaves a start's side of eps open: see the interval"
-
-
-def _list(name: str, text: str, read: Callable, what: str) -> list:
-    """Read numbers with commas between them."""
-    try:
-        found = [read(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    least = 1 if read is int else 0
-    if not found or not all(math.isfinite(n) and n >= least for n in found):
-        inputs.refuse(f"{name} is {text!r}; give {what}")
-    if len(set(found)) < len(found):
-        inputs.refuse(f"{name} is {text!r}; give each number once")
-    return found
 
 
 def _arrays(path: Path, table: DataTable, no_bias: bool) -> "tuple[np.ndarray, np.ndarray]":

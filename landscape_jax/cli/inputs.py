@@ -1,9 +1,10 @@
 """What the commands are given: read, checked, and refused in one clear line."""
 
 import difflib
+import math
 import os
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, NoReturn
@@ -47,6 +48,19 @@ def size(text: str) -> "Size":
     if not (colon and all(x.isascii() and x.isdigit() and len(x) < 6 and int(x) for x in (k, n))):
         refuse(f"{text!r} is not a size; give K:N, two whole numbers of 1 to 99999, such as 6:6")
     return int(k), int(n)
+
+
+def numbers(name: str, text: str, read: Callable, least: float, what: str) -> list:
+    """Read distinct numbers with commas between them; `what` they are to be goes into an error."""
+    try:
+        found = [read(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(math.isfinite(n) and n >= least for n in found):
+        refuse(f"{name} is {text!r}; give {what}")
+    if len(set(found)) < len(found):
+        refuse(f"{name} is {text!r}; give each number once")
+    return found
 
 
 def load(path: Path) -> "np.ndarray":

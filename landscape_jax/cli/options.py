@@ -28,6 +28,15 @@ Json = Annotated[
     Path | None,
     typer.Option(metavar="FILE", readable=False, help="Write the result as JSON."),
 ]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Directory in which runs and certificates are kept, and resumed."
+    ),
+]
+Mixed = Annotated[
+    bool, typer.Option("--mixed", help="Add to a DIR of other versions or other processors.")
+]
 Workers = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, max=1024, help="Processes of this machine that work (Dask)."),

@@ -1,15 +1,14 @@
 """The command that counts and proves spurious minima, beside the published table."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from landscape_jax.cli import inputs
-from landscape_jax.cli.options import Dask, Json, Restarts, Seed, Workers
+from landscape_jax.cli.options import Dask, Json, Mixed, Out, Restarts, Seed, Workers
 from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible, runs_progress
+from landscape_jax.cli.waiting import interruptible, resumable, runs_progress
 from landscape_jax.cli.workers import executor_of
 
 if TYPE_CHECKING:
@@ -22,19 +21,11 @@ def table(
     ] = None,
     restarts: Restarts = 1000,
     seed: Seed = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Directory in which runs and certificates are kept, and resumed."
-        ),
-    ] = None,
+    out: Out = None,
     json: Json = None,
     workers: Workers = None,
     dask: Dask = None,
-    mixed: Annotated[
-        bool,
-        typer.Option("--mixed", help="Add to a DIR of other versions or other processors."),
-    ] = False,
+    mixed: Mixed = False,
 ) -> None:
     """Count and prove the spurious minima that descent ends in, beside the published table.
 
@@ -59,7 +50,7 @@ def table(
             lambda: ss18.table(
                 pairs, restarts, seed, out=out, progress=report, executor=executor, mixed=mixed
             ),
-            "with --out DIR it could be resumed" if out is None else "repeat the command to resume",
+            resumable(out),
         )
     write_json(json, found.to_json())
     _print_table(found)
@@ -67,15 +58,11 @@ def table(
 
 def _print_table(found: "Table") -> None:
     """Print the rows, why some families are unproven, and a summary."""
-    from rich.console import Console
-
+    from landscape_jax.cli.grids import print_grids
     from landscape_jax.native import kernels
     from landscape_jax.studies.ss18 import report
 
-    terminal = Console().is_terminal
-    console = Console(width=None if terminal else 200)
-    for grid in report.grids(found, width=console.width, ascii_only=not terminal):
-        console.print(grid)
+    print_grids(report.GROUPS, map(report.cells, found.rows))
     for line in (*report.unproven(found), report.summary(found)):
         typer.echo(line)
     typer.echo(f"CPU kernel relu_risk: {kernels()['relu_risk']}")

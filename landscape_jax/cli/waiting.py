@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from landscape_jax.cli import inputs
@@ -29,17 +30,31 @@ def interruptible(work: Callable[[], Result], hint: str) -> Result:
         inputs.refuse(str(error))
 
 
+def resumable(out: Path | None) -> str:
+    """Return the hint for a command that keeps its work in a directory, if one is given."""
+    return "with --out DIR it could be resumed" if out is None else "repeat the command to resume"
+
+
 @contextmanager
 def progress_bar(total: int | None = None) -> Iterator[Callable[..., None]]:
     """Show a bar on a terminal, none in a pipe; yield the function that updates it."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(
         *columns,
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,

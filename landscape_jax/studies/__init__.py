@@ -9,5 +9,6 @@ if TYPE_CHECKING:
     from landscape_jax.studies import liu20 as liu20
     from landscape_jax.studies import ss16 as ss16
     from landscape_jax.studies import ss18 as ss18
+    from landscape_jax.studies import width as width
 
 __getattr__, __dir__ = lazy(__name__)

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from landscape_jax.critical.families import Families, Family
+from landscape_jax.objectives.joint import JointRisk
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.proofs import (
     Certificate,
@@ -59,28 +61,35 @@ class Proven:
 
 
 def prove_families(
-    risk: PopulationRisk, found: Families, store: Store | None = None, *, folder: str = "."
+    risk: PopulationRisk | JointRisk,
+    found: Families,
+    store: Store | None = None,
+    *,
+    folder: str = ".",
 ) -> Iterator[Proven]:
     """Prove the families of a search one by one, verify each proof, and list the remaining runs.
 
     If the infimum is not known to be attained, the lowest family is the witness that others are not
-    global.
+    global.  A point of a `JointRisk` is proven in its balanced form (see there), a point of the
+    risk with second layer ±1; it is spurious if its value is positive and both layers attain 0.
 
-    **Arguments:** `risk`; `found`, from `families`; `store`, where certificates are kept in
-    `folder`, and read again.
+    **Arguments:** `risk`, if a `JointRisk` with a homogeneous activation; `found`, from `families`;
+    `store`, where certificates are kept in `folder`, and read again.
 
     **Returns:** an iterator, in the order of the families; then one entry for each status of the
     runs in no family.
     """
-    known = risk.known(jnp.asarray(found[0].representative)).infimum if found else None
-    witness = found[0].representative if found and known is None else None
+    first = jax.tree.map(jnp.asarray, found[0].representative) if found else None
+    known = None if first is None else risk.known(first).infimum
+    alone = isinstance(risk, PopulationRisk)
+    witness = found[0].representative if found and known is None and alone else None
     for family in found:
         yield _proven(risk, family, witness, known is not None, store, folder)
     yield from _unfinished(found.unconverged)
 
 
 def _proven(
-    risk: PopulationRisk,
+    risk: PopulationRisk | JointRisk,
     family: Family,
     witness: np.ndarray | None,
     lower_is_known: bool,
@@ -91,7 +100,12 @@ def _proven(
     restart = int(family.restart_index[0])
     name = None if store is None else f"{folder}/restart-{restart:06d}.json"
     path = None if store is None or name is None else store.path(name)
-    proof, check = _proof(risk, family.representative, witness, path)
+    point = family.representative
+    if isinstance(risk, PopulationRisk):
+        proof, check = _proof(risk, point, witness, path)
+    else:
+        inner, u = risk.balanced(jax.tree.map(jnp.asarray, point))
+        proof, check = _proof(cast(PopulationRisk, inner), np.asarray(u), None, path)
     outcome, reason = _outcome(proof, check, lower_is_known=lower_is_known)
     return Proven(
         count=family.count,
@@ -135,7 +149,7 @@ def _outcome(
     if not check:
         reason = "" if check is None else check.reason
         return "undecided", f"the certificate is not confirmed: {reason}"
-    if proof.kind == "spurious":
+    if proof.kind == "spurious" or (lower_is_known and proof.value_lower > 0):
         return "spurious", None
     reason = "a strict local minimum is proven, but no point of lower value is known."
     return "minimum", reason if lower_is_known else None

@@ -14,6 +14,7 @@ from rich.console import Console
 
 import landscape_jax as lj
 from landscape_jax import machine
+from landscape_jax.cli.grids import grids
 from landscape_jax.files import StorageError
 from landscape_jax.studies import ss18
 from landscape_jax.studies.ss18 import report, study
@@ -304,7 +305,7 @@ def test_the_report_names_what_is_unproven_and_why():
 def test_a_narrow_terminal_shows_all_columns_in_as_many_blocks_as_it_needs(width, blocks):
     table = ss18.Table((row(size=(10, 10)), row(0)), 0)
     console = Console(width=10_000, file=StringIO())
-    laid = list(report.grids(table, width=width, ascii_only=False))
+    laid = list(grids(report.GROUPS, map(report.cells, table.rows), width=width, ascii_only=False))
     assert len(laid) == blocks
     assert sum(len(block.columns) - 1 for block in laid) == 14
     for block in laid:
@@ -315,7 +316,8 @@ def test_a_narrow_terminal_shows_all_columns_in_as_many_blocks_as_it_needs(width
 def test_a_terminal_narrower_than_a_column_folds_it_and_drops_no_digit():
     shown = StringIO()
     console = Console(width=12, file=shown, color_system=None)
-    for block in report.grids(ss18.Table((row(size=(10, 10)),), 0), width=12, ascii_only=False):
+    cells = [report.cells(row(size=(10, 10)))]
+    for block in grids(report.GROUPS, cells, width=12, ascii_only=False):
         console.print(block)
     assert "…" not in shown.getvalue()
 

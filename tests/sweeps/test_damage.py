@@ -354,7 +354,7 @@ ROW_DAMAGE = [
 def test_a_row_is_made_again_where_it_or_its_certificates_are_damaged(table, tmp_path, damage):
     folder = shutil.copytree(table[0], tmp_path / "sweep")
     damage(folder)
-    with pytest.warns(RuntimeWarning, match=r"the row of \(6, 6\) is made again: .*k06-n06"):
+    with pytest.warns(RuntimeWarning, match=r"rows/k06-n06-.*json is made again: "):
         found = tabled(folder)
     assert numbers(found) == numbers(table[1])
     # It is whole again.

@@ -4,6 +4,9 @@ Source: SS18, tables 1 and 2; the shares that could not be verified: section 3.
 """
 
 from dataclasses import dataclass
+from typing import Any, cast
+
+from scipy.stats import fisher_exact
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ class Published:
     def spurious(self) -> int:
         """The number of runs, of 1000, that ended at or above the threshold."""
         return round((self.percent + self.unverified) * self.restarts / 100)
+
+    def p_value(self, above: int, restarts: int) -> float:
+        """Return the probability of shares as different as this and ours (Fisher's exact test)."""
+        counts = [[above, restarts - above], [self.spurious, self.restarts - self.spurious]]
+        return float(cast(Any, fisher_exact(counts)).pvalue)
 
 
 PUBLISHED: dict[tuple[int, int], Published] = {

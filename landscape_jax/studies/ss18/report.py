@@ -1,16 +1,12 @@
-"""The table for a terminal: as lines of text, and as a grid for rich."""
+"""The table for a terminal: the cells of its rows, and lines of text."""
 
 from collections.abc import Iterator
-from itertools import chain
-
-from rich import box
-from rich.console import Console
-from rich.table import Table as Grid
 
 from landscape_jax.studies.ss18.rows import Row, Table
 
-# The headers of the columns beside k:n, in groups that stay side by side on a narrow terminal.
-_GROUPS = (
+# The headers of the columns, in groups that stay side by side on a narrow terminal.
+GROUPS = (
+    ("k:n",),
     ("runs",),
     ("above\n1e-3", "95 %", "paper", "agrees"),
     ("proven\nspurious", "other\nminima", "not\nproven"),
@@ -19,34 +15,6 @@ _GROUPS = (
     ("families",),
     ("seconds",),
 )
-# Wider than any table, which is measured in it.
-_UNBOUNDED = 10_000
-
-
-def grids(table: Table, *, width: int, ascii_only: bool) -> Iterator[Grid]:
-    """Arrange the rows in a grid, or below each other in as many as the width asks for."""
-    sizes, *columns = zip(*map(_cells, table.rows), strict=True)
-    rest = iter(columns)
-    waiting = [[(header, next(rest)) for header in group] for group in _GROUPS]
-    console = Console(width=_UNBOUNDED)
-    while waiting:
-        count = len(waiting)
-        while True:
-            laid = _grid([("k:n", sizes), *chain.from_iterable(waiting[:count])], ascii_only)
-            if count == 1 or console.measure(laid).maximum <= width:
-                break
-            count -= 1
-        yield laid
-        waiting = waiting[count:]
-
-
-def _grid(columns: list[tuple[str, tuple[str, ...]]], ascii_only: bool) -> Grid:
-    laid = Grid(box=box.ASCII2) if ascii_only else Grid(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header, _ in columns:
-        laid.add_column(header, justify="right", vertical="bottom", overflow="fold")
-    for row in zip(*(cells for _, cells in columns), strict=True):
-        laid.add_row(*row)
-    return laid
 
 
 def unproven(table: Table) -> Iterator[str]:
@@ -58,8 +26,8 @@ def unproven(table: Table) -> Iterator[str]:
                 label = labels.get(family.outcome, "unproven")
                 yield (
                     f"{row.k}:{row.n} {label}: {family.count} of {row.restarts} runs "
-                    f"({family.kind}, value {_number(family.value)}, least eigenvalue "
-                    f"{_number(family.min_eigenvalue)}): {family.reason}"
+                    f"({family.kind}, value {number(family.value)}, least eigenvalue "
+                    f"{number(family.min_eigenvalue)}): {family.reason}"
                 )
 
 
@@ -86,7 +54,7 @@ def summary(table: Table) -> str:
     return "; ".join(parts) + "."
 
 
-def _cells(row: Row) -> list[str]:
+def cells(row: Row) -> list[str]:
     """Format the cells of one row; "not proven" counts saddles and undecided runs."""
     low, high = row.percent_interval
     paper = row.published
@@ -100,14 +68,15 @@ def _cells(row: Row) -> list[str]:
         "" if row.proven is None else str(row.proven),
         str(row.minima),
         str(row.saddles + row.undecided),
-        _number(row.mean_min_eigenvalue),
-        "" if paper is None else _number(paper.min_eigenvalue),
-        _number(row.mean_objective),
-        "" if paper is None else _number(paper.objective),
+        number(row.mean_min_eigenvalue),
+        "" if paper is None else number(paper.min_eigenvalue),
+        number(row.mean_objective),
+        "" if paper is None else number(paper.objective),
         str(row.families),
         f"{row.seconds:.1f}",
     ]
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Format a number to three digits; a dash if there is none."""
     return "-" if value is None else f"{value:.3g}"

@@ -1,9 +1,7 @@
 """One row of the table, and the whole table, beside the published one."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, cast
-
-from scipy.stats import fisher_exact
+from typing import Any
 
 from landscape_jax.studies.ss18.published import PUBLISHED, Published
 from landscape_jax.sweeps.proven import Outcome, Proven
@@ -111,11 +109,7 @@ class Row:
     @property
     def p_value(self) -> float | None:
         """The probability of shares as different as ours and the published one (Fisher's test)."""
-        if self.published is None:
-            return None
-        theirs, total = self.published.spurious, self.published.restarts
-        counts = [[self.above, self.restarts - self.above], [theirs, total - theirs]]
-        return float(cast(Any, fisher_exact(counts)).pvalue)
+        return None if self.published is None else self.published.p_value(self.above, self.restarts)
 
     @property
     def agrees(self) -> bool | None:

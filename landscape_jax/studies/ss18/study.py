@@ -1,17 +1,15 @@
 """Tables 1 and 2: the share of runs that end in a spurious minimum, each family of them proven."""
 
 import time
-import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from functools import partial
 from os import PathLike
-from typing import Any, TypeVar
+from typing import Any
 
 from landscape_jax.critical.families import families
-from landscape_jax.files import StorageError, file_digest
+from landscape_jax.files import StorageError
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 from landscape_jax.search.runs import Runs
@@ -28,10 +26,10 @@ from landscape_jax.studies.ss18.protocol import (
 from landscape_jax.studies.ss18.rows import Row, Table
 from landscape_jax.sweeps.chunks import run_chunks
 from landscape_jax.sweeps.executors import checked_executor, worker_count
+from landscape_jax.sweeps.kept_rows import ahead, read_row, write_row
 from landscape_jax.sweeps.proven import Proven, prove_families
 from landscape_jax.sweeps.store import Store
 
-Result = TypeVar("Result")
 # The number of sizes searched at a time.
 _AT_A_TIME = 2
 SIZES: tuple[Size, ...] = ((6, 6), (7, 7), (8, 8), (9, 9), (10, 10))
@@ -109,7 +107,7 @@ class _Study:
     def rows(self, sizes: list[Size]) -> Iterator[Row]:
         """Compute the rows of some sizes; finished rows are read."""
         at_a_time = _AT_A_TIME if self.executor is None else 1 + worker_count(self.executor)
-        for size, found in zip(sizes, _ahead(self._search, sizes, at_a_time), strict=True):
+        for size, found in zip(sizes, ahead(self._search, sizes, at_a_time), strict=True):
             yield found if isinstance(found, Row) else self._row(size, *found)
 
     def _search(self, size: Size) -> Row | tuple[Runs, float]:
@@ -135,8 +133,7 @@ class _Study:
         proven = tuple(self._prove(size, runs)) if len(runs) else ()
         row = Row(*size, self.restarts, proven, seconds + time.perf_counter() - start)
         if self.store is not None:
-            digests = {name: file_digest(self.store.path(name)) for name in _certificates(row)}
-            self.store.write_json(self._name(size), asdict(row) | {"digests": digests})
+            write_row(self.store, self._name(size), asdict(row), row.ends)
         return row
 
     def _prove(self, size: Size, runs: Runs) -> Iterator[Proven]:
@@ -152,49 +149,15 @@ class _Study:
         return f"rows/{tag(size)}-{self.restarts}.json"
 
     def _finished(self, size: Size) -> Row | None:
-        """Read the finished row of one size; `None` if there is none that holds.
+        """Read the finished row of one size; `None` if there is none that holds."""
 
-        It is made again where it, or one of the certificates that it rests on, is damaged.
-        """
-        if self.store is None:
-            return None
-        try:
-            known = self.store.read_json(self._name(size))
-            if known is None:
-                return None
-            digests = known.pop("digests")
-            fields: dict[str, Any] = {"ends": tuple(Proven(**one) for one in known.pop("ends"))}
-            row = Row(**(known | fields))
+        def build(known: dict[str, Any], ends: tuple[Proven, ...]) -> Row:
+            row = Row(**known, ends=ends)
             if (row.k, row.n, row.restarts) != (*size, self.restarts):
                 raise StorageError(f"{self._name(size)} holds the row of another size")
-            for name in _certificates(row):
-                path = self.store.root / name
-                if not path.is_file() or file_digest(path) != digests.get(name):
-                    raise StorageError(f"{path} is missing, or not the one that was verified")
-        except (StorageError, KeyError, TypeError) as error:
-            path = self.store.root / self._name(size)
-            reason = error if isinstance(error, StorageError) else f"{path} has other fields"
-            message = f"the row of {size} is made again: {reason}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
-            return None
-        self.progress(size, "descending", self.restarts, self.restarts)
+            return row
+
+        row = None if self.store is None else read_row(self.store, self._name(size), build)
+        if row is not None:
+            self.progress(size, "descending", self.restarts, self.restarts)
         return row
-
-
-def _certificates(row: Row) -> list[str]:
-    return [end.certificate for end in row.ends if end.certificate is not None]
-
-
-def _ahead(work: Callable[[Size], Result], sizes: list[Size], at_a_time: int) -> Iterator[Result]:
-    """Yield the result of each size in order, computing the next ones while this one is used.
-
-    Compiling, descending and proving leave a core idle at times; two sizes at a time do not.
-    """
-    with ThreadPoolExecutor(at_a_time) as pool:
-        waiting: deque[Future[Result]] = deque()
-        for size in sizes:
-            if len(waiting) == at_a_time:
-                yield waiting.popleft().result()
-            waiting.append(pool.submit(work, size))
-        while waiting:
-            yield waiting.popleft().result()
