@@ -57,7 +57,7 @@ def fisher(one: int, of_one: int, other: int, of_other: int) -> float:
 def table(out: Path | None) -> dict[str, Any]:
     """Measure the shares beside published ones."""
     begin = time.perf_counter()
-    found = width.width([*EARLIER], [0, 1, 2], 1000, out=out)
+    found = width.table([*EARLIER], [0, 1, 2], 1000, out=out)
     seconds = time.perf_counter() - begin
     rows = []
     for row in found.rows:
@@ -115,7 +115,7 @@ def wide(out: Path | None) -> dict[str, Any]:
         for k in range(3 if h == 1 else 6, 31):
             few = 10_000 if (k, h) == (7, 1) else 1000 if k <= 20 else 300 if k <= 25 else 100
             place = None if out is None else out / f"h{h}-{k}-{few}"
-            (row,) = width.width([k], [h], few, out=place).rows
+            (row,) = width.table([k], [h], few, out=place).rows
             rows.append(
                 row.summary()
                 | {

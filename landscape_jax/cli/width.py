@@ -69,7 +69,7 @@ def width(
     every = restarts * len(sizes)
     with executor_of(workers, dask) as executor, runs_progress(pairs, every) as report:
         found = interruptible(
-            lambda: study.width(
+            lambda: study.table(
                 ks,
                 hs,
                 restarts,

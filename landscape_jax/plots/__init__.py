@@ -3,6 +3,7 @@
 - `end_values`: empirical distribution functions of the values at which descents ended.
 - `panels`: several axes in the place of one.
 - `paper_figure`: what a study lists of a figure that it computes and draws.
+- `palette`: colours, line styles and markers.
 - `saving`: a figure as a file.
 """
 

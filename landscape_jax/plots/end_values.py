@@ -6,14 +6,11 @@ import numpy as np
 
 from landscape_jax.arrays import positive
 from landscape_jax.mistakes import shown
+from landscape_jax.plots.palette import COLOURS, DASHES
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-
-# Okabe & Ito's palette for all kinds of colour vision, without its yellow, which is too pale.
-_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)))
 
 
 def value_distribution(values: "xr.DataArray", axes: "Axes", *, threshold: float = 1e-3) -> "Axes":
@@ -47,8 +44,8 @@ def value_distribution(values: "xr.DataArray", axes: "Axes", *, threshold: float
             np.concatenate([[0.0], share, [len(steps) / values.sizes["restart"]]]),
             where="post",
             label=f"({k}, {n})",
-            color=_COLOURS[i % len(_COLOURS)],
-            linestyle=_DASHES[i // len(_COLOURS) % len(_DASHES)] if k == n else _DASHES[1],
+            color=COLOURS[i % len(COLOURS)],
+            linestyle=DASHES[i // len(COLOURS) % len(DASHES)] if k == n else DASHES[1],
             linewidth=1.6,
         )
     axes.set_xlim(-0.01 * reach, reach)

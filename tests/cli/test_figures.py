@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from landscape_jax.cli import app
-from landscape_jax.studies import kk20, liu20, ss16, ss18
+from landscape_jax.studies import kk20, liu20, ss16, ss18, width
 
-STUDIES = (ss18, ss16, kk20, liu20)
+STUDIES = (ss18, ss16, kk20, liu20, width)
+WIDTH = ", width-share, width-time, width-survival"
 FIGURES = [(name, figure) for study in STUDIES for name, figure in study.FIGURES.items()]
 
 
@@ -55,11 +56,11 @@ def test_every_option_of_a_figure_sets_an_argument_of_what_computes_it(name, fig
 @pytest.mark.parametrize(
     ("name", "option", "value", "takers"),
     [
-        ("ss16-1", "seed", 0, "ss18-1, ss16-2, ss16-f, liu-4a"),
-        ("liu-4b", "seed", 1, "ss18-1, ss16-2, ss16-f, liu-4a"),
-        ("liu-2", "restarts", 1000, "ss18-1, ss16-f"),
-        ("kk20-1", "size", "6:6", "ss18-1"),
-        ("ss16-f", "runs", "sweep", "ss18-1"),
+        ("ss16-1", "seed", 0, "ss18-1, ss16-2, ss16-f, liu-4a" + WIDTH),
+        ("liu-4b", "seed", 1, "ss18-1, ss16-2, ss16-f, liu-4a" + WIDTH),
+        ("liu-2", "restarts", 1000, "ss18-1, ss16-f" + WIDTH),
+        ("kk20-1", "size", "6:6", "ss18-1" + WIDTH),
+        ("ss16-f", "runs", "sweep", "ss18-1" + WIDTH),
         ("ss18-1", "samples", 50, "liu-4a, liu-4b, liu-4c, liu-a4a, liu-a4b"),
         ("liu-4a", "normals", "++++", "liu-a4a, liu-a4b"),
     ],
@@ -136,7 +137,7 @@ def test_no_study_is_imported_for_the_help_and_no_study_imports_matplotlib():
     code = "import sys; from typer.testing import CliRunner; from landscape_jax.cli import app; "
     code += "told = CliRunner().invoke(app, ['figure', '--help']); "
     code += "print(told.exit_code, 'jax' in sys.modules, 'landscape_jax.studies' in sys.modules); "
-    code += "from landscape_jax.studies import kk20, liu20, ss16, ss18; "
+    code += "from landscape_jax.studies import kk20, liu20, ss16, ss18, width; "
     code += "print('matplotlib' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert told.stdout.split() == ["0", "False", "False", "False"]

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import landscape_jax as lj
 from landscape_jax.files import StorageError
@@ -31,7 +32,7 @@ def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("width")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks, "CHUNK", 12)
-        return out, width.width([8], [0, 1], 24, out=out)
+        return out, width.table([8], [0, 1], 24, out=out)
 
 
 def timeless(rows):
@@ -76,18 +77,18 @@ def test_steps_to_lower_values_are_more(whole):
 
 def test_finished_rows_are_read_again(whole):
     start = time.perf_counter()
-    again = width.width([8], [0, 1], 24, out=whole[0])
+    again = width.table([8], [0, 1], 24, out=whole[0])
     assert again.rows == whole[1].rows
     assert time.perf_counter() - start < 5
 
 
 def test_a_directory_is_of_one_kind_of_students_and_of_any_scales(whole, tmp_path):
     with pytest.raises(StorageError, match="activation relu, not erf"):
-        width.width([8], [0], 24, activation="erf", out=whole[0])
-    two = width.width([2], [1], 12, scales=[0.5, 2.0], out=tmp_path / "scales")
+        width.table([8], [0], 24, activation="erf", out=whole[0])
+    two = width.table([2], [1], 12, scales=[0.5, 2.0], out=tmp_path / "scales")
     assert [row.students.scale for row in two.rows] == [0.5, 2.0]
     assert two.rows[0].steps != two.rows[1].steps
-    assert width.width([2], [1], 12, scales=[2.0], out=tmp_path / "scales").rows == two.rows[1:]
+    assert width.table([2], [1], 12, scales=[2.0], out=tmp_path / "scales").rows == two.rows[1:]
 
 
 @pytest.mark.slow
@@ -100,7 +101,7 @@ def test_runs_below_the_threshold_descend_on_until_a_line_falls_to_a_minimum():
     assert runs.is_below_value.all()
     kinds = {family.kind: family.count for family in lj.families(risk, runs)}
     assert kinds["undecided"] > 0
-    row = width.width([15], [2], 24).rows[0]
+    row = width.table([15], [2], 24).rows[0]
     assert row.global_runs == 24
 
 
@@ -116,7 +117,7 @@ def test_runs_below_the_threshold_descend_on_until_a_line_falls_to_a_minimum():
     ids=lambda given: str(given),
 )
 def test_other_students_are_counted_too(settings, size):
-    row = width.width([size[0]], [size[1]], 12, **settings).rows[0]
+    row = width.table([size[0]], [size[1]], 12, **settings).rows[0]
     assert row.global_runs + row.spurious + row.undecided + row.unfinished == 12
     assert row.global_runs > 0
     assert row.published is None
@@ -208,4 +209,26 @@ def test_the_report_names_what_is_left_open(whole):
 )
 def test_wrong_arguments_are_refused(arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        width.width(**{"teachers": [2], "extra": [0], "restarts": 2} | arguments)
+        width.table(**{"teachers": [2], "extra": [0], "restarts": 2} | arguments)
+
+
+def test_figures_show_the_studys_rows(whole):
+    sizes = [(8, 8), (8, 9)]
+    data = width.shares(sizes, 24, out=whole[0])
+    rows = whole[1].rows
+    assert data.share.values.tolist() == [row.share_global for row in rows]
+    np.testing.assert_allclose(data.published.values, [0.874, 0.999])
+    ends = width.survivals(sizes, 24, out=whole[0])
+    assert sorted(ends.values) == sorted(
+        value for split in rows[0].survival[0].splits for value in split.ends
+    )
+    for name, labelled in (("width-share", data), ("width-time", data), ("width-survival", ends)):
+        axes = Figure().add_subplot()
+        assert width.FIGURES[name].draw(labelled, axes) is axes
+        assert axes.get_legend() is not None
+
+
+def test_a_figure_of_no_spurious_minimum_is_empty_but_drawn():
+    ends = width.survivals([(2, 2)], 4)
+    assert ends.sizes == {"descent": 0}
+    assert width.FIGURES["width-survival"].draw(ends, Figure().add_subplot()).lines

@@ -11,11 +11,15 @@ from landscape_jax.studies.width.students import Students as Students
 from landscape_jax.studies.width.survival import Split as Split
 from landscape_jax.studies.width.survival import Survival as Survival
 from landscape_jax.studies.width.survival import survival as survival
+from landscape_jax.studies.width.width_figures import FIGURES as FIGURES
+from landscape_jax.studies.width.width_figures import shares as shares
+from landscape_jax.studies.width.width_figures import survivals as survivals
 from landscape_jax.studies.width.width_rows import WidthRow as WidthRow
 from landscape_jax.studies.width.width_rows import WidthTable as WidthTable
 from landscape_jax.studies.width.width_rows import needed as needed
 from landscape_jax.studies.width.width_study import EXTRA as EXTRA
 from landscape_jax.studies.width.width_study import TEACHERS as TEACHERS
-from landscape_jax.studies.width.width_study import width as width
+from landscape_jax.studies.width.width_study import of_sizes as of_sizes
+from landscape_jax.studies.width.width_study import table as table
 
 __dir__ = listing(__name__)

@@ -55,7 +55,7 @@ Cell = tuple[Size, float]
 
 
 @explained
-def width(
+def table(
     teachers: Iterable[SupportsIndex] = TEACHERS,
     extra: Iterable[SupportsIndex] = EXTRA,
     restarts: int = 1000,
@@ -99,7 +99,7 @@ def width(
     >>> import jax
     >>> from landscape_jax.studies import width
     >>> jax.config.update("jax_enable_x64", True)
-    >>> row = width.width([2], extra=[1], restarts=20).rows[0]
+    >>> row = width.table([2], extra=[1], restarts=20).rows[0]
     >>> row.global_runs, row.interval[0] > 0.8
     (20, True)
 
@@ -107,16 +107,43 @@ def width(
     """
     ks = [count("teachers", k) for k in teachers]
     hs = [count("extra", h, 0) for h in extra]
-    pairs = checked([(k, k + h) for k in ks for h in hs], restarts, seed)
+    return of_sizes(
+        [(k, k + h) for k in ks for h in hs],
+        restarts,
+        seed,
+        activation=activation,
+        trained=trained,
+        scales=scales,
+        out=out,
+        progress=progress,
+        executor=executor,
+        mixed=mixed,
+    )
+
+
+def of_sizes(
+    sizes: Iterable[Size],
+    restarts: int = 1000,
+    seed: int = 0,
+    *,
+    activation: str = "relu",
+    trained: Trained = "first",
+    scales: Sequence[float] = (1.0,),
+    out: str | PathLike[str] | None = None,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+    mixed: bool = False,
+) -> WidthTable:
+    """Measure the same for any pairs (k, n); see `table`."""
+    pairs = checked(sizes, restarts, seed)
     for k, n in pairs:
         require_memory(8.0 * (n * k) ** 2, f"the Hessian at an end of {k}:{n}", "give fewer")
     each = [Students(activation, trained, scale) for scale in checked_scales(scales)]
     if executor is not None:
         checked_executor(executor)
     with _store(out, pairs[0], each[0], seed, mixed) as place:
-        study = _WidthStudy(
-            int(restarts), int(seed), place, progress or (lambda *_: None), executor
-        )
+        report = progress or (lambda *_: None)
+        study = _WidthStudy(int(restarts), int(seed), place, report, executor)
         rows = tuple(study.rows([(size, students) for size in pairs for students in each]))
     return WidthTable(rows, int(seed), jax.devices()[0].device_kind)
 
