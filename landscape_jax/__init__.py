@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from landscape_jax.proofs import verify as verify
     from landscape_jax.search import Runs as Runs
     from landscape_jax.search import Status as Status
+    from landscape_jax.search import finish_on_host as finish_on_host
     from landscape_jax.search import hybrid as hybrid
     from landscape_jax.search import restart as restart
     from landscape_jax.search import starts as starts

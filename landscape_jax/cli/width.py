@@ -32,6 +32,10 @@ def width(
         str,
         typer.Option(metavar="S,S,...", help="Initial weights are N(0, S^2 / K)."),
     ] = "1",
+    float32: Annotated[
+        bool,
+        typer.Option("--float32", help="Descend in float32; finish in float64 on the CPU."),
+    ] = False,
     out: Out = None,
     json: Json = None,
     workers: Workers = None,
@@ -77,6 +81,7 @@ def width(
                 activation=activation,
                 trained="both" if both else "first",
                 scales=sizes,
+                precision="float32" if float32 else "float64",
                 out=out,
                 progress=report,
                 executor=executor,

@@ -2,6 +2,7 @@
 
 from landscape_jax.public_names import listing
 from landscape_jax.search import starts as starts
+from landscape_jax.search.finish_on_host import finish_on_host as finish_on_host
 from landscape_jax.search.hybrid import Hybrid as Hybrid
 from landscape_jax.search.hybrid import hybrid as hybrid
 from landscape_jax.search.restarts import restart as restart

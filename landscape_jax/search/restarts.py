@@ -13,6 +13,7 @@ from jaxtyping import Array, Int, Key, PyTree, Scalar
 from landscape_jax.arrays import Count, Number, count
 from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.search.default_lanes import default_lanes
 from landscape_jax.search.descent import checked_descent
 from landscape_jax.search.flow import FOLLOWED_AFTER, has_ground
 from landscape_jax.search.initial_points import (
@@ -156,13 +157,7 @@ def restart(
         raise TypeError(f"finish is {shown(finish)}; it must be True or False")
     if mesh is not None and not isinstance(mesh, Mesh):
         raise TypeError(f"mesh is {shown(mesh)}; give a jax.sharding.Mesh, as jax.make_mesh does")
-    settings = Settings(
-        lanes=device_lanes() if lanes is None else count("lanes", lanes, most=_MOST_LANES),
-        finish=bool(finish) and batches is None,
-        total=len(given),
-        progress=guarded("progress", progress),
-        callback=guarded("callback", callback),
-    )
+    width = None if lanes is None else count("lanes", lanes, most=_MOST_LANES)
     if room is not None:
         length = count("room", room)
         if length < len(given):
@@ -172,6 +167,14 @@ def restart(
         mesh = Mesh(mesh.devices, mesh.axis_names)  # Of axes that are all automatic.
         index = _shared(index, mesh)
     starts, fixed = split(points.at(index))
+    size = sum(leaf[0].size for leaf in jax.tree.leaves(starts))
+    settings = Settings(
+        lanes=default_lanes(size) if width is None else width,
+        finish=bool(finish) and batches is None,
+        total=len(given),
+        progress=guarded("progress", progress),
+        callback=guarded("callback", callback),
+    )
     rule = checked_descent(
         objective, starts, fixed, optimizer=optimizer, batches=batches, max_steps=max_steps,
         check_every=check_every, norm_limit=norm_limit, below_value=below_value,
@@ -210,9 +213,3 @@ def _shared(index: Int[Array, " restarts"], mesh: Mesh) -> Int[Array, " padded"]
     """Distribute the indices over the devices, padded by the last one to equal counts."""
     padded = jnp.pad(index, (0, -len(index) % mesh.size), mode="edge")
     return jax.device_put(padded, NamedSharding(mesh, P(mesh.axis_names)))
-
-
-def device_lanes() -> int:
-    """Return how many runs descend at a time on a device of the kind in use."""
-    # On a CPU a batch that stays in the cache is faster; an accelerator wants occupancy.
-    return 128 if jax.default_backend() == "cpu" else 4096

@@ -14,13 +14,15 @@ from jaxtyping import Array, Bool, Int, Key, PyTree
 from landscape_jax.files import DamagedError, StorageError
 from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.search.default_lanes import default_lanes
+from landscape_jax.search.finish_on_host import finish_on_host
 from landscape_jax.search.initial_points import restart_indices
 from landscape_jax.search.labelled import from_xarray, to_xarray
 from landscape_jax.search.parameters import first_entry, split, whole
-from landscape_jax.search.restarts import device_lanes, restart
+from landscape_jax.search.restarts import restart
 from landscape_jax.search.runs import Runs, Status
 from landscape_jax.sweeps.executors import SweepError, results
-from landscape_jax.sweeps.made_by import made_by
+from landscape_jax.sweeps.made_by import made_by, shaped
 from landscape_jax.sweeps.store import Store, difference
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Search:
 
     - `objective`, `start`, `key`, and `settings`: its other arguments.
     - `folder`: the directory of its chunks in a store.
+    - `on_host`: the settings with which its runs, of float32, are finished in float64 on the CPU,
+      see `finish_on_host`; `None` if they are not.
     """
 
     objective: AbstractObjective
@@ -49,12 +53,15 @@ class Search:
     key: Key[Array, ""] | None
     settings: dict[str, Any] = field(default_factory=dict)
     folder: str = "runs"
+    on_host: dict[str, Any] | None = None
 
     def run(self, index: Int[np.ndarray, " restarts"], length: int) -> Runs:
         """Run some restarts in a call compiled for `length` of them, so that chunks share it."""
         found = restart(
             self.objective, self.start, index, key=self.key, room=length, **self.settings
         )
+        if self.on_host is not None:
+            found = finish_on_host(self.objective, found, room=length, **self.on_host)
         return found.map(np.asarray)
 
     def like(self) -> PyTree:
@@ -66,8 +73,11 @@ class Search:
 
     def made_by(self) -> dict[str, Any]:
         """Return what the last digits of its runs depend on, in this process."""
-        lanes = self.settings.get("lanes")
-        return made_by(self.objective, self.like(), device_lanes() if lanes is None else lanes)
+        lanes, like = self.settings.get("lanes"), self.like()
+        if lanes is None:
+            arrays = split(jax.tree.map(shaped, like))[0]
+            lanes = default_lanes(sum(leaf.size for leaf in jax.tree.leaves(arrays)))
+        return made_by(self.objective, like, lanes)
 
 
 def chunks(
@@ -96,10 +106,6 @@ def run_chunks(
 
     `only` selects runs of a chunk by a mask; the memory of the others is freed chunk by chunk.
     """
-    if store is not None:
-        # What a sweep began with, it goes on with, on whatever machine.
-        settings = {"lanes": store.made_by["lanes"]} | search.settings
-        search = replace(search, settings=settings)
     parts, ended, wanted = [], 0, chunks(restarts, chunk)
     every, done = np.concatenate(wanted), np.empty(0, np.int32)
 
@@ -116,8 +122,13 @@ def run_chunks(
 
     if progress is not None:
         progress(0, len(every))
+    lanes = None if store is None else store.made_by.get("lanes")
     for part in kept(search, store):
+        lanes = part.lanes if lanes is None else lanes
         keep(part)
+    if lanes is not None:
+        # What a sweep began with, it goes on with, on whatever machine.
+        search = replace(search, settings={"lanes": lanes} | search.settings)
     missing = [np.setdiff1d(part, done) for part in wanted]
     missing = [part for part in missing if len(part)]
     # To be marked by, or to hold workers against.

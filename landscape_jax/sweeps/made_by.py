@@ -26,7 +26,7 @@ def made_by(objective: AbstractObjective, like: PyTree, lanes: SupportsIndex) ->
 
     **Returns:** JSON values.
     """
-    arrays, fixed = split(jax.tree.map(_zeros, like))
+    arrays, fixed = split(jax.tree.map(shaped, like))
     function = of_arrays(objective, arrays, fixed)
     program = str(jax.make_jaxpr(jax.value_and_grad(function))(arrays))
     device = jax.devices()[0]
@@ -39,5 +39,6 @@ def made_by(objective: AbstractObjective, like: PyTree, lanes: SupportsIndex) ->
     }
 
 
-def _zeros(leaf: Any) -> Any:
+def shaped(leaf: Any) -> Any:
+    """Return an array of the shape of a leaf that is one; any other leaf as it is."""
     return jnp.zeros(leaf.shape, leaf.dtype) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf

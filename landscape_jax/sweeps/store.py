@@ -71,11 +71,12 @@ class Store:
         return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def admit(self, made_by: Mapping[str, Any]) -> None:
-        """Check that results made by this belong here.
+        """Check that results made by this belong here: by what all results here are made by.
 
         **Raises:** `StorageError` if they would not have the bits of the others.
         """
-        if not self.mixed and (differs := difference(self.made_by, made_by)):
+        known = {name: made_by.get(name) for name in self.made_by}
+        if not self.mixed and (differs := difference(self.made_by, known)):
             raise StorageError(
                 f"{self.root} holds results of {differs}, which may differ in their last digits; "
                 "give a new directory, or mixed=True (--mixed) to add to it all the same"

@@ -113,6 +113,7 @@ def test_runs_below_the_threshold_descend_on_until_a_line_falls_to_a_minimum():
         ({"activation": "erf"}, (2, 1)),
         ({"activation": "tanh"}, (2, 0)),
         ({"activation": "leaky"}, (3, 1)),
+        ({"precision": "float32"}, (3, 1)),
     ],
     ids=lambda given: str(given),
 )
@@ -204,6 +205,7 @@ def test_the_report_names_what_is_left_open(whole):
         ({"scales": []}, "scales is empty"),
         ({"scales": [0.0]}, "scales is 0.0; it must be a positive number"),
         ({"scales": [1.0, 1.0]}, "give each scale once"),
+        ({"precision": "half"}, "precision is 'half'; "),
         ({"activation": "rely"}, "activation is 'rely'; it must be"),
     ],
 )

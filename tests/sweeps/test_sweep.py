@@ -277,9 +277,9 @@ def test_runs_of_another_version_are_refused_unless_mixed_and_then_marked(tmp_pa
 
 
 def test_a_sweep_goes_on_with_the_lanes_that_it_began_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(chunks_, "device_lanes", lambda: 16)
+    monkeypatch.setattr(chunks_, "default_lanes", lambda _: 16)
     lj.sweep(RISK, START, 10, key=KEY, out=tmp_path, **SHORT)
-    monkeypatch.setattr(chunks_, "device_lanes", lambda: 32)
+    monkeypatch.setattr(chunks_, "default_lanes", lambda _: 32)
     with pytest.raises(StorageError, match="holds results of lanes 16, not 32"):
         lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, **SHORT)
     found = lj.sweep(RISK, START, 20, key=KEY, out=tmp_path, mixed=True, **SHORT)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -96,5 +97,10 @@ def store(
         "gradient_tolerance": GRADIENT_TOLERANCE,
         "below_value": BELOW_VALUE,
     }
-    what, made_by = "SS18, tables 1 and 2", search(size, seed).made_by()
+    what, made_by = "SS18, tables 1 and 2", without_lanes(search(size, seed))
     return open_store(out, what=what, settings=settings, made_by=made_by, mixed=mixed)
+
+
+def without_lanes(search: Search) -> dict[str, Any]:
+    """Return what a search and those of other sizes are made by: lanes depend on the size."""
+    return {name: value for name, value in search.made_by().items() if name != "lanes"}

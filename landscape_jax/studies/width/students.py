@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -24,6 +24,7 @@ from landscape_jax.studies.ss18.protocol import (
 from landscape_jax.sweeps.chunks import Search
 
 Trained = Literal["first", "both"]
+Precision = Literal["float64", "float32"]
 # Values at which steps are counted.
 LEVELS = (1e-1, 1e-2, 1e-3)
 
@@ -35,16 +36,20 @@ class Students:
     - `activation`: of students and teachers, by name.
     - `trained`: "first", the first layer w, the second being 1; or "both", for relu.
     - `scale`: w ~ N(0, scale² I/k), and a ~ N(0, scale² I/n) where it is trained.
+    - `precision`: of the descents; runs of float32 are finished in float64 on the CPU.
     """
 
     activation: str = "relu"
     trained: Trained = "first"
     scale: float = 1.0
+    precision: Precision = "float64"
 
     def __post_init__(self) -> None:
         named(self.activation)
         if self.trained not in ("first", "both"):
             raise ValueError(f"trained is {self.trained!r}; it must be 'first' or 'both'")
+        if self.precision not in ("float64", "float32"):
+            raise ValueError(f"precision is {self.precision!r}; it must be 'float64' or 'float32'")
         if self.trained == "both" and self.activation != "relu":
             raise ValueError(
                 f"trained is 'both' with the activation {self.activation!r}; both layers are "
@@ -66,18 +71,22 @@ class Students:
     def search(self, size: Size, seed: int) -> Search:
         """Return the search of one size; with relu, "first" and scale 1 its runs are SS18's."""
         k, n = size
-        start = (
-            starts.gaussian((n, k), scale=self.scale / math.sqrt(k))
-            if self.trained == "first"
-            else starts.network(TwoLayer, (k, n, 1), bias=False, scale=self.scale)
+        given: dict[str, Any] = {"scale": self.scale / math.sqrt(k), "dtype": self.precision}
+        start = starts.gaussian((n, k), **given)
+        if self.trained == "both":
+            given["scale"] = self.scale
+            start = starts.network(TwoLayer, (k, n, 1), bias=False, **given)
+        shared = {"below_value": self.threshold, "levels": LEVELS}
+        exact = shared | {"gradient_tolerance": GRADIENT_TOLERANCE}
+        whole = self.precision == "float64"
+        return Search(
+            self.objective(k),
+            start,
+            key(size, seed),
+            exact if whole else shared,
+            folder=f"runs/scale{self.scale:g}-{tag(size)}",
+            on_host=None if whole else exact,
         )
-        settings = {
-            "gradient_tolerance": GRADIENT_TOLERANCE,
-            "below_value": self.threshold,
-            "levels": LEVELS,
-        }
-        folder = f"runs/scale{self.scale:g}-{tag(size)}"
-        return Search(self.objective(k), start, key(size, seed), settings, folder)
 
 
 def checked_scales(scales: Sequence[float]) -> tuple[float, ...]:

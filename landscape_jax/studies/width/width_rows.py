@@ -171,6 +171,7 @@ class WidthTable:
             "device": self.device,
             "activation": students.activation,
             "trained": students.trained,
+            "precision": students.precision,
             "seed": self.seed,
             "rows": [row.summary() for row in self.rows],
             "details": [row.details() for row in self.rows],

@@ -30,8 +30,15 @@ from landscape_jax.studies.ss18.protocol import (
     Size,
     checked,
     tag,
+    without_lanes,
 )
-from landscape_jax.studies.width.students import LEVELS, Students, Trained, checked_scales
+from landscape_jax.studies.width.students import (
+    LEVELS,
+    Precision,
+    Students,
+    Trained,
+    checked_scales,
+)
 from landscape_jax.studies.width.survival import Survival, survival
 from landscape_jax.studies.width.width_rows import WidthRow, WidthTable
 from landscape_jax.sweeps.chunks import run_chunks
@@ -64,6 +71,7 @@ def table(
     activation: str = "relu",
     trained: Trained = "first",
     scales: Sequence[float] = (1.0,),
+    precision: Precision = "float64",
     out: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     executor: Executor | None = None,
@@ -85,6 +93,8 @@ def table(
       For tanh and others without a closed form each step takes a quadrature.
     - `trained`: "first", the weights w, the second layer being 1; "both", for relu.
     - `scales`: w ~ N(0, scale² I/k), and a ~ N(0, scale²/n) where it is trained.
+    - `precision`: "float32" to descend in float32 and finish in float64 on the CPU, for devices
+      without float64.
     - `out`, `executor`, `mixed`: as of `ss18.table`.
     - `progress`: called with (k, n), the current stage, and how much of it is done, of how much, of
       all scales together.
@@ -114,6 +124,7 @@ def table(
         activation=activation,
         trained=trained,
         scales=scales,
+        precision=precision,
         out=out,
         progress=progress,
         executor=executor,
@@ -129,6 +140,7 @@ def of_sizes(
     activation: str = "relu",
     trained: Trained = "first",
     scales: Sequence[float] = (1.0,),
+    precision: Precision = "float64",
     out: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     executor: Executor | None = None,
@@ -138,7 +150,7 @@ def of_sizes(
     pairs = checked(sizes, restarts, seed)
     for k, n in pairs:
         require_memory(8.0 * (n * k) ** 2, f"the Hessian at an end of {k}:{n}", "give fewer")
-    each = [Students(activation, trained, scale) for scale in checked_scales(scales)]
+    each = [Students(activation, trained, s, precision) for s in checked_scales(scales)]
     if executor is not None:
         checked_executor(executor)
     with _store(out, pairs[0], each[0], seed, mixed) as place:
@@ -157,13 +169,14 @@ def _store(
     settings = {
         "activation": students.activation,
         "trained": students.trained,
+        "precision": students.precision,
         "seed": seed,
         "step": STEP,
         "gradient_tolerance": GRADIENT_TOLERANCE,
         "below_value": students.threshold,
         "levels": list(LEVELS),
     }
-    made_by = students.search(size, seed).made_by()
+    made_by = without_lanes(students.search(size, seed))
     return open_store(out, what="width", settings=settings, made_by=made_by, mixed=mixed)
 
 
