@@ -9,7 +9,8 @@ Four parts, each of them resumable where `--out` names a directory:
 - "start": (17, 17), (17, 18), (17, 19) from initial points of several scales, by smaller steps, and
   stopped after several times, beside the shares of Huang, Loureiro & Sarao Mannelli 2026
   (arXiv 2604.09412, as quoted for 10,000 runs).
-- "workers": seconds of one command with one process, and with Dask workers.
+- "workers": seconds of one command with one process of one or two threads, and with Dask workers;
+  and, from measured constants, what 10⁹ restarts would cost.
 
     python benchmarks/width.py table --json benchmarks/width_table.json
     python benchmarks/width.py wide --json benchmarks/width_wide.json --out DIR
@@ -23,13 +24,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from charts import Panel, draw
 from report import write
 from scipy.stats import fisher_exact
 
@@ -173,6 +178,12 @@ def least(rows: list[Any], constructed: list[Any]) -> dict[str, Any]:
     return found
 
 
+def at_share(times: np.ndarray, count: int, percent: float) -> float | None:
+    """Return the time within which so many percent of the runs were global; `None` if never."""
+    place = int(np.ceil(percent / 100 * count)) - 1
+    return float(np.sort(times)[place]) if place < len(times) else None
+
+
 def start(_: Path | None) -> dict[str, Any]:
     """Measure what the share of global runs at k = 17 depends on."""
     k, runs, rows = 17, 2000, []
@@ -200,6 +211,9 @@ def start(_: Path | None) -> dict[str, Any]:
                     "interval": [100 * float(share.low), 100 * float(share.high)],
                     "time_median": float(np.median(times)) if len(times) else None,
                     "time_99": float(np.quantile(times, 0.99)) if len(times) else None,
+                    "time_at_their_share": {
+                        name: at_share(times, count, shares[n - 17]) for name, shares in HUANG.items()
+                    },
                     "percent_within_time": {
                         str(t): 100 * float((times <= t).sum()) / count
                         for t in (100, 200, 300, 400, 500, 1000, 2000, 5000, 10_000)
@@ -220,15 +234,115 @@ def workers(_: Path | None) -> dict[str, Any]:
     rows = []
     command = ["width", "12", "--extra", "0,1", "--restarts", "4000", "--json"]
     program = [sys.executable, "-m", "landscape_jax"]
-    for count in (None, 1, 2):
-        more = [] if count is None else ["--workers", str(count)]
-        with tempfile.TemporaryDirectory() as folder:
-            begin = time.perf_counter()
-            place = os.path.join(folder, "rows.json")
-            subprocess.run([*program, *command, place, *more], check=True, capture_output=True)
-            rows.append({"workers": count, "seconds": time.perf_counter() - begin})
+    kinds = {
+        "one process, one thread": ({"NPROC": "1"}, []),
+        "one process, two threads": ({}, []),
+        "one worker": ({}, ["--workers", "1"]),
+        "two workers": ({}, ["--workers", "2"]),
+    }
+    for name, (environment, more) in kinds.items():
+        seconds = []
+        for _turn in range(3):
+            with tempfile.TemporaryDirectory() as folder:
+                begin = time.perf_counter()
+                subprocess.run(
+                    [*program, *command, os.path.join(folder, "rows.json"), *more],
+                    check=True,
+                    capture_output=True,
+                    env=os.environ | environment,
+                )
+                seconds.append(time.perf_counter() - begin)
+        rows.append({"with": name, "seconds": float(np.median(seconds)), "all": seconds})
         print(rows[-1], flush=True)
-    return {"command_measured": " ".join(["landscape-jax", *command[:-1]]), "rows": rows}
+    searches = {
+        name: in_one_sweep(count) for name, count in (("one process", 0), ("two workers", 2))
+    }
+    return {
+        "command_measured": " ".join(["landscape-jax", *command[:-1]]),
+        "rows": rows,
+        "sweep of 40,000 runs of (12, 12), seconds after the first 500": sweeps,
+        "a billion restarts of (6, 6)": billion(),
+    }
+
+
+def in_one_sweep(workers: int) -> float:
+    """Return the seconds of a sweep once everything is imported and compiled."""
+    risk, begin = lj.PopulationRisk(jnp.eye(12)), lj.starts.gaussian((12, 12))
+    settings: dict[str, Any] = {"key": jax.random.key(0), "chunk": 500, "below_value": 1e-3}
+    with cluster(workers) as executor:
+        each = 500 * max(workers, 1)
+        lj.sweep(risk, begin, np.arange(each), executor=executor, **settings)
+        start = time.perf_counter()
+        lj.sweep(risk, begin, np.arange(each, 40_000 + each), executor=executor, **settings)
+        return time.perf_counter() - start
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[Any]:
+    if not workers:
+        yield None
+        return
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as local,
+        Client(local) as client,
+    ):
+        yield client.get_executor()
+
+
+def billion() -> dict[str, Any]:
+    """Compute what 10⁹ restarts would cost, from what one chunk of 10,000 costs."""
+    risk, begin = lj.PopulationRisk(jnp.eye(6)), lj.starts.gaussian((6, 6))
+    chunk, chunks = 10_000, 100_000
+    settings: dict[str, Any] = {"key": jax.random.key(0), "room": chunk, "below_value": 1e-3}
+    lj.restart(risk, begin, [0], **settings)
+    start = time.perf_counter()
+    runs = jax.block_until_ready(lj.restart(risk, begin, chunk, **settings))
+    descending = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "runs.zarr")
+        start = time.perf_counter()
+        runs.save(place)
+        writing = time.perf_counter() - start
+        size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+        files = sum(path.is_file() for path in place.rglob("*"))
+        start = time.perf_counter()
+        lj.Runs.load(place)
+        reading = time.perf_counter() - start
+    sent = len(cloudpickle.dumps(runs.to_xarray()))
+    days = descending * chunks / 86400
+    return {
+        "measured, a chunk of 10,000": {
+            "descending_seconds_on_these_cores": descending, "writing_seconds": writing,
+            "reading_seconds": reading, "bytes_on_disk": size, "files": files, "bytes_sent": sent,
+        },
+        "computed, 100,000 chunks": {
+            "descending_days_on_these_cores": days,
+            "hours of the one writer": (writing * chunks) / 3600,
+            "workers like these cores that the writer keeps busy": descending / writing,
+            "hours to read all again": reading * chunks / 3600,
+            "terabytes_on_disk": size * chunks / 1e12,
+            "million_files": files * chunks / 1e6,
+            "terabytes_sent": sent * chunks / 1e12,
+            "minutes of Dask's scheduler, at 1 ms a task": chunks * 1e-3 / 60,
+        },
+    }  # fmt: skip
+
+
+def speedup(path: Path, found: dict[str, Any]) -> None:
+    """Draw the speedup against the workers."""
+    seconds = {row["with"]: row["seconds"] for row in found["rows"]}
+    sweeps = found["sweep of 40,000 runs of (12, 12), seconds after the first 500"]
+    one = seconds["one process, two threads"]
+    lines = {
+        "the command, imports and compilation included": [
+            one / seconds["one worker"], one / seconds["two workers"]
+        ],
+        "a sweep that is compiled": [None, sweeps["one process"] / sweeps["two workers"]],
+        "limit: one process with two threads": [1.0, 1.0],
+    }  # fmt: skip
+    draw(path, [Panel("Dask workers, on two cores", "speed, one process = 1", [1, 2], lines)])
 
 
 def main() -> None:
@@ -240,8 +354,12 @@ def main() -> None:
     parser.add_argument("part", choices=parts)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--out", type=Path, metavar="DIR")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="of the part 'workers'")
     chosen = parser.parse_args()
-    write(chosen.json, __doc__, {"part": chosen.part} | parts[chosen.part](chosen.out))
+    found = parts[chosen.part](chosen.out)
+    write(chosen.json, __doc__, {"part": chosen.part} | found)
+    if chosen.plot is not None:
+        speedup(chosen.plot, found)
 
 
 if __name__ == "__main__":
