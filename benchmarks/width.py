@@ -212,7 +212,8 @@ def start(_: Path | None) -> dict[str, Any]:
                     "time_median": float(np.median(times)) if len(times) else None,
                     "time_99": float(np.quantile(times, 0.99)) if len(times) else None,
                     "time_at_their_share": {
-                        name: at_share(times, count, shares[n - 17]) for name, shares in HUANG.items()
+                        name: at_share(times, count, percents[n - 17])
+                        for name, percents in HUANG.items()
                     },
                     "percent_within_time": {
                         str(t): 100 * float((times <= t).sum()) / count
@@ -254,9 +255,7 @@ def workers(_: Path | None) -> dict[str, Any]:
                 seconds.append(time.perf_counter() - begin)
         rows.append({"with": name, "seconds": float(np.median(seconds)), "all": seconds})
         print(rows[-1], flush=True)
-    searches = {
-        name: in_one_sweep(count) for name, count in (("one process", 0), ("two workers", 2))
-    }
+    sweeps = {"one process": in_one_sweep(0), "two workers": in_one_sweep(2)}
     return {
         "command_measured": " ".join(["landscape-jax", *command[:-1]]),
         "rows": rows,

@@ -176,3 +176,9 @@ def test_a_figure_is_drawn(tmp_path: Path, name, options, monkeypatch):
     result = call("figure", name, "--out", out, *options.split())
     assert result.exit_code == 0, result.output
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_more_samples_than_memory_holds_are_refused_before_they_are_drawn(tmp_path):
+    done = call("figure", "liu-4a", "--samples", 10**12, "--out", tmp_path / "a.png")
+    assert done.exit_code == 2
+    assert "the losses of 1000000000000 samples may need" in done.output

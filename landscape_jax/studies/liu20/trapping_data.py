@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from landscape_jax.arrays import count
+from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives import EmpiricalRisk
 from landscape_jax.plots.paper_figure import MOST_POINTS
@@ -56,6 +57,7 @@ def figure_4a(
     """
     _check(samples, seed)
     axis = _axis("reach", reach, points)
+    require_memory(8.0 * samples * (8 + len(axis)), f"the losses of {samples} samples", "give fewer")
     known = mixture or Mixture()
     rng = np.random.default_rng(seed)
     positive = rng.random(samples) < known.prior
