@@ -3,7 +3,8 @@
 Four parts, each of them resumable where `--out` names a directory:
 
 - "table": k = 6, 9, 12, 15 with 0, 1, 2 more students, 1000 runs each, beside SS18's rows and
-  earlier counts of 200 runs (Fisher's exact test).
+  earlier counts of 200 runs (Fisher's exact test); with `--reference FILE.csv` also beside the
+  classes of Safran, Yehudai & Shamir 2021 (500 runs for each n = k).
 - "wide": k up to 30 with 1 and 2 more students; the least k at which a spurious minimum is proven,
   and the least at which a run met one, with upper bounds of the shares below.
 - "start": (17, 17), (17, 18), (17, 19) from initial points of several scales, by smaller steps, and
@@ -19,12 +20,13 @@ Four parts, each of them resumable where `--out` names a directory:
 """
 
 import argparse
+import csv
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,32 @@ def fisher(one: int, of_one: int, other: int, of_other: int) -> float:
     return float(fisher_exact([[one, of_one - one], [other, of_other - other]]).pvalue)  # type: ignore
 
 
-def table(out: Path | None) -> dict[str, Any]:
+def beside_classes(rows: Iterable[width.WidthRow], reference: Path) -> list[dict[str, Any]]:
+    """Compare with the classes of Safran, Yehudai & Shamir 2021, columns k, multiplicity, value."""
+    with reference.open(encoding="utf-8") as lines:
+        classes = [
+            (int(line["k"]), int(line["multiplicity"]), float(line["value"]))
+            for line in csv.DictReader(lines)
+        ]
+    found = []
+    for row in rows:
+        theirs = [(count, value) for k, count, value in classes if k == row.k]
+        if row.n != row.k or not theirs:
+            continue
+        known = [any(abs((end.value or 0.0) - v) < 1e-7 for _, v in theirs) for end in row.found]
+        total, of_zero = sum(c for c, _ in theirs), sum(c for c, v in theirs if v == 0)
+        found.append(
+            {
+                "k": row.k,
+                "p of the global share": fisher(row.global_runs, row.restarts, of_zero, total),
+                "families of ours": len(known),
+                "of which the values are theirs": sum(known),
+            }
+        )
+    return found
+
+
+def table(out: Path | None, reference: Path | None) -> dict[str, Any]:
     """Measure the shares beside published ones."""
     begin = time.perf_counter()
     found = width.table([*EARLIER], [0, 1, 2], 1000, out=out)
@@ -87,7 +114,8 @@ def table(out: Path | None) -> dict[str, Any]:
                 ],
             }
         )
-    return {"seconds": seconds, "rows": rows}
+    beside = {} if reference is None else {"Safran 2021": beside_classes(found.rows, reference)}
+    return {"seconds": seconds, "rows": rows} | beside
 
 
 def two_against_one(k: int) -> np.ndarray:
@@ -113,7 +141,7 @@ def two_against_one(k: int) -> np.ndarray:
     return np.asarray(point(x))
 
 
-def wide(out: Path | None) -> dict[str, Any]:
+def wide(out: Path | None, _: Path | None) -> dict[str, Any]:
     """Measure one and two more students up to k = 30."""
     rows: list[Any] = []
     for h in (1, 2):
@@ -184,7 +212,7 @@ def at_share(times: np.ndarray, count: int, percent: float) -> float | None:
     return float(np.sort(times)[place]) if place < len(times) else None
 
 
-def start(_: Path | None) -> dict[str, Any]:
+def start(*_: Path | None) -> dict[str, Any]:
     """Measure what the share of global runs at k = 17 depends on."""
     k, runs, rows = 17, 2000, []
     risk = lj.PopulationRisk(jnp.eye(k))
@@ -230,7 +258,7 @@ def start(_: Path | None) -> dict[str, Any]:
     return {"rows": rows, "huang": HUANG, "huang_listed_in_all": HUANG_LISTED}
 
 
-def workers(_: Path | None) -> dict[str, Any]:
+def workers(*_: Path | None) -> dict[str, Any]:
     """Measure one command with one process, and with Dask workers."""
     rows = []
     command = ["width", "12", "--extra", "0,1", "--restarts", "4000", "--json"]
@@ -353,9 +381,10 @@ def main() -> None:
     parser.add_argument("part", choices=parts)
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--out", type=Path, metavar="DIR")
+    parser.add_argument("--reference", type=Path, metavar="FILE.csv", help="of the part 'table'")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="of the part 'workers'")
     chosen = parser.parse_args()
-    found = parts[chosen.part](chosen.out)
+    found = parts[chosen.part](chosen.out, chosen.reference)
     write(chosen.json, __doc__, {"part": chosen.part} | found)
     if chosen.plot is not None:
         speedup(chosen.plot, found)

@@ -56,6 +56,8 @@ def numbers(name: str, value: Any) -> Array:
         given = plain.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} is not an array: its rows differ in length") from error
+    except TypeError as error:
+        raise TypeError(f"{name} is {shown(value)}; give an array of real numbers") from error
     kinds = (jnp.floating, jnp.integer, jnp.bool_)
     if not any(jnp.issubdtype(given.dtype, kind) for kind in kinds) or given.dtype.itemsize > 8:
         raise TypeError(f"{name} has dtype {given.dtype}; give real numbers, e.g. float64")

@@ -31,16 +31,18 @@ PACKAGES = (
     "", "critical", "exact", "networks", "objectives", "proofs", "search", "sweeps", "native",
     "theory.added_neurons", "theory.constructions", "theory.deep_linear", "theory.cells",
     "theory.parallel_weights", "theory.basins", "theory.overspecification", "studies.ss16",
-    "studies.ss18", "studies.kk20", "studies.liu20",
+    "studies.ss18", "studies.kk20", "studies.liu20", "studies.width",
 )  # fmt: skip
 # The classes that users make; the others hold results.
 MADE = (
-    "PopulationRisk", "MonteCarloRisk", "EmpiricalRisk", "NeuronAugmented", "TwoLayer",
+    "PopulationRisk", "JointRisk", "MonteCarloRisk", "EmpiricalRisk", "NeuronAugmented", "TwoLayer",
     "DeepLinear", "Mlp", "HiddenNeurons", "Mixture",
 )  # fmt: skip
 # What is given instead of defaults that take long.
 QUICK = {
     "sizes": [(2, 2)],
+    "teachers": [2],
+    "extra": [0],
     "restarts": 2,
     "starts": 2,
     "points": 5,

@@ -272,7 +272,7 @@ def near(point: PyTree, *, distance: float | int | Scalar = 0.1) -> Near:
     ```
     """
     radius = positive("distance", distance)
-    whole = as_parameters(point)
+    whole = as_parameters(point, "point")
     arrays = [leaf for leaf in jax.tree.leaves(whole) if eqx.is_array(leaf)]
     if not arrays or not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in arrays):
         raise TypeError(

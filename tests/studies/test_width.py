@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 import landscape_jax as lj
 from landscape_jax.files import StorageError
 from landscape_jax.studies import ss18, width
-from landscape_jax.studies.width import width_report
+from landscape_jax.studies.width import width_report, width_rows
 from landscape_jax.sweeps import chunks
 from landscape_jax.sweeps.proven import prove_families
 
@@ -142,9 +142,9 @@ def test_spurious_minima_of_both_layers_are_proven():
 
 def test_as_many_restarts_are_needed_as_the_share_asks_for():
     for share in (1e-4, 0.01, 0.3, 0.999):
-        count = width.needed(share) or 0
+        count = width_rows._needed(share) or 0
         assert (1 - share) ** count <= 0.01 < (1 - share) ** (count - 1)
-    assert (width.needed(0.0), width.needed(1.0)) == (None, 1)
+    assert (width_rows._needed(0.0), width_rows._needed(1.0)) == (None, 1)
 
 
 COMMAND = [sys.executable, "-m", "landscape_jax", "width", "5", "--extra", "0,1"]
@@ -192,6 +192,21 @@ def test_the_report_names_what_is_left_open(whole):
     row = replace(whole[1].rows[1], below=5, global_runs=19)
     (line, _) = width_report.lines(replace(whole[1], rows=(row,)))
     assert line.startswith("8:9 undecided: 5 of 24 runs fell below the threshold")
+
+
+@pytest.mark.parametrize(
+    ("risk", "W", "message"),
+    [
+        (lj.PopulationRisk(np.eye(2), activation="erf"), np.eye(2), "risk has the activation erf"),
+        (lj.PopulationRisk(np.eye(2), student_weights=[1.0, 2.0]), np.eye(2), "risk has student_w"),
+        (lj.PopulationRisk(np.eye(2)), np.diag([1.0, 0.0]), "W has a neuron of length 0"),
+        (lj.PopulationRisk(np.eye(2)), np.eye(3), "W has shape"),
+        (lj.PopulationRisk(np.eye(2)), np.full((2, 2), np.nan), "W has NaN"),
+    ],
+)
+def test_what_no_neuron_can_be_added_to_is_refused(risk, W, message):
+    with pytest.raises(ValueError, match=message):
+        width.survival(risk, W)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ def figure_4a(
     """
     _check(samples, seed)
     axis = _axis("reach", reach, points)
-    require_memory(8.0 * samples * (8 + len(axis)), f"the losses of {samples} samples", "give fewer")
+    needed = 8.0 * samples * (8 + len(axis))
+    require_memory(needed, f"the losses of {samples} samples", "give fewer")
     known = mixture or Mixture()
     rng = np.random.default_rng(seed)
     positive = rng.random(samples) < known.prior

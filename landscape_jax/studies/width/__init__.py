@@ -16,7 +16,6 @@ from landscape_jax.studies.width.width_figures import shares as shares
 from landscape_jax.studies.width.width_figures import survivals as survivals
 from landscape_jax.studies.width.width_rows import WidthRow as WidthRow
 from landscape_jax.studies.width.width_rows import WidthTable as WidthTable
-from landscape_jax.studies.width.width_rows import needed as needed
 from landscape_jax.studies.width.width_study import EXTRA as EXTRA
 from landscape_jax.studies.width.width_study import TEACHERS as TEACHERS
 from landscape_jax.studies.width.width_study import of_sizes as of_sizes

@@ -2,15 +2,17 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from landscape_jax.arrays import checked, count
 from landscape_jax.critical.classify import eigenvalue_tolerance
 from landscape_jax.critical.first_order import least_growth
 from landscape_jax.critical.spectra import spectrum
+from landscape_jax.mistakes import explained, require
 from landscape_jax.objectives.base import gradient, hessian
 from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.objectives.protocols import smooth_radius
@@ -70,11 +72,12 @@ class Survival:
         return cls(**rest, splits=tuple(splits))
 
 
+@explained
 def survival(
     risk: PopulationRisk,
     W: Float[np.ndarray, "neurons dim"],
     *,
-    restart_index: int = 0,
+    restart_index: SupportsIndex = 0,
     below_value: float | None = None,
 ) -> Survival:
     """Add a neuron to a minimum of a relu risk in every way that keeps the function, and descend.
@@ -83,6 +86,9 @@ def survival(
     `restart_index`, which names it in the result; `below_value`, at which descents stop.
 
     **Returns:** a `Survival`.
+
+    **Raises:** `TypeError` or `ValueError` if the risk is no such, or W does not fit it, is not
+    finite or has a neuron of length 0.
 
     Source: Safran, Yehudai and Shamir 2021, that the added neuron leaves no minimum.
 
@@ -98,7 +104,14 @@ def survival(
 
     ```
     """
-    W = np.asarray(W)
+    require("risk", risk, PopulationRisk)
+    if risk.activation.name != "relu":
+        raise ValueError(f"risk has the activation {risk.activation.name}; give one of relu")
+    if risk.student_weights is not None:
+        raise ValueError("risk has student_weights; leave them out, as for weights of 1")
+    W = np.asarray(checked("W", W, 2, "(neurons, dim)"))
+    if not W.any(axis=1).all():
+        raise ValueError("W has a neuron of length 0; leave it out")
     grown = jnp.asarray(np.vstack([W, np.zeros((1, W.shape[1]))]))
     zero = jnp.arange(len(grown)) == len(W)
     halves = np.stack([_halved(W, i) for i in range(len(W))])
@@ -124,7 +137,9 @@ def survival(
         for i, (eigenvalues, zeros) in enumerate(found)
     )
     growth = least_growth(risk, grown, zero)
-    return Survival(restart_index, float(risk(jnp.asarray(W))), growth, splits)
+    return Survival(
+        count("restart_index", restart_index, 0), float(risk(jnp.asarray(W))), growth, splits
+    )
 
 
 def _halved(W: np.ndarray, neuron: int) -> np.ndarray:

@@ -90,12 +90,12 @@ class WidthRow:
     @property
     def restarts_needed(self) -> int | None:
         """The restarts among which one is global with 99 % confidence, at the observed share."""
-        return needed(self.share_global)
+        return _needed(self.share_global)
 
     @property
     def restarts_needed_at_most(self) -> int | None:
         """The same at the lower end of the share's 95 % interval."""
-        return needed(self.interval[0])
+        return _needed(self.interval[0])
 
     @property
     def seconds_to_global(self) -> float | None:
@@ -178,13 +178,13 @@ class WidthTable:
         }
 
 
-def needed(share: float) -> int | None:
+def _needed(share: float) -> int | None:
     """Return the number of independent runs of which one is global with probability 0.99.
 
     For a share p it is ⌈log 0.01 / log(1 − p)⌉; `None` for a share of 0.
 
     ```python
-    >>> needed(0.5), needed(1.0), needed(0.0)
+    >>> _needed(0.5), _needed(1.0), _needed(0.0)
     (7, 1, None)
 
     ```
