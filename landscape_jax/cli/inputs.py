@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Characters of a message: what is given may be of any length.
 _LONGEST = 1000
+MOST_NEURONS = 99_999
 _MAGIC = b"\x93NUMPY"
 
 
@@ -45,12 +46,23 @@ def meant(name: str, known: Iterable[str]) -> str:
 def size(text: str) -> "Size":
     """Read K:N."""
     k, colon, n = text.partition(":")
-    if not (colon and all(x.isascii() and x.isdigit() and len(x) < 6 and int(x) for x in (k, n))):
+    if not (colon and _is_whole(k) and _is_whole(n)):
         refuse(f"{text!r} is not a size; give K:N, two whole numbers of 1 to 99999, such as 6:6")
     return int(k), int(n)
 
 
-def numbers(name: str, text: str, read: Callable, least: float, what: str) -> list:
+def teachers(text: str) -> int:
+    """Read K."""
+    if not _is_whole(text):
+        refuse(f"{text!r} is not a number K of teachers; give a whole number of 1 to 99999")
+    return int(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) <= MOST_NEURONS
+
+
+def numbers(name: str, text: str, read: Callable, least: int, what: str) -> list:
     """Read distinct numbers with commas between them; `what` they are to be goes into an error."""
     try:
         found = [read(part) for part in text.split(",")]

@@ -14,8 +14,8 @@ from landscape_jax.cli.workers import executor_of
 
 def width(
     teachers: Annotated[
-        list[int] | None,
-        typer.Argument(metavar="K", min=1, max=1000, help="Number of teachers."),
+        list[str] | None,
+        typer.Argument(metavar="K", help="Number of teachers."),
     ] = None,
     extra: Annotated[
         str, typer.Option(metavar="H,H,...", help="Students more than teachers.")
@@ -51,8 +51,11 @@ def width(
 
     Example: landscape-jax width 6 8 10 --extra 0,1,2 --restarts 300 --json width.json
     """
+    given = [inputs.teachers(text) for text in teachers or []]
     hs = inputs.numbers("--extra", extra, int, 0, "whole numbers of at least 0, such as 0,1,2")
     sizes = inputs.numbers("--scales", scales, float, 0, "positive numbers, such as 0.5,1,2")
+    if max(hs) > inputs.MOST_NEURONS:
+        inputs.refuse(f"--extra is {extra!r}; give numbers of at most {inputs.MOST_NEURONS}")
     if 0 in sizes:
         inputs.refuse(f"--scales is {scales!r}; give positive numbers, such as 0.5,1,2")
     inputs.check_target(json)
@@ -68,7 +71,7 @@ def width(
         inputs.refuse(f"--activation is {activation!r}; give one of {', '.join(NAMES)}")
     if both and activation != "relu":
         inputs.refuse(f"--both needs --activation relu, not {activation}")
-    ks = list(dict.fromkeys(teachers or study.TEACHERS))
+    ks = list(dict.fromkeys(given or study.TEACHERS))
     pairs = [(k, k + h) for k in ks for h in hs]
     every = restarts * len(sizes)
     with executor_of(workers, dask) as executor, runs_progress(pairs, every) as report:

@@ -51,6 +51,18 @@ LINES: dict[str, tuple[list[Values], dict[str, Values], dict[str, Values]]] = {
             "--workers": ("0", [n for n in NUMBERS if n.strip() != "1"]),
         },
     ),
+    "width": (
+        [("2", NUMBERS)],
+        {"--extra": ("0", [*LISTS, "1000000000000"]), "--restarts": ("2", NUMBERS)},
+        {
+            "--scales": ("1", LISTS),
+            "--activation": ("relu", ["", "rely", "RELU", "é", "x" * 300]),
+            "--seed": ("0", NUMBERS),
+            "--out": ("widths", FOLDERS),
+            "--json": FILE,
+            "--workers": ("0", [n for n in NUMBERS if n.strip() != "1"]),
+        },
+    ),
     "prove": (
         [("good.npy", NUMPY)],
         {},
@@ -188,6 +200,15 @@ CORPUS = [
     ("table 2:2 --workers 0", "'--workers'"),
     ("table 2:2 --dask nowhere://x", "no scheduler answers there"),
     ("table 2:2 --restart 3", "--restarts"),
+    ("width 2 --extra 0,x", "--extra is '0,x'; give whole numbers of at least 0"),
+    ("width 2 --extra -1", "--extra is '-1'"),
+    ("width 2 --scales 0", "--scales is '0'; give positive numbers"),
+    ("width 2 --scales 1,1", "give each number once"),
+    ("width 2 --activation rely", "--activation is 'rely'; give one of"),
+    ("width 2 --activation erf --both", "--both needs --activation relu, not erf"),
+    ("width 2 --mixed", "--mixed needs --out"),
+    ("width 2 --extra 1000000", "the Hessian at an end of 2:1000002 may need"),
+    ("width 0", "'0' is not a number K of teachers; give a whole number"),
     ("tabel 2:2", "Did you mean 'table'?"),
     ("names theory.cell", "did you mean 'theory.cells'?"),
 ]  # fmt: skip
@@ -205,7 +226,8 @@ def draw(rng: random.Random) -> list[str]:
     for _ in range(0 if rng.random() < 0.02 else rng.choice((1, 1, 1, 2, 2, 3))):
         place, bad = rng.choice(places)
         # What takes long without a value: all default sizes of a table, and all packages.
-        kept = place[:1] in (["2:2"], ["--restarts"], ["theory"]) and command in ("table", "names")
+        long = {"table": ("2:2", "--restarts"), "width": ("2", "--extra", "--restarts")}
+        kept = place[:1] in [[name] for name in (long | {"names": ("theory",)}).get(command, ())]
         match 9 if kept else rng.randrange(10):
             case 0:
                 place.clear()
