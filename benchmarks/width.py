@@ -1,12 +1,13 @@
 """What does width buy?  Shares of global runs beside published ones, and what they depend on.
 
-Four parts, each of them resumable where `--out` names a directory:
+Four parts:
 
 - "table": k = 6, 9, 12, 15 with 0, 1, 2 more students, 1000 runs each, beside SS18's rows and
   earlier counts of 200 runs (Fisher's exact test); with `--reference FILE.csv` also beside the
   classes of Safran, Yehudai & Shamir 2021 (500 runs for each n = k).
 - "wide": k up to 30 with 1 and 2 more students; the least k at which a spurious minimum is proven,
-  and the least at which a run met one, with upper bounds of the shares below.
+  and the least at which a run met one, with upper bounds of the shares below.  Goes on from its
+  own file.
 - "start": (17, 17), (17, 18), (17, 19) from initial points of several scales, by smaller steps, and
   stopped after several times, beside the shares of Huang, Loureiro & Sarao Mannelli 2026
   (arXiv 2604.09412, as quoted for 10,000 runs).
@@ -14,13 +15,14 @@ Four parts, each of them resumable where `--out` names a directory:
   and, from measured constants, what 10⁹ restarts would cost.
 
     python benchmarks/width.py table --json benchmarks/width_table.json
-    python benchmarks/width.py wide --json benchmarks/width_wide.json --out DIR
+    python benchmarks/width.py wide --json benchmarks/width_wide.json
     python benchmarks/width.py start --json benchmarks/width_start.json
     python benchmarks/width.py workers --json benchmarks/width_workers.json
 """
 
 import argparse
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -86,10 +88,10 @@ def beside_classes(rows: Iterable[width.WidthRow], reference: Path) -> list[dict
     return found
 
 
-def table(out: Path | None, reference: Path | None) -> dict[str, Any]:
+def table(chosen: argparse.Namespace) -> dict[str, Any]:
     """Measure the shares beside published ones."""
     begin = time.perf_counter()
-    found = width.table([*EARLIER], [0, 1, 2], 1000, out=out)
+    found = width.table([*EARLIER], [0, 1, 2], 1000)
     seconds = time.perf_counter() - begin
     rows = []
     for row in found.rows:
@@ -114,15 +116,26 @@ def table(out: Path | None, reference: Path | None) -> dict[str, Any]:
                 ],
             }
         )
-    beside = {} if reference is None else {"Safran 2021": beside_classes(found.rows, reference)}
+    beside = {}
+    if chosen.reference is not None:
+        beside = {"Safran 2021": beside_classes(found.rows, chosen.reference)}
     return {"seconds": seconds, "rows": rows} | beside
 
 
 def two_against_one(k: int) -> np.ndarray:
     """Return the critical point of k − 1 aligned neurons and two against teacher k, by Newton.
 
-    It has seven distinct entries; started from those at k = 17.
+    It has seven distinct entries, followed down from those at k = 17.
     """
+    x = jnp.array([0.998, -0.006, 0.111, 0.037, -0.633, 0.054, -0.182])
+    x, W = follow(x, 17)
+    for size in range(16, k - 1, -1):
+        x, W = follow(x, size)
+    return W
+
+
+def follow(x: jax.Array, k: int) -> tuple[jax.Array, np.ndarray]:
+    """Converge seven distinct entries to a critical point for k teachers."""
 
     def point(x: jax.Array) -> jax.Array:
         a, o, to_last, c, d, e, f = x
@@ -131,47 +144,35 @@ def two_against_one(k: int) -> np.ndarray:
         return W.at[k - 1].set(c).at[k - 1, k - 1].set(d).at[k].set(e).at[k, k - 1].set(f)
 
     risk = lj.PopulationRisk(jnp.eye(k))
-    x = jnp.array([0.998, -0.006, 0.111, 0.037, -0.633, 0.054, -0.182])
 
     def value(x: jax.Array) -> jax.Array:
         return risk(point(x))
 
-    for _ in range(30):
-        x = x - jnp.linalg.solve(jax.hessian(value)(x), jax.grad(value)(x))
-    return np.asarray(point(x))
+    newton = jax.jit(lambda x: x - jnp.linalg.solve(jax.hessian(value)(x), jax.grad(value)(x)))
+    for _ in range(20):
+        x = newton(x)
+    return x, np.asarray(point(x))
 
 
-def wide(out: Path | None, _: Path | None) -> dict[str, Any]:
-    """Measure one and two more students up to k = 30."""
-    rows: list[Any] = []
+def wide(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Measure one and two more students up to k = 30; rows in the file already are kept."""
+    known: dict[str, Any] = {"rows": []}
+    if chosen.json.exists():
+        known = json.loads(chosen.json.read_text(encoding="utf-8"))
+    rows: list[Any] = known["rows"]
+    done = {(row["k"], row["n"]) for row in rows}
     for h in (1, 2):
         for k in range(3 if h == 1 else 6, 31):
+            if (k, k + h) in done:
+                continue
             few = 10_000 if (k, h) == (7, 1) else 1000 if k <= 20 else 300 if k <= 25 else 100
-            place = None if out is None else out / f"h{h}-{k}-{few}"
-            (row,) = width.table([k], [h], few, out=place).rows
-            rows.append(
-                row.summary()
-                | {
-                    "families_above": [
-                        {
-                            "count": end.count,
-                            "value": end.value,
-                            "outcome": end.outcome,
-                            "min_eigenvalue": end.min_eigenvalue,
-                            "reason": end.reason,
-                        }
-                        for end in row.ends
-                    ]
-                }
-            )
+            (row,) = width.table([k], [h], few).rows
+            names = ("count", "value", "outcome", "min_eigenvalue", "reason")
+            found = [{name: getattr(end, name) for name in names} for end in row.ends]
+            rows.append(row.summary() | {"families_above": found})
+            write(chosen.json, __doc__, {"part": "wide", "rows": rows})
             print(
-                rows[-1]["k"],
-                rows[-1]["n"],
-                rows[-1]["global"],
-                rows[-1]["spurious"],
-                rows[-1]["proven"],
-                rows[-1]["seconds"],
-                flush=True,
+                *(row.summary()[x] for x in ("k", "n", "global", "spurious", "proven")), flush=True
             )
     constructed = []
     for k in (6, 7, 8):
@@ -212,7 +213,7 @@ def at_share(times: np.ndarray, count: int, percent: float) -> float | None:
     return float(np.sort(times)[place]) if place < len(times) else None
 
 
-def start(*_: Path | None) -> dict[str, Any]:
+def start(_: argparse.Namespace) -> dict[str, Any]:
     """Measure what the share of global runs at k = 17 depends on."""
     k, runs, rows = 17, 2000, []
     risk = lj.PopulationRisk(jnp.eye(k))
@@ -258,7 +259,7 @@ def start(*_: Path | None) -> dict[str, Any]:
     return {"rows": rows, "huang": HUANG, "huang_listed_in_all": HUANG_LISTED}
 
 
-def workers(*_: Path | None) -> dict[str, Any]:
+def workers(_: argparse.Namespace) -> dict[str, Any]:
     """Measure one command with one process, and with Dask workers."""
     rows = []
     command = ["width", "12", "--extra", "0,1", "--restarts", "4000", "--json"]
@@ -363,13 +364,20 @@ def speedup(path: Path, found: dict[str, Any]) -> None:
     sweeps = found["sweep of 40,000 runs of (12, 12), seconds after the first 500"]
     one = seconds["one process, two threads"]
     lines = {
-        "the command, imports and compilation included": [
+        "whole command": [
             one / seconds["one worker"], one / seconds["two workers"]
         ],
-        "a sweep that is compiled": [None, sweeps["one process"] / sweeps["two workers"]],
-        "limit: one process with two threads": [1.0, 1.0],
+        "sweep, compiled": [None, sweeps["one process"] / sweeps["two workers"]],
+        "limit: one process": [1.0, 1.0],
     }  # fmt: skip
-    draw(path, [Panel("Dask workers, on two cores", "speed, one process = 1", [1, 2], lines)])
+    draw(
+        path,
+        [
+            Panel(
+                "Dask workers, on two cores", "speed; one process of two threads = 1", [1, 2], lines
+            )
+        ],
+    )
 
 
 def main() -> None:
@@ -380,11 +388,10 @@ def main() -> None:
     parts = {"table": table, "wide": wide, "start": start, "workers": workers}
     parser.add_argument("part", choices=parts)
     parser.add_argument("--json", type=Path, required=True)
-    parser.add_argument("--out", type=Path, metavar="DIR")
     parser.add_argument("--reference", type=Path, metavar="FILE.csv", help="of the part 'table'")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="of the part 'workers'")
     chosen = parser.parse_args()
-    found = parts[chosen.part](chosen.out, chosen.reference)
+    found = parts[chosen.part](chosen)
     write(chosen.json, __doc__, {"part": chosen.part} | found)
     if chosen.plot is not None:
         speedup(chosen.plot, found)

@@ -106,19 +106,18 @@ def run_chunks(
 
     `only` selects runs of a chunk by a mask; the memory of the others is freed chunk by chunk.
     """
-    parts, ended, wanted = [], 0, chunks(restarts, chunk)
-    every, done = np.concatenate(wanted), np.empty(0, np.int32)
+    parts, ended, asked = [], 0, chunks(restarts, chunk)
+    every, done = np.concatenate(asked), np.empty(0, np.int32)
 
     def keep(part: Runs) -> None:
         nonlocal done, ended
         index = np.asarray(part.restart_index)
         done = np.concatenate([done, index])
-        mask = np.isin(index, every)
-        chosen = mask if only is None else mask & _chosen(only, part)
-        ended += int(mask.sum())
+        wanted = part[np.isin(index, every)]
+        ended += len(wanted)
         if progress is not None:
             progress(ended, len(every))
-        parts.append(part[chosen])
+        parts.append(wanted if only is None or not len(wanted) else wanted[_chosen(only, wanted)])
 
     if progress is not None:
         progress(0, len(every))
@@ -129,11 +128,11 @@ def run_chunks(
     if lanes is not None:
         # What a sweep began with, it goes on with, on whatever machine.
         search = replace(search, settings={"lanes": lanes} | search.settings)
-    missing = [np.setdiff1d(part, done) for part in wanted]
+    missing = [np.setdiff1d(part, done) for part in asked]
     missing = [part for part in missing if len(part)]
     # To be marked by, or to hold workers against.
     made_here = search.made_by() if (store is None) != (executor is None) else {}
-    for found, made in _computed(search, missing, len(wanted[0]), executor, made_here):
+    for found, made in _computed(search, missing, len(asked[0]), executor, made_here):
         if store is not None:
             name = _name(search, np.asarray(found.restart_index))
             store.write_arrays(name, to_xarray(found), made)

@@ -82,6 +82,11 @@ def test_finished_rows_are_read_again(whole):
     assert time.perf_counter() - start < 5
 
 
+def test_fewer_restarts_of_a_directory_count_these_alone(whole):
+    some = width.table([8], [1], 12, out=whole[0]).rows[0]
+    assert timeless([some]) == timeless(width.table([8], [1], 12).rows)
+
+
 def test_a_directory_is_of_one_kind_of_students_and_of_any_scales(whole, tmp_path):
     with pytest.raises(StorageError, match="activation relu, not erf"):
         width.table([8], [0], 24, activation="erf", out=whole[0])
