@@ -18,7 +18,6 @@ from landscape_jax.studies.width.width_rows import WidthRow as WidthRow
 from landscape_jax.studies.width.width_rows import WidthTable as WidthTable
 from landscape_jax.studies.width.width_study import EXTRA as EXTRA
 from landscape_jax.studies.width.width_study import TEACHERS as TEACHERS
-from landscape_jax.studies.width.width_study import of_sizes as of_sizes
 from landscape_jax.studies.width.width_study import table as table
 
 __dir__ = listing(__name__)

@@ -117,14 +117,12 @@ def table(
     """
     ks = [count("teachers", k) for k in teachers]
     hs = [count("extra", h, 0) for h in extra]
+    students = [Students(activation, trained, s, precision) for s in checked_scales(scales)]
     return of_sizes(
         [(k, k + h) for k in ks for h in hs],
         restarts,
         seed,
-        activation=activation,
-        trained=trained,
-        scales=scales,
-        precision=precision,
+        students=students,
         out=out,
         progress=progress,
         executor=executor,
@@ -137,26 +135,22 @@ def of_sizes(
     restarts: int = 1000,
     seed: int = 0,
     *,
-    activation: str = "relu",
-    trained: Trained = "first",
-    scales: Sequence[float] = (1.0,),
-    precision: Precision = "float64",
+    students: Sequence[Students] = (Students(),),
     out: str | PathLike[str] | None = None,
     progress: Progress | None = None,
     executor: Executor | None = None,
     mixed: bool = False,
 ) -> WidthTable:
-    """Measure the same for any pairs (k, n); see `table`."""
+    """Measure any pairs (k, n), with students that differ in scale alone; see `table`."""
     pairs = checked(sizes, restarts, seed)
     for k, n in pairs:
         require_memory(8.0 * (n * k) ** 2, f"the Hessian at an end of {k}:{n}", "give fewer")
-    each = [Students(activation, trained, s, precision) for s in checked_scales(scales)]
     if executor is not None:
         checked_executor(executor)
-    with _store(out, pairs[0], each[0], seed, mixed) as place:
+    with _store(out, pairs[0], students[0], seed, mixed) as place:
         report = progress or (lambda *_: None)
         study = _WidthStudy(int(restarts), int(seed), place, report, executor)
-        rows = tuple(study.rows([(size, students) for size in pairs for students in each]))
+        rows = tuple(study.rows([(size, each) for size in pairs for each in students]))
     return WidthTable(rows, int(seed), jax.devices()[0].device_kind)
 
 
