@@ -1,5 +1,6 @@
 """Thousands of descents from random initial points in one jitted call."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -167,7 +168,7 @@ def restart(
         mesh = Mesh(mesh.devices, mesh.axis_names)  # Of axes that are all automatic.
         index = _shared(index, mesh)
     starts, fixed = split(points.at(index))
-    size = sum(leaf[0].size for leaf in jax.tree.leaves(starts))
+    size = sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(starts))
     settings = Settings(
         lanes=default_lanes(size) if width is None else width,
         finish=bool(finish) and batches is None,

@@ -207,11 +207,18 @@ CORPUS = [
     ("width 2 --activation rely", "--activation is 'rely'; give one of"),
     ("width 2 --activation erf --both", "--both needs --activation relu, not erf"),
     ("width 2 --mixed", "--mixed needs --out"),
-    ("width 2 --extra 1000000", "the Hessian at an end of 2:1000002 may need"),
+    ("width 2 --extra 99999", "the Hessian at an end of 2:100001 may need"),
     ("width 0", "'0' is not a number K of teachers; give a whole number"),
     ("tabel 2:2", "Did you mean 'table'?"),
     ("names theory.cell", "did you mean 'theory.cells'?"),
 ]  # fmt: skip
+
+
+LONG = {
+    "table": ("2:2", "--restarts"),
+    "width": ("2", "--extra", "--restarts"),
+    "names": ("theory",),
+}
 
 
 def draw(rng: random.Random) -> list[str]:
@@ -223,11 +230,11 @@ def draw(rng: random.Random) -> list[str]:
         name: more[name] for name in rng.sample(list(more), rng.randint(0, 2) % (len(more) + 1))
     }
     places += [([name, value], bad) for name, (value, bad) in chosen.items()]
+    # What takes long without a value: all default sizes of a table, and all packages.
+    long = [place for place, _ in places if place[0] in LONG.get(command, ())]
     for _ in range(0 if rng.random() < 0.02 else rng.choice((1, 1, 1, 2, 2, 3))):
         place, bad = rng.choice(places)
-        # What takes long without a value: all default sizes of a table, and all packages.
-        long = {"table": ("2:2", "--restarts"), "width": ("2", "--extra", "--restarts")}
-        kept = place[:1] in [[name] for name in (long | {"names": ("theory",)}).get(command, ())]
+        kept = any(place is one for one in long)
         match 9 if kept else rng.randrange(10):
             case 0:
                 place.clear()

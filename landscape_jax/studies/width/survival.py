@@ -6,7 +6,7 @@ from typing import Any, SupportsIndex
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from landscape_jax.arrays import checked, count
 from landscape_jax.critical.classify import eigenvalue_tolerance
@@ -75,7 +75,7 @@ class Survival:
 @explained
 def survival(
     risk: PopulationRisk,
-    W: Float[np.ndarray, "neurons dim"],
+    W: Float[Array | np.ndarray, "neurons dim"],
     *,
     restart_index: SupportsIndex = 0,
     below_value: float | None = None,
@@ -97,7 +97,7 @@ def survival(
     >>> from landscape_jax.studies.width import survival
     >>> jax.config.update("jax_enable_x64", True)
     >>> risk = lj.PopulationRisk(jnp.eye(2))
-    >>> W = jnp.full((1, 2), 1.0) * lj.restart(risk, jnp.ones((1, 1, 2)), 1).params[0]
+    >>> W = lj.restart(risk, jnp.ones((1, 1, 2)), 1).params[0]
     >>> fate = survival(risk, W, below_value=1e-3)
     >>> fate.growth < 0, fate.splits[0].index, fate.splits[0].flat, max(fate.splits[0].ends) < 1e-3
     (True, 1, 1, True)
