@@ -33,7 +33,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 x = jnp.linspace(-1, 1, 8)[:, None]
 risk, key = lj.EmpiricalRisk(x, jnp.sin(3 * x[:, 0])), jax.random.key(0)
 start = lj.starts.network(lj.TwoLayer, (1, 2, 1), activation=lambda t: jnp.tanh(2 * t))
-how = dict(key=key, chunk=25, max_steps=30_000, finish=False, out=sys.argv[1])
+how = dict(key=key, chunk=25, max_steps=int(sys.argv[3]), finish=False, out=sys.argv[1])
 """
 WORKS = {
     "table": HEAD + """
@@ -63,13 +63,15 @@ PATIENCE = 600
 class Work:
     """One work in a directory, begun again and again."""
 
-    def __init__(self, name: str, folder: Path):
+    def __init__(self, name: str, folder: Path, steps: int):
+        self.steps = str(steps)
         self.out, self.program, self.cache = folder / "out", folder / "work.py", folder / "cache"
         self.program.write_text(WORKS[name], encoding="utf-8")
 
     def begin(self) -> tuple[subprocess.Popen, list[int]]:
         """Start it; return the process and its workers' pids, when it has begun to work."""
-        command = [sys.executable, str(self.program), str(self.out), str(self.cache)]
+        files = (self.program, self.out, self.cache)
+        command = [sys.executable, *map(str, files), self.steps]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert child.stdout is not None
         return child, [int(pid) for pid in child.stdout.readline().split()]
@@ -120,20 +122,22 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
-def campaign(name: str, kills: int, folder: Path, seed: int = 0) -> dict[str, Any]:
+def campaign(
+    name: str, kills: int, folder: Path, seed: int = 0, *, steps: int = 30_000
+) -> dict[str, Any]:
     """Kill a work so often, and hold what it leaves and what it ends with against a whole one.
 
     **Raises:** `RuntimeError` if anything was lost, done again, doubled or changed.
     """
     rng = np.random.default_rng(seed)
-    whole = Work(name, _made(folder / "whole"))
+    whole = Work(name, _made(folder / "whole"), steps)
     whole.finish()
     # Again, with all programs in the cache: as long as those that are to be killed.
-    length = Work(name, _made(folder / "whole" / "again")).finish()
+    length = Work(name, _made(folder / "whole" / "again"), steps).finish()
     expected = whole.results()
     done, rounds, kept, begin = 0, 0, [], time.perf_counter()
     while done < kills:
-        work = Work(name, _made(folder / f"round {rounds}"))
+        work = Work(name, _made(folder / f"round {rounds}"), steps)
         work.cache = whole.cache
         rounds += 1
         before: dict[str, tuple[int, int]] = {}

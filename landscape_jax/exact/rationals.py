@@ -23,7 +23,8 @@ def rational(number: Number) -> fmpq:
 
     ```
     """
-    return fmpq(*number.as_integer_ratio())
+    plain = number.item() if isinstance(number, np.generic) else number
+    return fmpq(*plain.as_integer_ratio())
 
 
 def matrix(rows: Sequence[Sequence[Number]] | Float[np.ndarray, "rows columns"]) -> fmpq_mat:

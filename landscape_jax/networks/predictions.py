@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float, PyTree
 
+from landscape_jax.mistakes import shown
 from landscape_jax.networks.models import Network
 
 
@@ -29,7 +30,7 @@ def predictions(
     ```
     """
     if not callable(network):
-        raise TypeError(f"the network is {network!r}; it must be a function of samples")
+        raise TypeError(f"the network is {shown(network)}; it must be a function of samples")
     single = not isinstance(network, Network) and _is_of_one_sample(network, x)
     q: Any = jax.vmap(network)(x) if single else network(x)
     shape = getattr(q, "shape", type(q).__name__)

@@ -65,7 +65,7 @@ def initial_points(start: Any, key: Any) -> InitialPoints:
         if key is None:
             raise ValueError("key is missing; random starts need one, e.g. jax.random.key(0)")
         return InitialPoints(start, checked_key(key), None)
-    given = as_parameters(start)
+    given = as_parameters(start, "start")
     lengths = {x.shape[0] if x.ndim else 0 for x in jax.tree.leaves(given) if eqx.is_array(x)}
     if len(lengths) > 1 or 0 in lengths:
         raise ValueError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 from landscape_jax.theory.basins import region_patterns
 
@@ -76,6 +77,8 @@ def figure_2(*, ratio: float = 0.25, per_cluster: int = 6, seed: int = 0) -> "xr
             f"ratio and per_cluster are {ratio} and {per_cluster}; give a ratio between 0 and 1 "
             "and at least 1 sample"
         )
+    needed = 160.0 * per_cluster
+    require_memory(needed, f"per_cluster = {per_cluster}", "give fewer samples in each cluster")
     centres = np.array(_CENTRES)
     shape = (len(centres), per_cluster, 1)
     turn = 2 * math.pi * np.asarray(jax.random.uniform(jax.random.key(seed), shape))

@@ -112,6 +112,8 @@ def survival(
     W = np.asarray(checked("W", W, 2, "(neurons, dim)"))
     if not W.any(axis=1).all():
         raise ValueError("W has a neuron of length 0; leave it out")
+    if not np.isfinite(gradient(risk, jnp.asarray(W))).all():
+        raise ValueError("W has neurons so long that the risk overflows; give a minimum")
     grown = jnp.asarray(np.vstack([W, np.zeros((1, W.shape[1]))]))
     zero = jnp.arange(len(grown)) == len(W)
     halves = np.stack([_halved(W, i) for i in range(len(W))])

@@ -129,7 +129,7 @@ def combination_count(count: int, width: int) -> int:
 
     **Arguments:** `count`, the number n of cells; `width`, the number K of neurons.
 
-    **Raises:** `ValueError` if width < 1.
+    **Raises:** `ValueError` if count < 0 or width < 1.
 
     ```python
     >>> combination_count(14, 2)
@@ -139,6 +139,8 @@ def combination_count(count: int, width: int) -> int:
     """
     if width < 1:
         raise ValueError(f"width is {width}; it must be at least 1")
+    if count < 0:
+        raise ValueError(f"count is {count}; it must be at least 0")
     return math.comb(count + width - 1, width)
 
 

@@ -119,7 +119,8 @@ def candidates(tables: Tables, places: Sequence[int], width: int) -> Iterator[Ca
     **Returns:** an iterator, in the order of `itertools.combinations_with_replacement`.
     """
     samples, inputs = tables.heights.shape[1:]
-    most = min(_MOST, max(1, _NUMBERS // (samples * width * inputs)))
+    columns = width * inputs
+    most = min(_MOST, max(1, _NUMBERS // (columns * max(samples, columns))))
     every = combinations_with_replacement(places, width)
     while block := list(islice(every, most)):
         yield _judged(tables, np.array(block))

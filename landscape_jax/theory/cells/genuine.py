@@ -23,6 +23,9 @@ from landscape_jax.theory.cells.stationary import (
     unique_signs,
 )
 
+# Beyond so many neurons a combination is a system of equations of thousands of unknowns.
+_WIDEST = 200
+
 
 class GenuineMinimum(NamedTuple):
     """A local minimum (z, w) strictly inside its cells.
@@ -133,8 +136,8 @@ def genuine_minima(
 
     **Returns:** an iterator, in the order of `cell_combinations`.
 
-    **Raises:** `ValueError` with the number if there may be more combinations, and if width < 1;
-    else like `genuine_minimum`.
+    **Raises:** `ValueError` with the number if there may be more combinations, and if width < 1 or
+    above 200; else like `genuine_minimum`.
 
     Source: LIU, section 4.3.
 
@@ -145,6 +148,8 @@ def genuine_minima(
 
     ```
     """
+    if width > _WIDEST:
+        raise ValueError(f"width is {width}; minima are listed for at most {_WIDEST} neurons")
     check_count("cells", cell_bound(x), width, limit)
     given = cell_problem(x, y)
     return as_genuine(given, face_minima(given, range(given.cells), width, kinked=False))
