@@ -14,8 +14,9 @@ from landscape_jax.networks.models import TwoLayer
 from landscape_jax.objectives.base import AbstractObjective, Known, Symmetry, Units
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons, network_symmetry
 from landscape_jax.objectives.isometries import teacher_isometries
+from landscape_jax.objectives.matching import is_silent
 from landscape_jax.objectives.population import PopulationRisk
-from landscape_jax.objectives.protocols import Attained
+from landscape_jax.objectives.protocols import Attained, nearest_minimizer
 from landscape_jax.objectives.teacher import namespace, plain, ray_masses
 
 
@@ -100,7 +101,8 @@ class JointRisk(AbstractObjective):
         if namespace(self.risk.teacher, self.risk.teacher_weights) is jnp:
             return Known(units=units)
         V, b = plain(self.risk.teacher), plain(self.risk.teacher_weights)
-        masses = ray_masses(V, b, degree, np)[0] if degree else np.where(V.any(axis=1), b, 0)
+        felt = V.any(axis=1) | (not is_silent(self.risk.activation))
+        masses = ray_masses(V, b, degree, np)[0] if degree else np.where(felt, b, 0)
         reachable = np.count_nonzero(masses) <= n
         return Known(
             infimum=0.0 if reachable else None, symmetry=self._symmetry(params, V, b), units=units
@@ -142,7 +144,7 @@ class JointRisk(AbstractObjective):
         even, u = self.balanced(params)
         if even is self:
             return None
-        near = PopulationRisk.nearest_minimizer(even, u)  # pyright: ignore[reportArgumentType]
+        near = nearest_minimizer(even, u)
         if near is None:
             return None
         a = np.abs(plain(params.W2[0])) ** (1 / (self.risk.activation.degree or 1))

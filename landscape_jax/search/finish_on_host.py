@@ -23,7 +23,7 @@ def finish_on_host(
 
     Devices without float64 (TPUs), or with little of it, descend in float32, to a gradient norm of
     1e-5; the last decades are Newton's work, which takes few steps and float64.  Runs that
-    diverged, or are not finite, stay as they are.
+    diverged or escape, or are not finite, stay as they are.
 
     **Arguments:** `objective`; `runs`; `room`, as of `restart`; `settings`, arguments of `restart`
     such as `below_value` and, where the first search had them, the same `levels`.
@@ -46,7 +46,7 @@ def finish_on_host(
     ```
     """
     require_float64("finish_on_host")
-    ended = runs.is_finite
+    ended = runs.is_finite & ~np.isin(runs.status_names, ("diverged", "nonfinite", "escaping"))
     first = runs.map(np.asarray)
     with jax.default_device(jax.devices("cpu")[0]):
         if not ended.any():
@@ -85,6 +85,9 @@ def _joined(first: Runs, start: PyTree, more: Runs, ended: Bool[np.ndarray, " ru
     def added(old: Any, new: Any) -> Any:
         return None if old is None else write(old, np.asarray(old)[ended] + new)
 
+    shapes = [None if runs.steps_to is None else runs.steps_to.shape[1] for runs in (first, more)]
+    if None not in shapes and shapes[0] != shapes[1]:
+        raise ValueError(f"levels has {shapes[1]} values; the first search had {shapes[0]}")
     passed = None if first.steps_to is None else jnp.asarray(first.steps_to)
     if passed is not None and more.steps_to is not None:
         later = np.asarray(first.descent_steps)[ended, None] + more.steps_to

@@ -81,8 +81,9 @@ def prove_families(
     """
     first = jax.tree.map(jnp.asarray, found[0].representative) if found else None
     known = None if first is None else risk.known(first).infimum
-    alone = isinstance(risk, PopulationRisk)
-    witness = found[0].representative if found and known is None and alone else None
+    witness = None
+    if found and known is None and isinstance(risk, PopulationRisk):
+        witness = found[0].representative
     for family in found:
         yield _proven(risk, family, witness, known is not None, store, folder)
     yield from _unfinished(found.unconverged)
@@ -107,6 +108,10 @@ def _proven(
         inner, u = risk.balanced(jax.tree.map(jnp.asarray, point))
         proof, check = _proof(cast(PopulationRisk, inner), np.asarray(u), None, path)
     outcome, reason = _outcome(proof, check, lower_is_known=lower_is_known)
+    # The certificate is of other weights of the second layer: with those of the teacher F is 0.
+    beaten = isinstance(risk, JointRisk) and lower_is_known and bool(proof) and bool(check)
+    if beaten and isinstance(proof, Certificate) and proof.value_lower > 0:
+        outcome, reason = "spurious", None
     return Proven(
         count=family.count,
         restart=restart,
@@ -149,7 +154,7 @@ def _outcome(
     if not check:
         reason = "" if check is None else check.reason
         return "undecided", f"the certificate is not confirmed: {reason}"
-    if proof.kind == "spurious" or (lower_is_known and proof.value_lower > 0):
+    if proof.kind == "spurious":
         return "spurious", None
     reason = "a strict local minimum is proven, but no point of lower value is known."
     return "minimum", reason if lower_is_known else None

@@ -71,7 +71,7 @@ class Store:
         return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def admit(self, made_by: Mapping[str, Any]) -> None:
-        """Check that results made by this belong here: by what all results here are made by.
+        """Check that results made by this belong here, in all that the manifest names.
 
         **Raises:** `StorageError` if they would not have the bits of the others.
         """

@@ -101,3 +101,11 @@ def test_another_network_is_refused(network, message):
         lj.JointRisk(np.eye(2))(network)
     with pytest.raises(TypeError, match="TwoLayer"):
         lj.JointRisk(np.eye(2))(jnp.eye(2))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_teacher_neuron_of_length_zero_counts_where_it_is_felt():
+    net = lj.TwoLayer(np.ones((1, 2)), np.ones((1, 1)), activation="cosine")
+    felt = lj.JointRisk([[0.0, 0.0], [1.0, 0.0]], activation="cosine")
+    assert felt.known(net).infimum is None
+    relu = lj.JointRisk([[0.0, 0.0], [1.0, 0.0]])
+    assert relu.known(lj.TwoLayer(np.ones((1, 2)), np.ones((1, 1)))).infimum == 0

@@ -55,11 +55,6 @@ class Survival:
     growth: float
     splits: tuple[Split, ...]
 
-    @property
-    def survives(self) -> bool:
-        """Whether no way out was found: neither a negative rate nor a negative eigenvalue."""
-        return self.growth >= 0 and all(split.index == 0 for split in self.splits)
-
     def ends(self, digits: int = 6) -> Counter[float]:
         """Count the values at which the descents from all splits end, rounded."""
         return Counter(round(value, digits) for split in self.splits for value in split.ends)

@@ -149,7 +149,7 @@ def genuine_minima(
     ```
     """
     if width > _WIDEST:
-        raise ValueError(f"width is {width}; minima are listed for at most {_WIDEST} neurons")
+        raise ValueError(f"width is {width}; minima are listed for at most {_WIDEST}")
     check_count("cells", cell_bound(x), width, limit)
     given = cell_problem(x, y)
     return as_genuine(given, face_minima(given, range(given.cells), width, kinked=False))
