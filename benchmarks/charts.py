@@ -25,7 +25,7 @@ def draw(path: Path, panels: Sequence[Panel]) -> None:
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for label, values in panel.lines.items():
             numbers = [float("nan") if value is None else value for value in values]
-            dashed = label.startswith("limit")
+            dashed = label.startswith(("limit", "baseline"))
             axes.plot(
                 panel.x,
                 numbers,

@@ -368,7 +368,7 @@ def speedup(path: Path, found: dict[str, Any]) -> None:
             one / seconds["one worker"], one / seconds["two workers"]
         ],
         "sweep, compiled": [None, sweeps["one process"] / sweeps["two workers"]],
-        "limit: one process": [1.0, 1.0],
+        "baseline: one process": [1.0, 1.0],
     }  # fmt: skip
     draw(
         path,

@@ -85,3 +85,13 @@ def test_lanes_are_a_fixed_table_unless_memory_is_too_small():
         assert lanes_of(platform, 36, 80 * 2**30) == 2**16
         assert lanes_of(platform, 36, 2**20) * 36 * 512 <= 2**18
     assert lj.restart(RISK, lj.starts.gaussian((6, 6)), 2, key=KEY, max_steps=32).lanes == 128
+
+
+def test_diverged_runs_stay_and_other_levels_are_refused():
+    fast = _in_float32(3)
+    diverged = lj.restart(RISK, FLOAT32, 3, key=KEY, norm_limit=1e-3, max_steps=64)
+    assert set(diverged.status_names) == {"diverged"}
+    fine = lj.finish_on_host(RISK, diverged)
+    np.testing.assert_array_equal(fine.params, np.asarray(diverged.params, np.float64))
+    with pytest.raises(ValueError, match="levels has 1 values; the first search had 2"):
+        lj.finish_on_host(RISK, fast, levels=[0.1])
