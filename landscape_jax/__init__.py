@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from landscape_jax import search as search
     from landscape_jax import studies as studies
     from landscape_jax import sweeps as sweeps
+    from landscape_jax import symmetric as symmetric
     from landscape_jax import theory as theory
     from landscape_jax.critical import Families as Families
     from landscape_jax.critical import Family as Family
@@ -60,7 +61,12 @@ if TYPE_CHECKING:
     from landscape_jax.objectives import hessian as hessian
     from landscape_jax.proofs import Certificate as Certificate
     from landscape_jax.proofs import Claim as Claim
+    from landscape_jax.proofs import Isotropy as Isotropy
     from landscape_jax.proofs import NotProven as NotProven
+    from landscape_jax.proofs import PointCertificate as PointCertificate
+    from landscape_jax.proofs import SymmetricCertificate as SymmetricCertificate
+    from landscape_jax.proofs import isotropy as isotropy
+    from landscape_jax.proofs import prove_critical_point as prove_critical_point
     from landscape_jax.proofs import prove_minima as prove_minima
     from landscape_jax.proofs import prove_minimum as prove_minimum
     from landscape_jax.proofs import verify as verify
@@ -72,6 +78,9 @@ if TYPE_CHECKING:
     from landscape_jax.search import starts as starts
     from landscape_jax.search import trajectories as trajectories
     from landscape_jax.sweeps import sweep as sweep
+    from landscape_jax.symmetric import SymmetricFamily as SymmetricFamily
+    from landscape_jax.symmetric import fixed_points as fixed_points
+    from landscape_jax.symmetric import symmetric_family as symmetric_family
 
 _get, __dir__ = lazy(__name__)
 

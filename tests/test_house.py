@@ -17,6 +17,7 @@ FLOORS = {
     "plots": 7, "sweeps": 7,
     "theory": 6,
     "critical": 5,
+    "symmetric": 4,
     "search": 3,
     "proofs": 2, "objectives": 2,
     "networks": 1, "exact": 1, "native": 1,

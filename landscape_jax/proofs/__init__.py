@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from landscape_jax.proofs.certificate import NotProven as NotProven
     from landscape_jax.proofs.certificate_file import CertificateError as CertificateError
     from landscape_jax.proofs.claim import Claim as Claim
+    from landscape_jax.proofs.critical_point import prove_critical_point as prove_critical_point
     from landscape_jax.proofs.minimum import prove_minima as prove_minima
     from landscape_jax.proofs.minimum import prove_minimum as prove_minimum
+    from landscape_jax.proofs.point_certificate import PointCertificate as PointCertificate
+    from landscape_jax.proofs.point_symmetry import Isotropy as Isotropy
+    from landscape_jax.proofs.point_symmetry import isotropy as isotropy
     from landscape_jax.proofs.points_on_data import MinimumOnData as MinimumOnData
     from landscape_jax.proofs.points_on_data import SaddleOnData as SaddleOnData
     from landscape_jax.proofs.points_on_data import prove_minimum_on_data as prove_minimum_on_data
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from landscape_jax.proofs.spurious_on_data import SpuriousOnData as SpuriousOnData
     from landscape_jax.proofs.spurious_on_data import (
         prove_spurious_on_data as prove_spurious_on_data,
+    )
+    from landscape_jax.proofs.symmetric_certificate import (
+        SymmetricCertificate as SymmetricCertificate,
     )
     from landscape_jax.proofs.verification import Verification as Verification
     from landscape_jax.proofs.verification import verify as verify

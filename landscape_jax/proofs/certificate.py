@@ -24,6 +24,7 @@ class NotProven:
 
     reason: str
     kind: None = None
+    index: None = None
     point: Float[np.ndarray, "neurons dim"] | None = None
     moved: float | None = None
     gradient_norm_upper: float | None = None
@@ -97,6 +98,11 @@ class Certificate(Claim):
     every_higher_dimension: bool
     seconds: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def index(self) -> Literal[0]:
+        """Return the number of negative eigenvalues of the Hessian: 0 of a minimum."""
+        return 0
 
     @property
     def statement(self) -> str:

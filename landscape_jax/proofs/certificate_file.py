@@ -1,6 +1,7 @@
 """The file of a certificate: its fields, and the one reader that every certificate passes.
 
-A file is a JSON object of the fields of `Certificate`, besides `format`, `version` and `statement`.
+A file is a JSON object of the fields of `Certificate`, besides `format`, `version`, `statement` and
+the `index` 0.
 Arrays are hexadecimal floats, exact; the bounds are decimal and read back exactly.
 """
 
@@ -17,7 +18,7 @@ from landscape_jax.proofs.arguments import ARGUMENTS
 Kind = Literal["minimum", "spurious", "global"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FORMAT = "landscape_jax certificate"
-VERSION = 2
+VERSION = 3
 
 # By name: the number of axes.
 ARRAYS = {
@@ -60,7 +61,8 @@ def content(entries: Mapping[str, Any], statement: str) -> dict[str, Any]:
     **Raises:** `CertificateError` if an array is not of float64, or a bound not a `float`.
     """
     written = {name: _written(name, entry) for name, entry in entries.items()}
-    return {"format": FORMAT, "version": VERSION, "statement": statement} | written
+    head = {"format": FORMAT, "version": VERSION, "statement": statement, "index": 0}
+    return head | written
 
 
 def read_object(source: str) -> dict[str, Any]:
@@ -85,13 +87,15 @@ def read_entries(found: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     """
     if type(found.get("version")) is not int or found["version"] != VERSION:
         raise CertificateError(f"version {found.get('version')!r}, where {VERSION} is read.")
-    known = {"format", "version", "statement"} | NAMES
+    known = {"format", "version", "statement", "index"} | NAMES
     if missing := known - set(found):
         raise CertificateError(f"{min(missing)!r} is missing.")
     if unknown := set(found) - known:
         raise CertificateError(f"{min(unknown)!r} is not a field of a certificate.")
     if not isinstance(found["statement"], str):
         raise CertificateError("'statement' must be a sentence.")
+    if type(found["index"]) is not int or found["index"] != 0:
+        raise CertificateError("'index' must be 0, the certificate is of a minimum.")
     entries = {name: _entry(name, found[name]) for name in NAMES}
     _check_shapes(entries)
     return entries, found["statement"]
@@ -104,7 +108,7 @@ def _written(name: str, entry: Any) -> Any:
     if name in ARRAYS:
         if type(entry) is not np.ndarray or entry.dtype != np.float64:
             raise CertificateError(f"'{name}' must be an array of float64.")
-        return _to_hex(entry.tolist())
+        return to_hex(entry.tolist())
     if name in NUMBERS and type(entry) is not float:
         raise CertificateError(f"'{name}' must be a float, not {type(entry).__name__}.")
     return entry
@@ -115,9 +119,9 @@ def _entry(name: str, raw: Any) -> Any:
     if name in OPTIONAL and raw is None:
         return None
     if name in ARRAYS:
-        return _array(name, raw, ARRAYS[name])
+        return read_array(name, raw, ARRAYS[name])
     if name in NUMBERS:
-        return _number(name, raw)
+        return read_number(name, raw)
     if name == "kind" and raw not in KINDS:
         raise CertificateError(f"'kind' must be one of {', '.join(KINDS)}.")
     if name == "argument" and raw not in ARGUMENTS:
@@ -133,7 +137,7 @@ def _entry(name: str, raw: Any) -> Any:
     return raw
 
 
-def _number(name: str, raw: Any) -> float:
+def read_number(name: str, raw: Any) -> float:
     """Read a finite number of JSON, rounded to float64."""
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         raise CertificateError(f"'{name}' must be a number.")
@@ -146,7 +150,7 @@ def _number(name: str, raw: Any) -> float:
     return number
 
 
-def _array(name: str, raw: Any, rank: int) -> Float[np.ndarray, "..."]:
+def read_array(name: str, raw: Any, rank: int) -> Float[np.ndarray, "..."]:
     """Read an array of hexadecimal floats, each in the form that `float.hex` writes."""
     rows = raw if rank == 2 else [raw]
     if not isinstance(raw, list) or not all(isinstance(row, list) for row in rows):
@@ -169,9 +173,9 @@ def _from_hex(name: str, raw: Any) -> float:
     return number
 
 
-def _to_hex(entries: Any) -> Any:
+def to_hex(entries: Any) -> Any:
     """Write nested lists of floats in hexadecimal."""
-    return entries.hex() if isinstance(entries, float) else [_to_hex(x) for x in entries]
+    return entries.hex() if isinstance(entries, float) else [to_hex(x) for x in entries]
 
 
 def _check_shapes(entries: dict[str, Any]) -> None:

@@ -4,14 +4,21 @@ import json
 import os
 
 from landscape_jax.mistakes import shown
-from landscape_jax.proofs import certificate_file, rational_file
+from landscape_jax.proofs import (
+    certificate_file,
+    point_certificate,
+    rational_file,
+    symmetric_certificate,
+)
 from landscape_jax.proofs.certificate import Certificate
 from landscape_jax.proofs.certificate_file import CertificateError, read_object
 from landscape_jax.proofs.claim import Claim
+from landscape_jax.proofs.point_certificate import PointCertificate
 from landscape_jax.proofs.points_on_data import MinimumOnData, SaddleOnData
 from landscape_jax.proofs.rational_claim import RationalClaim
 from landscape_jax.proofs.region_bound import RegionBound
 from landscape_jax.proofs.spurious_on_data import SpuriousOnData
+from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
 
 LARGEST_FILE = 64 * 2**20
 RATIONAL: dict[str, type[RationalClaim]] = {
@@ -61,6 +68,12 @@ def parse(source: str) -> tuple[Claim, str]:
         case certificate_file.FORMAT:
             entries, statement = certificate_file.read_entries(found)
             return Certificate(**entries), statement
+        case symmetric_certificate.FORMAT:
+            entries, statement = symmetric_certificate.read_entries(found)
+            return SymmetricCertificate(**entries), statement
+        case point_certificate.FORMAT:
+            entries, statement = point_certificate.read_entries(found)
+            return PointCertificate(**entries), statement
         case rational_file.FORMAT:
             kind = found.get("kind")
             if not isinstance(kind, str) or kind not in RATIONAL:
@@ -68,7 +81,7 @@ def parse(source: str) -> tuple[Claim, str]:
                 raise CertificateError(f"'kind' must be one of '{known}'.")
             entries, statement = rational_file.read_entries(found, RATIONAL[kind].SHAPES)
             return RATIONAL[kind](**entries), statement
-    raise CertificateError(
-        f"not a certificate: its format is not '{certificate_file.FORMAT}' or "
-        f"'{rational_file.FORMAT}'."
-    )
+    rooms = (certificate_file, symmetric_certificate, point_certificate, rational_file)
+    formats = [room.FORMAT for room in rooms]
+    known = "' or '".join(formats)
+    raise CertificateError(f"not a certificate: its format is not '{known}'.")

@@ -1,15 +1,13 @@
 """Prove that a population risk has a strict local minimum near a point."""
 
-import platform
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from importlib.metadata import version
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 from jaxtyping import Float
 
 from landscape_jax.exact.working_precision import working_precision
@@ -21,6 +19,7 @@ from landscape_jax.proofs.certificate import Certificate, NotProven
 from landscape_jax.proofs.eigenvalue_bound import HessianBounds, bound_hessian
 from landscape_jax.proofs.kinds import kind_of
 from landscape_jax.proofs.lipschitz import Sizes, hessian_lipschitz, hessian_norm
+from landscape_jax.proofs.made_with import versions
 from landscape_jax.proofs.newton import polish
 from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.pairs import Pairs, gradient, value
@@ -388,13 +387,5 @@ def _certificate(
         uniqueness_radius=radii.uniqueness,
         ball_radius=ball.radius,
         every_higher_dimension=everywhere,
-        versions={"precision": str(ctx.prec)} | _versions(),
+        versions=versions(),
     )
-
-
-@cache
-def _versions() -> dict[str, str]:
-    """Return the versions of what the proof rests on."""
-    packages = ("python-flint", "numpy", "scipy")
-    found = {"landscape_jax": version("landscape-jax"), "python": platform.python_version()}
-    return found | {name: version(name) for name in packages}

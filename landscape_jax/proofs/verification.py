@@ -15,6 +15,7 @@ from landscape_jax.proofs import objections
 from landscape_jax.proofs.balls import lower, upper
 from landscape_jax.proofs.certificate import Certificate
 from landscape_jax.proofs.certificate_file import CertificateError
+from landscape_jax.proofs.check_certificate import Refused, check
 from landscape_jax.proofs.claim import Claim
 from landscape_jax.proofs.claim_file import read, reread
 from landscape_jax.proofs.objections import (
@@ -26,6 +27,7 @@ from landscape_jax.proofs.objections import (
 )
 from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.plausible import implausible
+from landscape_jax.proofs.point_certificate import PointCertificate
 from landscape_jax.proofs.problem import read_arrays
 from landscape_jax.proofs.rational_claim import RationalClaim
 from landscape_jax.proofs.recheck import (
@@ -36,6 +38,8 @@ from landscape_jax.proofs.recheck import (
     positive_definite,
     vectors,
 )
+from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
+from landscape_jax.proofs.teacher_rays import orthonormal_rows
 
 PRECISION = 256
 
@@ -69,12 +73,15 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
 
     *A claim in rational numbers* is checked exactly, from its definition; see its `objections`.
 
-    *A certificate.*  The point, the teacher, the second layers, the units, the witness and the
-    given point are what the statement is about; every bound is a claim, and holds only where this
-    check's own enclosure implies it.  With ε, L, R, ρ, σ the claimed gradient, Lipschitz constant,
-    ball, radius and uniqueness radius, and λ = `min_eigenvalue_lower` + Lρ, it proves |∇F| ≤ ε,
-    ∇²F ≥ λ at the point (hence ∇²F ≥ λ − Lρ on the ball of radius ρ), and the argument's
-    inequalities at ρ and σ themselves, without solving for them; see `arguments`.
+    *A certificate of a symmetric point, a saddle or an exhibited global minimum* is checked by the
+    stand-alone program `proofs/check_certificate.py`, see there.
+
+    *A certificate of a strict minimum.*  The point, the teacher, the second layers, the units, the
+    witness and the given point are what the statement is about; every bound is a claim, and holds
+    only where this check's own enclosure implies it.  With ε, L, R, ρ, σ the claimed gradient,
+    Lipschitz constant, ball, radius and uniqueness radius, and λ = `min_eigenvalue_lower` + Lρ, it
+    proves |∇F| ≤ ε, ∇²F ≥ λ at the point (hence ∇²F ≥ λ − Lρ on the ball of radius ρ), and the
+    argument's inequalities at ρ and σ themselves, without solving for them; see `arguments`.
 
     A claim in memory is serialised and read back like a file.
 
@@ -101,6 +108,8 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
         return Verification(False, f"it is no certificate: {error}")
     if isinstance(found, RationalClaim):
         reason = next(_rational_objections(found, statement, risk), None)
+    elif isinstance(found, SymmetricCertificate | PointCertificate):
+        reason = next(_point_objections(found, statement, risk), None)
     else:
         assert isinstance(found, Certificate)
         arrays = {} if risk is None else read_arrays(risk, len(found.point))
@@ -108,6 +117,44 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
             reason = next(_objections(found, statement, arrays, bounds), None)
     seconds = time.perf_counter() - start
     return Verification(reason is None, reason, **bounds, seconds=seconds)
+
+
+def _point_objections(
+    claim: SymmetricCertificate | PointCertificate, statement: str | None, risk: Any | None
+) -> Iterator[str]:
+    """Yield what is wrong with a certificate of any index: the stand-alone checker decides."""
+    if risk is not None:
+        yield from _about(claim, risk)
+    if statement not in (None, claim.statement):
+        yield "its sentence is not what its numbers say."
+    try:
+        with working_precision(PRECISION), np.errstate(all="ignore"):
+            check(claim.written(claim.statement))
+    except Refused as refused:
+        yield str(refused)
+
+
+def _about(claim: SymmetricCertificate | PointCertificate, risk: Any) -> Iterator[str]:
+    """Object if a certificate is not about a given risk; a symmetric one up to order."""
+    if isinstance(claim, PointCertificate):
+        arrays = read_arrays(risk, len(claim.point))
+        yield from (
+            f"its '{name}' is not that of the given risk."
+            for name, array in arrays.items()
+            if not np.array_equal(getattr(claim, name), array)
+        )
+        return
+    arrays = read_arrays(risk, claim.n)
+    if not orthonormal_rows(arrays["teacher"]):
+        yield "the given risk's teachers are not orthonormal."
+    for name, sizes in (
+        ("student_weights", claim.blocks),
+        ("teacher_weights", claim.teacher_blocks),
+    ):
+        if not np.array_equal(
+            np.sort(arrays[name]), np.sort(np.repeat(getattr(claim, name), sizes))
+        ):
+            yield f"its '{name}' are not those of the given risk, in any order."
 
 
 def _rational_objections(

@@ -302,7 +302,7 @@ def test_truncated_files_are_unusable(saved):
     ("changes", "message"),
     [
         ({"format": "other"}, "its format is not"),
-        ({"version": 1}, "version 1, where 2 is read"),
+        ({"version": 1}, "version 1, where 3 is read"),
         ({"version": True}, "version True"),
         ({"extra": 1}, "'extra' is not a field"),
         ({"\ud800": 1}, r"'\\ud800' is not a field"),

@@ -1,0 +1,297 @@
+"""Prove that a population risk has a critical point near a point, of any kind and index."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from flint import arb, arb_mat, fmpq
+from jaxtyping import Float
+
+from landscape_jax.exact.rationals import rational
+from landscape_jax.exact.working_precision import working_precision
+from landscape_jax.mistakes import explained
+from landscape_jax.proofs.balls import exact, frobenius, lower, midpoints, symmetric, upper
+from landscape_jax.proofs.blocks import Blocks, matched
+from landscape_jax.proofs.certificate import Certificate, NotProven
+from landscape_jax.proofs.definite import smallest_eigenvalue
+from landscape_jax.proofs.made_with import versions
+from landscape_jax.proofs.minimum import prove_minimum
+from landscape_jax.proofs.newton import polish
+from landscape_jax.proofs.one_thread import one_thread
+from landscape_jax.proofs.pairs import angles, gradient, hessian, value
+from landscape_jax.proofs.point_certificate import PointCertificate
+from landscape_jax.proofs.point_symmetry import find_isotropy
+from landscape_jax.proofs.problem import Problem, float64, read_problem
+from landscape_jax.proofs.symmetric_certificate import (
+    MOST_BLOCKS,
+    SymmetricCertificate,
+    exact_blocks,
+    to_values,
+)
+from landscape_jax.proofs.symmetric_point import SLACK, signs_of
+from landscape_jax.proofs.symmetric_proof import prove_symmetric
+from landscape_jax.proofs.teacher_rays import orthonormal_rows
+
+Proof = Certificate | SymmetricCertificate | PointCertificate
+# A Hessian of more rows takes minutes.
+LARGEST = 1000
+# A fixed space of more unknowns is no smaller problem.
+MOST_UNKNOWNS = 60
+
+
+@explained
+@one_thread
+def prove_critical_point(
+    risk: Any, W: Any, *, max_move: float | int = 1e-3, precision: int = 128
+) -> Proof | NotProven:
+    """Prove that the risk has a critical point near W, with its kind and index, or why not.
+
+    In this order: an exhibited point with the teacher's function near W is a global minimum; a
+    point that permutations of students and orthonormal teachers fix is proven in its fixed space,
+    by isotypic components, in time that does not grow with k; a strict minimum is proven by
+    `prove_minimum`; a saddle by Krawczyk's test in R^(n×d), with the inertia of its Hessian.
+
+    **Arguments:** as in `prove_minimum`.
+
+    **Returns:** a `SymmetricCertificate`, `Certificate` or `PointCertificate`, each with `.kind`
+    ("global", "spurious", "minimum", "saddle"), `.index` and bounds of value and eigenvalues; or
+    `NotProven` with the reason.
+
+    **Raises:** `TypeError` or `ValueError` for what does not fit, or is out of range, by its name.
+
+    ```python
+    >>> from types import SimpleNamespace
+    >>> risk = SimpleNamespace(teacher=np.eye(2), teacher_weights=np.ones(2), student_weights=None,
+    ...                        activation="relu")
+    >>> proof = prove_critical_point(risk, [[1.0, 0.0], [0.0, 1.0]])
+    >>> proof.kind, proof.index, proof.value_upper
+    ('global', 0, 0.0)
+
+    ```
+    """
+    start = time.perf_counter()
+    given = float64(W, 2, "W")
+    problem = read_problem(risk, given)
+    if not 0 <= max_move < np.inf:
+        raise ValueError(f"max_move must be finite and not negative, not {max_move}.")
+    if not np.isfinite(given).all():
+        return NotProven("the point is not finite.")
+    outcome = _prove(risk, problem, given, float(max_move), precision)
+    return replace(outcome, seconds=time.perf_counter() - start)
+
+
+def _prove(
+    risk: Any, problem: Problem, given: Float[np.ndarray, "n d"], max_move: float, precision: int
+) -> Proof | NotProven:
+    """Try the arguments in turn."""
+    found = _exhibited(problem, given, max_move)
+    if found is not None:
+        return found
+    by_symmetry = _by_symmetry(problem, given, max_move, precision)
+    if by_symmetry:
+        return by_symmetry
+    minimum = prove_minimum(risk, given, max_move=max_move, precision=precision)
+    if minimum or minimum.min_eigenvalue_upper is None or minimum.point is None:
+        return minimum if by_symmetry is None or minimum else by_symmetry
+    if given.size > LARGEST:
+        return minimum
+    with working_precision(precision), np.errstate(all="ignore"):
+        saddle = _saddle(problem, given, minimum, max_move)
+    return minimum if saddle is None else saddle
+
+
+def symmetric_form(
+    problem: Problem, point: Float[np.ndarray, "n d"]
+) -> tuple[Blocks, Float[np.ndarray, "M columns"], float] | None:
+    """Return the blocks and values of a point of orthonormal teachers, and how far W was moved.
+
+    `None` if the teachers are not orthonormal, the point has no symmetry, lies outside of their
+    span, or two student blocks belong to one teacher block.
+    """
+    if not orthonormal_rows(problem.teacher):
+        return None
+    found = find_isotropy(problem, point)
+    sizes, teachers = found.sizes
+    pairs = [j for j in found.match if j is not None]
+    if len(set(pairs)) < len(pairs) or max(len(sizes), len(teachers)) > MOST_BLOCKS:
+        return None
+    coordinates = found.representative @ problem.teacher.T
+    outside = float(np.linalg.norm(found.representative - coordinates @ problem.teacher))
+    if outside > 1e-9 * float(np.linalg.norm(point)):
+        return None
+    a = [float(problem.student_weights[block[0]]) for block in found.blocks]
+    b = [float(problem.teacher_weights[block[0]]) for block in found.teacher_blocks]
+    blocks = exact_blocks(sizes, teachers, a, b)
+    if blocks.match != matched(sizes, teachers) or not len(blocks.unknowns) < point.size:
+        return None
+    x = []
+    for i, j in blocks.unknowns:
+        rows = found.blocks[i]
+        columns = found.teacher_blocks[blocks.match[i] if j is None else j]  # type: ignore[index]
+        own = j == blocks.match[i]
+        x.append(float(coordinates[rows[0], columns[0 if own or j is not None else 1]]))
+    return blocks, to_values(blocks, x), found.moved
+
+
+def _by_symmetry(
+    problem: Problem, given: Float[np.ndarray, "n d"], max_move: float, precision: int
+) -> SymmetricCertificate | NotProven | None:
+    """Prove a point in its fixed space; `None` if that does not apply."""
+    with working_precision(precision):
+        form = symmetric_form(problem, given)
+    if form is None or len(form[0].unknowns) > MOST_UNKNOWNS:
+        return None
+    blocks, values, moved = form
+    shortest = float(np.min(np.linalg.norm(given, axis=1)))
+    if not moved <= max_move * shortest:
+        return None
+    proof = prove_symmetric(
+        blocks.students,
+        blocks.teachers,
+        values,
+        [float(a) for a in blocks.student_weights],
+        [float(b) for b in blocks.teacher_weights],
+        max_move=max_move - moved / shortest,
+        precision=precision,
+    )
+    return replace(proof, moved=proof.moved + moved) if proof else proof
+
+
+def _exhibited(
+    problem: Problem, given: Float[np.ndarray, "n d"], max_move: float
+) -> PointCertificate | None:
+    """Exhibit a point near W at which students along teachers add up to these, exactly."""
+    live = (problem.teacher_weights != 0) & problem.teacher.any(axis=1)
+    lengths = np.linalg.norm(given, axis=1)
+    alive = lengths > max_move * float(np.median(lengths))
+    if not live.all() or not alive.any():
+        return None
+    teacher, a = problem.teacher[live], problem.student_weights
+    norms = np.linalg.norm(teacher, axis=1)
+    cosines = (given @ teacher.T) / (np.where(alive, lengths, 1)[:, None] * norms)
+    nearest = np.argmax(cosines, axis=1)
+    if not np.all(alive <= (np.max(cosines, axis=1) > 1 - max_move**2)):
+        return None
+    places = np.flatnonzero(live)
+    assignment = [int(places[nearest[i]]) if alive[i] else -1 for i in range(len(given))]
+    shares = _exact_shares(problem, given, assignment)
+    if shares is None:
+        return None
+    point = np.array(
+        [
+            float(s.p) / float(s.q) * problem.teacher[j] if j >= 0 else np.zeros(given.shape[1])
+            for s, j in zip(shares, assignment, strict=True)
+        ]
+    )
+    moved = distance(problem.teacher, given, assignment, shares)
+    if not moved <= max_move * float(np.min(lengths[alive])) or np.any(a[alive] == 0):
+        return None
+    return PointCertificate(
+        kind="global", index=0, point=point, given=given,
+        teacher=problem.teacher, teacher_weights=problem.teacher_weights,
+        student_weights=problem.student_weights,
+        value_lower=0.0, value_upper=0.0, min_eigenvalue_lower=0.0, radius=0.0, moved=moved,
+        assignment=tuple(assignment), shares=tuple(shares), versions=versions(),
+    )  # fmt: skip
+
+
+def _exact_shares(
+    problem: Problem, given: Float[np.ndarray, "n d"], assignment: list[int]
+) -> list[fmpq] | None:
+    """Return the students' lengths along their teachers, the last of each chosen to fit exactly."""
+    squares = np.sum(problem.teacher**2, axis=1)
+    shares = [
+        rational(float(w @ problem.teacher[j] / squares[j])) if j >= 0 else fmpq(0)
+        for w, j in zip(given, assignment, strict=True)
+    ]
+    for j in np.flatnonzero((problem.teacher_weights != 0) & problem.teacher.any(axis=1)).tolist():
+        students = [i for i, h in enumerate(assignment) if h == j]
+        if not students or any(problem.student_weights[i] == 0 for i in students):
+            return None
+        last = max(students, key=lambda i: abs(shares[i] * rational(problem.student_weights[i])))
+        rest = rational(float(problem.teacher_weights[j])) - sum(
+            (
+                shares[i] * rational(float(problem.student_weights[i]))
+                for i in students
+                if i != last
+            ),
+            fmpq(0),
+        )
+        shares[last] = rest / rational(float(problem.student_weights[last]))
+    return shares if all(s >= 0 for s in shares) else None
+
+
+def distance(
+    teacher: Float[np.ndarray, "k d"],
+    given: Float[np.ndarray, "n d"],
+    assignment: list[int] | tuple[int, ...],
+    shares: list[fmpq] | tuple[fmpq, ...],
+) -> float:
+    """Bound the distance of a point from students along teachers."""
+    gaps = []
+    for w, j, s in zip(given.tolist(), assignment, shares, strict=True):
+        along = teacher[j].tolist() if j >= 0 else [0.0] * len(w)
+        gaps += [arb(x) - arb(s) * v for x, v in zip(w, along, strict=True)]
+    return upper(frobenius(arb_mat(1, len(gaps), gaps)))
+
+
+def _saddle(
+    problem: Problem, given: Float[np.ndarray, "n d"], known: NotProven, max_move: float
+) -> PointCertificate | None:
+    """Prove a nondegenerate saddle near the point by Krawczyk's test; `None` if that fails."""
+    assert known.point is not None
+    shortest = float(np.min(np.linalg.norm(given, axis=1)))
+    point = polish(problem, known.point, max_move * shortest) if max_move > 0 else known.point
+    size = point.size
+    moved = upper(frobenius(exact(point) - exact(given)))
+    if not moved <= max_move * shortest:
+        return None
+    center = problem.pairs(point)
+    slope = arb_mat(size, 1, gradient(center).entries())
+    guess = midpoints(hessian(center))
+    try:
+        inverse = exact(np.linalg.inv(guess))
+    except np.linalg.LinAlgError:
+        return None
+    step = inverse * slope
+    width = 2 * max(abs(s).upper() for s in step.entries())
+    box = [arb(p) + symmetric(width) for p in point.ravel().tolist()]
+    over = arb_mat(len(point), point.shape[1], box).tolist() + exact(problem.teacher).tolist()
+    weights = [arb(float(a)) for a in problem.student_weights]
+    weights += [-arb(float(b)) for b in problem.teacher_weights]
+    pairs = angles(arb_mat(over), weights, len(point))
+    matrix = hessian(pairs)
+    unit = arb_mat(size, size, [int(i == j) for i in range(size) for j in range(size)])
+    image = (unit - inverse * matrix) * arb_mat(size, 1, [symmetric(width)] * size) - step
+    if not all(abs(s) < width for s in image.entries()):
+        return None
+    found = signs_of(matrix)
+    if found is None or found[0] == 0:
+        return None
+    radius = frobenius(image)
+    risk = value(center) + symmetric(frobenius(gradient(pairs)) * radius)
+    witness = _lower(problem, point, found[1][:, 0], lower(risk))
+    if witness is None:
+        return None
+    least = smallest_eigenvalue(matrix)
+    return PointCertificate(
+        kind="saddle", index=found[0], point=point, given=given,
+        teacher=problem.teacher, teacher_weights=problem.teacher_weights,
+        student_weights=problem.student_weights,
+        value_lower=max(0.0, lower(risk)), value_upper=upper(risk),
+        min_eigenvalue_lower=least - SLACK * abs(least), radius=upper(radius * (1 + arb(1e-6))),
+        moved=moved, witness=witness, versions=versions(),
+    )  # fmt: skip
+
+
+def _lower(
+    problem: Problem, point: Float[np.ndarray, "n d"], move: Float[np.ndarray, " p"], least: float
+) -> Float[np.ndarray, "n d"] | None:
+    """Return a point along a direction of descent whose value is proven to be below a bound."""
+    for power in range(2, 40):
+        for way in (1.0, -1.0):
+            trial = point + way * 2.0**-power * move.reshape(point.shape)
+            if upper(value(problem.pairs(trial))) < least:
+                return trial
+    return None
