@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from landscape_jax.cli import inputs
+from landscape_jax.cli.atlas import atlas
 from landscape_jax.cli.basins import basins
 from landscape_jax.cli.cells import cells
 from landscape_jax.cli.construct import construct
@@ -120,5 +121,5 @@ def _describe(
     del version
 
 
-for command in (table, prove, verify, width, figure, construct, cells, basins, names):
+for command in (table, prove, verify, atlas, width, figure, construct, cells, basins, names):
     app.command(cls=_Command)(command)

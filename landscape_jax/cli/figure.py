@@ -45,9 +45,10 @@ def figure(
     Example: landscape-jax figure ss18-1 --out figure1.png
     """
     from landscape_jax.plots import save
-    from landscape_jax.studies import kk20, liu20, ss16, ss18, width
+    from landscape_jax.studies import atlas, kk20, liu20, ss16, ss18, width
 
     known = ss18.FIGURES | ss16.FIGURES | kk20.FIGURES | liu20.FIGURES | width.FIGURES
+    known |= atlas.FIGURES
     if list_:
         for other, each in known.items():
             takes = ", ".join(f"--{option}" for option in each.options)

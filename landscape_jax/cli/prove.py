@@ -1,4 +1,4 @@
-"""The command that proves minima near given points."""
+"""The command that proves critical points near given points."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 # What `prove --json` says of each point, before the certificate's path.
-_PROOF = "proven kind reason moved value_lower value_upper min_eigenvalue_lower radius "
+_PROOF = "proven kind index reason moved value_lower value_upper min_eigenvalue_lower radius "
 _PROOF += "gradient_norm_upper seconds"
 
 
@@ -42,8 +42,9 @@ def prove(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Prove that the population risk has a strict local minimum near each point, or print why not.
+    """Prove that the population risk has a critical point near each point, or print why not.
 
+    A proof says whether it is a global or spurious minimum, or a saddle and of which index.
     A row is a neuron.  Points that are not proven are no error: the exit code is 0.
 
     Example: landscape-jax prove points.npy --teacher teacher.npy --out certificates
@@ -66,18 +67,22 @@ def _prove_all(
     """Prove each point, print a line for each, and save the certificates."""
     prepare_jax()
     from landscape_jax.objectives import PopulationRisk
-    from landscape_jax.proofs import NotProven, prove_minimum
+    from landscape_jax.proofs import NotProven, prove_critical_point
 
     risk = PopulationRisk(problem.pop("teacher"), **cast(Any, problem))
     entries = []
     for i, point in enumerate(points):
-        proof = prove_minimum(risk, point, max_move=max_move)
-        entry = {name: getattr(proof, name) for name in _PROOF.split()} | {"certificate": None}
+        proof = prove_critical_point(risk, point, max_move=max_move)
+        # A bound of the gradient belongs to the certificates of strict minima alone.
+        entry = {name: getattr(proof, name, None) for name in _PROOF.split()}
+        entry["certificate"] = None
         if isinstance(proof, NotProven):
             line = f"not proven: {proof.reason}"
         else:
+            what = f"saddle of index {proof.index}" if proof.index else f"{proof.kind} minimum"
+            what = "strict local minimum" if proof.kind == "minimum" else what
             line = (
-                f"{proof.kind} minimum within {proof.radius:.3g}, value {proof.value_upper:.6g}, "
+                f"{what} within {proof.radius:.3g}, value {proof.value_upper:.6g}, "
                 f"eigenvalues at least {proof.min_eigenvalue_lower:.3g}"
             )
             if out is not None:

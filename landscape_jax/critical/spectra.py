@@ -17,6 +17,10 @@ from landscape_jax.objectives.protocols import smooth_radius
 from landscape_jax.objectives.teacher import checked_students
 from landscape_jax.proofs.estimates import float_hessian
 from landscape_jax.proofs.problem import Problem, read_problem
+from landscape_jax.symmetric.block_spectrum import block_spectrum
+
+# From here on LAPACK takes longer than the isotypic components.
+LARGE = 300
 
 
 @explained
@@ -27,7 +31,9 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
     The eigenvalues are computed by LAPACK, accurate to eps · ‖∇²F‖ also where they repeat.  The
     Hessian of a relu `PopulationRisk` is taken in the span of students and teacher, n + k
     dimensions at most; each further dimension adds the eigenvalues of `padding_matrix` (SS18, lemma
-    3).  Other Hessians are dense, and compiled once per shape.
+    3).  At a point of more than `LARGE` numbers that permutations of students and orthonormal
+    teachers fix, they are those of the isotypic components (see `symmetric`), to 1e-11 of the
+    largest.  Other Hessians are dense, and compiled once per shape.
 
     **Arguments:** `objective`; `params`, P numbers in any pytree.
 
@@ -103,8 +109,12 @@ def reduced(risk: PopulationRisk, W: Float[np.ndarray, "neurons dim"]) -> Reduce
 
 def _in_span(risk: PopulationRisk, W: np.ndarray) -> np.ndarray:
     """Compute the spectrum of a relu population risk, inside and outside of the neurons' span."""
-    problem, point, left_out = reduced(risk, W)
-    inside = eigenvalues(float_hessian(problem, point))
+    inside, left_out = None, W.shape[1] - len(risk.teacher)
+    if W.size > LARGE and W.dtype == np.float64:
+        inside = block_spectrum(read_problem(risk, W), W)
+    if inside is None:
+        problem, point, left_out = reduced(risk, W)
+        inside = eigenvalues(float_hessian(problem, point))
     if not left_out:
         return inside
     outside = eigenvalues(np.asarray(_padding_matrix(risk, jnp.asarray(W)), np.float64))

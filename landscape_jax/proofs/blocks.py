@@ -142,7 +142,7 @@ class Blocks:
                 form.append((u, v, q))
         return form
 
-    def cut(self, parts: Mapping[int, Sequence[int]]) -> "Cut":
+    def cut(self, parts: Mapping[int, Sequence[Any]]) -> "Cut":
         """Cut blocks into smaller ones: a smaller group, whose fixed space holds this one's.
 
         **Arguments:** `parts`, the sizes into which teacher blocks are cut, and with them the
@@ -179,7 +179,7 @@ class Cut:
 
     coarse: Blocks
     fine: Blocks
-    parts: dict[int, Sequence[int]]
+    parts: dict[int, Sequence[Any]]
     rows: list[int]
     columns: list[int]
 

@@ -22,6 +22,7 @@ minima not `uniqueness_radius`, `lipschitz_upper`, other dimensions, `moved`, an
 """
 
 # fmt: off
+# pyright: reportArgumentType=false, reportPossiblyUnboundVariable=false
 import json
 import sys
 from functools import partial
@@ -45,14 +46,13 @@ class Space:
         self.neurons.append((arb_mat([row]), list(moves), arb_mat(steps) if steps else None))
         return len(self.neurons) - 1
     def pairs(self):
-        """Yield c/2 pi, p, q, |w|, |v|, w', v', cos t, sin t, pi - t; of one neuron t = 0."""
+        """Yield c/2 pi, p, q, |w|, |v|, w', v', cos t, sin t = |w' - v'||w' + v'|/2, pi - t."""
         for c, p, q in self.terms:
-            w, v = self.neurons[p][0], self.neurons[q][0]
-            r, s = ((x * T(x))[0, 0].sqrt() for x in (w, v))
-            cos = arb(1) if p == q else (w * T(v))[0, 0] / (r * s)
-            sin = ((1 - cos) * (1 + cos)).nonnegative_part().sqrt()
+            (w, r), (v, s) = ((x / norm(x.entries()), norm(x.entries()))
+                              for x in (self.neurons[p][0], self.neurons[q][0]))
+            cos, sin = (w * T(v))[0, 0], norm((w - v).entries()) * norm((w + v).entries()) / 2
             rest = arb.pi() - arb.atan2(sin, cos)
-            yield c / (2 * arb.pi()), p, q, r, s, w / r, v / s, cos, sin, rest
+            yield c / (2 * arb.pi()), p, q, r, s, w, v, cos, sin, rest
     def value(self):
         """Enclose F."""
         return sum((c * r * s * (sin + rest * cos)
@@ -116,13 +116,13 @@ class Parts:
         self.matched = [i < len(groups) and p == groups[i] for i, p in enumerate(sizes)]
         parts = [list(enumerate(cuts.get(g) or [q])) for g, q in enumerate(groups)]
         need([sum(s for _, s in x) for x in parts] == list(groups), "a cut does not fit.")
-        self.columns: list = [(j, t, s) for j, x in enumerate(parts) for t, s in x]
+        self.columns = [(j, t, s) for j, x in enumerate(parts) for t, s in x]
         self.rows = [(i, t, s) for i, p in enumerate(sizes)
                      for t, s in (parts[i] if self.matched[i] else [(0, p)])]
         own = lambda i, t, s: self.columns.index((i, t, s)) if self.matched[i] and s > 1 else None
         self.own = [own(*x) for x in self.rows]
         numbers, parted = range(len(self.columns)), enumerate(self.own)
-        self.unknowns: list = [(r, c) for r in range(len(self.own)) for c in numbers]
+        self.unknowns = [(r, c) for r in range(len(self.own)) for c in numbers]
         self.unknowns += [(r, None) for r, c in parted if c is not None]
     def count(self, r, c):
         """How many entries of W are this unknown."""
@@ -168,12 +168,12 @@ class Parts:
 def enclose(space_at, x, counts, steps):
     """Return a box with a critical point, by Krawczyk's test, |x* - x|, and the Hessian over it.
     The box is around the end of some Newton steps; `counts` is how often W has each unknown."""
-    roots, given, gradient, hessian = [arb(c).sqrt() for c in counts], x, *space_at(x).derivatives()
-    inverse = hessian.mid().inv().mid()
-    for _ in range(steps):
-        x = [(p - s / r).mid() for p, s, r in zip(x, (inverse * gradient).entries(), roots)]
-        gradient, _ = space_at(x).derivatives()
-    step = inverse * gradient
+    roots, given, step = [arb(c).sqrt() for c in counts], x, arb_mat([[0]] * len(x))
+    for _ in range(steps + 1):
+        x = [(p - s / r).mid() for p, s, r in zip(x, step.entries(), roots)]
+        gradient, hessian = space_at(x).derivatives()
+        inverse = hessian.mid().inv().mid()
+        step = inverse * gradient
     width = max((2 * abs(s)).upper() for s in step.entries()) + arb(2) ** -200
     box = [p + arb(0, width) / r for p, r in zip(x, roots)]
     hessian = space_at(box).derivatives()[1]
@@ -228,7 +228,7 @@ def check_symmetric(claim):
                   for (r, c), t in zip(blocks.unknowns, x))
         need(met and sizes == groups and claim["min_eigenvalue_lower"] <= 0, "more is not shown.")
         return compare(claim, arb(0), arb(0), 0, True)
-    box, reach, _ = enclose(blocks.space, x, [blocks.count(*u) for u in blocks.unknowns], 2)
+    box, reach, _ = enclose(blocks.space, x, [blocks.count(*u) for u in blocks.unknowns], 3)
     count = lambda c, p, s: sum(q for w, q in zip(c, p) if s * w > 0)
     lower = all(count(a, sizes, s) >= count(b, groups, s) for s in (1, -1))  # Zero is attained.
     if kind == "saddle":
@@ -252,7 +252,7 @@ def check_dense(claim):
         space.terms = [(c[i] * c[j] / (1 + (i == j)), i, j)
                        for i in range(len(c)) for j in range(i + 1)]
         return space
-    box, reach, hessian = enclose(space_at, flat(claim["point"]), [1] * (len(units) * d), 0)
+    box, reach, hessian = enclose(space_at, flat(claim["point"]), [1] * (len(units) * d), 2)
     rows, value = claim["witness"], space_at(box).value()
     lower = rows and space_at(flat(rows)).value() < claim["value_lower"]
     if claim["kind"] == "global":  # The teacher itself, in some order, is the point in the box.

@@ -12,38 +12,34 @@ from landscape_jax.exact.rationals import rational
 from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.mistakes import explained
 from landscape_jax.proofs.balls import exact, frobenius, lower, midpoints, symmetric, upper
-from landscape_jax.proofs.blocks import Blocks, matched
 from landscape_jax.proofs.certificate import Certificate, NotProven
 from landscape_jax.proofs.definite import smallest_eigenvalue
+from landscape_jax.proofs.fixed_space import MOST_UNKNOWNS, symmetric_form
 from landscape_jax.proofs.made_with import versions
 from landscape_jax.proofs.minimum import prove_minimum
 from landscape_jax.proofs.newton import polish
 from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.pairs import angles, gradient, hessian, value
 from landscape_jax.proofs.point_certificate import PointCertificate
-from landscape_jax.proofs.point_symmetry import find_isotropy
 from landscape_jax.proofs.problem import Problem, float64, read_problem
-from landscape_jax.proofs.symmetric_certificate import (
-    MOST_BLOCKS,
-    SymmetricCertificate,
-    exact_blocks,
-    to_values,
-)
+from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
 from landscape_jax.proofs.symmetric_point import SLACK, signs_of
 from landscape_jax.proofs.symmetric_proof import prove_symmetric
-from landscape_jax.proofs.teacher_rays import orthonormal_rows
 
 Proof = Certificate | SymmetricCertificate | PointCertificate
 # A Hessian of more rows takes minutes.
 LARGEST = 1000
-# A fixed space of more unknowns is no smaller problem.
-MOST_UNKNOWNS = 60
 
 
 @explained
 @one_thread
 def prove_critical_point(
-    risk: Any, W: Any, *, max_move: float | int = 1e-3, precision: int = 128
+    risk: Any,
+    W: Any,
+    *,
+    max_move: float | int = 1e-3,
+    witness: Any = None,
+    precision: int = 128,
 ) -> Proof | NotProven:
     """Prove that the risk has a critical point near W, with its kind and index, or why not.
 
@@ -52,7 +48,7 @@ def prove_critical_point(
     by isotypic components, in time that does not grow with k; a strict minimum is proven by
     `prove_minimum`; a saddle by Krawczyk's test in R^(n×d), with the inertia of its Hessian.
 
-    **Arguments:** as in `prove_minimum`.
+    **Arguments:** as in `prove_minimum`; with a `witness`, a strict minimum is tried first.
 
     **Returns:** a `SymmetricCertificate`, `Certificate` or `PointCertificate`, each with `.kind`
     ("global", "spurious", "minimum", "saddle"), `.index` and bounds of value and eigenvalues; or
@@ -77,7 +73,12 @@ def prove_critical_point(
         raise ValueError(f"max_move must be finite and not negative, not {max_move}.")
     if not np.isfinite(given).all():
         return NotProven("the point is not finite.")
-    outcome = _prove(risk, problem, given, float(max_move), precision)
+    options = {"max_move": float(max_move), "precision": precision}
+    outcome = None
+    if witness is not None:
+        outcome = prove_minimum(risk, given, witness=witness, **options)
+    if not outcome:
+        outcome = _prove(risk, problem, given, float(max_move), precision)
     return replace(outcome, seconds=time.perf_counter() - start)
 
 
@@ -99,39 +100,6 @@ def _prove(
     with working_precision(precision), np.errstate(all="ignore"):
         saddle = _saddle(problem, given, minimum, max_move)
     return minimum if saddle is None else saddle
-
-
-def symmetric_form(
-    problem: Problem, point: Float[np.ndarray, "n d"]
-) -> tuple[Blocks, Float[np.ndarray, "M columns"], float] | None:
-    """Return the blocks and values of a point of orthonormal teachers, and how far W was moved.
-
-    `None` if the teachers are not orthonormal, the point has no symmetry, lies outside of their
-    span, or two student blocks belong to one teacher block.
-    """
-    if not orthonormal_rows(problem.teacher):
-        return None
-    found = find_isotropy(problem, point)
-    sizes, teachers = found.sizes
-    pairs = [j for j in found.match if j is not None]
-    if len(set(pairs)) < len(pairs) or max(len(sizes), len(teachers)) > MOST_BLOCKS:
-        return None
-    coordinates = found.representative @ problem.teacher.T
-    outside = float(np.linalg.norm(found.representative - coordinates @ problem.teacher))
-    if outside > 1e-9 * float(np.linalg.norm(point)):
-        return None
-    a = [float(problem.student_weights[block[0]]) for block in found.blocks]
-    b = [float(problem.teacher_weights[block[0]]) for block in found.teacher_blocks]
-    blocks = exact_blocks(sizes, teachers, a, b)
-    if blocks.match != matched(sizes, teachers) or not len(blocks.unknowns) < point.size:
-        return None
-    x = []
-    for i, j in blocks.unknowns:
-        rows = found.blocks[i]
-        columns = found.teacher_blocks[blocks.match[i] if j is None else j]  # type: ignore[index]
-        own = j == blocks.match[i]
-        x.append(float(coordinates[rows[0], columns[0 if own or j is not None else 1]]))
-    return blocks, to_values(blocks, x), found.moved
 
 
 def _by_symmetry(

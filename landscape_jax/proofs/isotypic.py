@@ -162,7 +162,7 @@ class _Square:
     fine: Blocks
     rows: list[int]
     columns: list[int]
-    parts: list[int]
+    parts: list[Any]
 
     def matrix(self, entry: Any) -> Sparse:
         """Return the direction with `entry(r, c, same)` in parts r, c; `same` on the diagonal."""

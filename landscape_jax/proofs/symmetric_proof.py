@@ -45,7 +45,7 @@ def prove_symmetric(
     student_weights: Sequence[float] | None = None,
     teacher_weights: Sequence[float] | None = None,
     *,
-    max_move: float = 1e-3,
+    max_move: float | int = 1e-3,
     precision: int = 128,
 ) -> SymmetricCertificate | NotProven:
     """Prove that a critical point lies near a point of a fixed space, and its index.
@@ -68,7 +68,7 @@ def prove_symmetric(
     )
     with working_precision(precision), np.errstate(all="ignore"):
         group = exact_blocks(blocks, teacher_blocks, a.tolist(), b.tolist())
-        outcome = _prove(group, np.asarray(values, np.float64), a, b, max_move)
+        outcome = _prove(group, np.asarray(values, np.float64), a, b, float(max_move))
     return replace(outcome, seconds=time.perf_counter() - start)
 
 
@@ -170,24 +170,18 @@ def _certificate(group: Blocks, values, a, b, **entries) -> SymmetricCertificate
 
 
 def has_teacher_function(group: Blocks, x: Sequence[float]) -> bool:
-    """Check exactly whether every student is zero or along a teacher, and these add up to each.
+    """Check exactly whether each student is b/a > 0 times its own teacher.
 
     relu(cw·x) = c relu(w·x) for c ≥ 0, so the student's function is then Σⱼ bⱼ relu(vⱼ·x).
     """
-    shares = [fmpq(0)] * len(group.teachers)
-    for u, (i, j) in enumerate(group.unknowns):
-        if x[u] == 0:
-            continue
-        alone = group.students[i] == 1 and j is not None and group.teachers[j] == 1
-        own = j is not None and j == group.match[i]
-        others = [v for v, (h, _) in enumerate(group.unknowns) if h == i and v != u]
-        equal = group.match[i] is None and j is not None and group.teachers[j] == 1
-        if x[u] < 0 or not (alone or own or equal) or any(x[v] != 0 for v in others):
-            return False
-        assert j is not None
-        count = 1 if own else group.students[i]
-        shares[j] += count * _rational(group.student_weights[i]) * _rational(x[u])
-    return all(s == _rational(b) for s, b in zip(shares, group.teacher_weights, strict=True))
+    return group.students == group.teachers and all(
+        value > 0
+        and _rational(group.student_weights[i]) * _rational(value)
+        == _rational(group.teacher_weights[i])
+        if i == j
+        else value == 0
+        for (i, j), value in zip(group.unknowns, x, strict=True)
+    )
 
 
 def _rational(x: float | arb) -> fmpq:

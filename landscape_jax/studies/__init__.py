@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from landscape_jax.public_names import lazy
 
 if TYPE_CHECKING:
+    from landscape_jax.studies import atlas as atlas
     from landscape_jax.studies import kk20 as kk20
     from landscape_jax.studies import liu20 as liu20
     from landscape_jax.studies import ss16 as ss16

@@ -17,17 +17,20 @@ from landscape_jax.objectives.population import PopulationRisk
 from landscape_jax.proofs import (
     Certificate,
     CertificateError,
+    Claim,
     NotProven,
+    PointCertificate,
     Verification,
-    prove_minimum,
+    prove_critical_point,
     verify,
 )
+from landscape_jax.proofs.critical_point import Proof
 from landscape_jax.search.runs import Runs
 from landscape_jax.sweeps.store import Store
 
-# What is proven about a family: a minimum with a point of lower value, a minimum, or a direction of
-# descent.
-Outcome = Literal["spurious", "minimum", "saddle", "undecided"]
+# What is proven about a family: the value 0 nearby, a minimum with a point of lower value, a
+# minimum, or a direction of descent.
+Outcome = Literal["global", "spurious", "minimum", "saddle", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,10 @@ class Proven:
     - `count`: runs; `restart`: the representative's index;
     - `kind`: its kind by the search, see `classify`, or the status of runs without an end;
     - `value`, `gradient_norm`, `min_eigenvalue`: at the representative; `None` where not finite;
-    - `outcome`: what is proven, by a verified certificate or, for "saddle", by an enclosure
-      of a negative Rayleigh quotient; `reason`: why not more;
-    - `radius`: the minimum is within this distance of the certificate's point;
+    - `outcome`: what is proven, by a verified certificate or, for a "saddle" without one, by an
+      enclosure of a negative Rayleigh quotient; `reason`: why not more;
+    - `index`: how many negative eigenvalues the Hessian has, where that is proven;
+    - `radius`: the critical point is within this distance of the certificate's point;
     - `certificate`: its file's path within the store, if there is one.
     """
 
@@ -53,6 +57,7 @@ class Proven:
     reason: str | None
     radius: float | None = None
     certificate: str | None = None
+    index: int | None = None
 
     @property
     def proven(self) -> bool:
@@ -109,9 +114,10 @@ def _proven(
         proof, check = _proof(cast(PopulationRisk, inner), np.asarray(u), None, path)
     outcome, reason = _outcome(proof, check, lower_is_known=lower_is_known)
     # The certificate is of other weights of the second layer: with those of the teacher F is 0.
-    beaten = isinstance(risk, JointRisk) and lower_is_known and bool(proof) and bool(check)
-    if beaten and isinstance(proof, Certificate) and proof.value_lower > 0:
-        outcome, reason = "spurious", None
+    if isinstance(risk, JointRisk) and lower_is_known and proof and check:
+        minimum = proof.kind in ("minimum", "spurious")
+        outcome = "spurious" if minimum and proof.value_lower > 0 else outcome
+        reason = None if outcome == "spurious" else reason
     return Proven(
         count=family.count,
         restart=restart,
@@ -123,20 +129,23 @@ def _proven(
         reason=reason,
         radius=proof.radius,
         certificate=name if proof else None,
+        index=proof.index if proof and check else None,
     )
 
 
 def _proof(
     risk: PopulationRisk, point: np.ndarray, witness: np.ndarray | None, path: Path | None
-) -> tuple[Certificate | NotProven, Verification | None]:
+) -> tuple[Proof | NotProven, Verification | None]:
     """Return the certificate at `path`, or compute it, and whether it holds."""
     if path is not None and path.exists():
         with suppress(CertificateError):  # Of another version, or damaged: computed again.
-            kept = Certificate.load(path)
-            check = verify(kept, risk)
-            if check and np.array_equal(kept.given, point):
-                return kept, check
-    proof = prove_minimum(risk, point, witness=witness)
+            kept = Claim.load(path)
+            # A symmetric certificate is made again as fast as it is checked.
+            if isinstance(kept, Certificate | PointCertificate):
+                check = verify(kept, risk)
+                if check and np.array_equal(kept.given, point):
+                    return kept, check
+    proof = prove_critical_point(risk, point, witness=witness)
     if isinstance(proof, NotProven):
         return proof, None
     if path is not None:
@@ -145,7 +154,7 @@ def _proof(
 
 
 def _outcome(
-    proof: Certificate | NotProven, check: Verification | None, *, lower_is_known: bool
+    proof: Proof | NotProven, check: Verification | None, *, lower_is_known: bool
 ) -> tuple[Outcome, str | None]:
     """Return what is proven, and why not more; `None` if nothing more can be."""
     if isinstance(proof, NotProven):
@@ -154,8 +163,8 @@ def _outcome(
     if not check:
         reason = "" if check is None else check.reason
         return "undecided", f"the certificate is not confirmed: {reason}"
-    if proof.kind == "spurious":
-        return "spurious", None
+    if proof.kind != "minimum":
+        return proof.kind, None
     reason = "a strict local minimum is proven, but no point of lower value is known."
     return "minimum", reason if lower_is_known else None
 

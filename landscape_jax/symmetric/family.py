@@ -13,7 +13,7 @@ from landscape_jax.mistakes import explained
 from landscape_jax.proofs.balls import Vector, midpoints
 from landscape_jax.proofs.blocks import Blocks, dense
 from landscape_jax.proofs.certificate import NotProven
-from landscape_jax.proofs.critical_point import symmetric_form
+from landscape_jax.proofs.fixed_space import symmetric_form
 from landscape_jax.proofs.isotypic import components, orbits_alone, trivial
 from landscape_jax.proofs.problem import float64, read_problem
 from landscape_jax.proofs.reduced_risk import ReducedRisk
@@ -91,23 +91,27 @@ class SymmetricFamily:
             group, values, _ = form
         return cls(group, to_unknowns(group, values), _growing(group, grows))
 
+    @explained
     def sizes(self, k: float | int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Return the sizes of the students' and the teachers' blocks at k."""
         group = self._at_size(_number(k))
         return group.students, group.teachers
 
+    @explained
     def values_at(self, k: float | int) -> Float[np.ndarray, "M columns"]:
         """Return the table of values at k, a real number, in float64."""
         with working_precision(PRECISION):
             group, x = self._point(_number(k))
             return to_values(group, [float(value) for value in x])
 
+    @explained
     def point(self, k: int) -> Float[np.ndarray, "n k"]:
         """Return W at an integer k, (n, k), students and teachers in the order of their blocks."""
         with working_precision(PRECISION):
             group, x = self._point(_integer(k))
             return dense(group, [float(value) for value in x])
 
+    @explained
     def value(self, k: float | int) -> float:
         """Return F at k, a real number, correctly rounded but for the last digits.
 
@@ -117,6 +121,7 @@ class SymmetricFamily:
             group, x = self._point(_number(k))
             return float(ReducedRisk(group, x).value().mid())
 
+    @explained
     def gradient_norm(self, k: float | int) -> float:
         """Return |∇F| at the values in float64 of k, a real number."""
         with working_precision(PRECISION):
@@ -124,7 +129,8 @@ class SymmetricFamily:
             rounded = ReducedRisk(group, [arb(float(value)) for value in x])
             return float(sum((g * g for g in rounded.gradient(trivial(group))), arb(0)).sqrt())
 
-    def spectrum(self, k: float | int) -> list[tuple[float, float]]:
+    @explained
+    def spectrum(self, k: float | int) -> list[tuple[float, float | int]]:
         """Return the Hessian's eigenvalues at k with multiplicities, one pair for each.
 
         They are those of the isotypic components, ascending; equal ones are not merged.  At an
@@ -135,7 +141,7 @@ class SymmetricFamily:
         """
         with working_precision(PRECISION):
             group, x = self._point(_number(k))
-            pairs: list[tuple[float, float]] = []
+            pairs: list[tuple[float, float | int]] = []
             for component in components(group):
                 at = ReducedRisk(component.cut.fine, component.cut.lift(x))
                 matrix = midpoints(at.hessian(component.directions))
@@ -149,10 +155,12 @@ class SymmetricFamily:
                 pairs += [(float(e), count) for e in np.linalg.eigvalsh(matrix)]
         return sorted(pairs)
 
+    @explained
     def min_eigenvalue(self, k: float | int) -> float:
         """Return the Hessian's smallest eigenvalue at k, a real number."""
         return self.spectrum(k)[0][0]
 
+    @explained
     def prove(self, k: int, *, precision: int = 128) -> SymmetricCertificate | NotProven:
         """Prove the critical point at an integer k, with its index, in time independent of k."""
         with working_precision(PRECISION):

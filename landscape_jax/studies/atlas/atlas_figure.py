@@ -1,0 +1,138 @@
+"""The figure of an atlas: value, share and smallest eigenvalue of each class against k."""
+
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from landscape_jax.mistakes import explained
+from landscape_jax.plots import PaperFigure
+from landscape_jax.plots.palette import COLOURS, MARKERS
+from landscape_jax.studies.atlas.atlas_rows import Atlas
+from landscape_jax.studies.atlas.atlas_study import of_sizes
+from landscape_jax.studies.ss18.protocol import Progress, Size
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+ATLAS_SIZES: tuple[Size, ...] = tuple((k, k) for k in range(6, 21))
+# Kinds of symmetry with a name of their own in the legend; the others are drawn alike.
+_NAMED = 5
+
+
+@explained
+def families_in_k(
+    sizes: Iterable[Size] = ATLAS_SIZES,
+    restarts: int = 500,
+    seed: int = 0,
+    *,
+    out: str | PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> "xr.Dataset":
+    """Compute the classes of critical points that descents end in, see `of_sizes`.
+
+    **Returns:** for each class, with coordinates k and n: `value`, `share` of the runs and
+    `min_eigenvalue`, a proven lower bound, NaN where nothing is proven; `fixed`, the sizes of the
+    blocks but for the largest.
+    """
+    return labelled(of_sizes(sizes, restarts, seed, out=out, progress=progress), restarts)
+
+
+def labelled(atlas: Atlas, restarts: int) -> "xr.Dataset":
+    """Return an atlas as labelled data; its global minima, of value 0, are left out."""
+    import xarray as xr
+
+    rows = [row for row in atlas if row.kind not in (None, "global")]
+    numbers = {
+        "value": [row.value_upper for row in rows],
+        "share": [row.count / restarts for row in rows],
+        "min_eigenvalue": [row.min_eigenvalue_lower for row in rows],
+    }
+    fixed = [" + ".join(map(str, _without_largest(row.blocks))) or "none" for row in rows]
+    return xr.Dataset(
+        {name: ("class", np.array(values, float)) for name, values in numbers.items()},
+        {
+            "k": ("class", [row.k for row in rows]),
+            "n": ("class", [row.n for row in rows]),
+            "fixed": ("class", np.array(fixed, str)),
+        },
+        {"restarts": restarts},
+    )
+
+
+def _without_largest(blocks: tuple[int, ...]) -> list[int]:
+    """Return the blocks that do not grow with k, as far as sizes tell."""
+    return sorted(blocks)[:-1]
+
+
+def draw_atlas(data: "xr.Dataset", axes: "Axes") -> "Axes":
+    """Plot the values of `families_in_k` against k; areas are shares, edges the eigenvalue bound.
+
+    Classes with the same blocks but for the largest have one colour and are joined.
+    """
+    names, counts = np.unique(data.fixed.values, return_counts=True)
+    for place, name in enumerate(names[np.argsort(-counts, kind="stable")].tolist()):
+        part = data.isel({"class": np.flatnonzero(data.fixed.values == name)}).sortby("k")
+        colour = COLOURS[place % len(COLOURS)] if place < _NAMED else "0.6"
+        label = f"blocks {name}, rest" if place < _NAMED else None
+        axes.scatter(
+            part.k.values,
+            part.value.values,
+            s=6 + 900 * part.share.values,
+            facecolor="none",
+            edgecolor=colour,
+            linewidth=1.1,
+        )
+        axes.scatter(
+            part.k.values,
+            part.value.values,
+            s=14,
+            color=colour,
+            marker=MARKERS[place % len(MARKERS)] if place < _NAMED else ".",
+            label=label,
+        )
+    axes.set_xlabel("$k$ teachers")
+    axes.set_ylabel("value of the spurious minimum")
+    axes.set_title(
+        f"{data.attrs['restarts']} runs for each size; circles: their shares", fontsize="medium"
+    )
+    axes.legend(frameon=False, fontsize="small")
+    return axes
+
+
+def draw_eigenvalues(data: "xr.Dataset", axes: "Axes") -> "Axes":
+    """Plot the proven lower bounds of the smallest eigenvalues of `families_in_k` against k."""
+    names, counts = np.unique(data.fixed.values, return_counts=True)
+    for place, name in enumerate(names[np.argsort(-counts, kind="stable")].tolist()):
+        part = data.isel({"class": np.flatnonzero(data.fixed.values == name)}).sortby("k")
+        colour = COLOURS[place % len(COLOURS)] if place < _NAMED else "0.6"
+        axes.plot(
+            part.k.values,
+            part.min_eigenvalue.values,
+            linestyle="none",
+            color=colour,
+            markersize=4,
+            marker=MARKERS[place % len(MARKERS)] if place < _NAMED else ".",
+            label=f"blocks {name}, rest" if place < _NAMED else None,
+        )
+    axes.set_yscale("log")
+    axes.set_xlabel("$k$ teachers")
+    axes.set_ylabel("smallest eigenvalue, proven at least")
+    axes.legend(frameon=False, fontsize="small")
+    return axes
+
+
+_OPTIONS = {"size": "sizes", "restarts": "restarts", "seed": "seed", "runs": "out"}
+_NOTE = "{size} sizes, {restarts} runs each"
+FIGURES = {
+    "atlas-values": PaperFigure(
+        "atlas: values and shares of proven spurious minima against k",
+        families_in_k, draw_atlas, _NOTE, _OPTIONS, ATLAS_SIZES,
+    ),
+    "atlas-eigenvalues": PaperFigure(
+        "atlas: smallest eigenvalues of proven spurious minima against k",
+        families_in_k, draw_eigenvalues, _NOTE, _OPTIONS, ATLAS_SIZES,
+    ),
+}  # fmt: skip
