@@ -11,7 +11,7 @@ README = Path(__file__).parents[1] / "README.md"
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs_and_finds_a_proven_spurious_minimum():
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names = {}
     for block in blocks:
         exec(block, names)
@@ -19,6 +19,8 @@ def test_the_python_of_the_readme_runs_and_finds_a_proven_spurious_minimum():
     assert names["runs"].summary() == {"converged": 100}
     assert names["shares"] == sorted(names["shares"])
     assert len(names["minima"]) == 8
+    assert names["family"].blocks == (7, 1)
+    assert len(names["unseen"]) >= 4
     assert set(names["saddles"].counts()) == {1}
 
 

@@ -17,6 +17,7 @@ from landscape_jax.critical.checks import (
     one_point,
 )
 from landscape_jax.critical.classify import eigenvalue_tolerance
+from landscape_jax.critical.spectra import LARGE, is_relu_risk, spectrum
 from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import AbstractObjective, gradient_norm, hessian
 from landscape_jax.objectives.protocols import smooth_radius
@@ -98,7 +99,14 @@ def indices(
     tolerance = magnitude("tolerance", tolerance)
     objective, arrays = many_points(objective, points)
     with fitting(objective, entry_shapes(arrays), "points"):
-        eigenvalues, norms, gradients, lengths = map(np.asarray, _spectra(objective, arrays))
+        parameters = sum(leaf[0].size for leaf in jax.tree.leaves(arrays))
+        # Large Hessians of this risk may be taken apart by symmetry, which `spectrum` does.
+        apart = is_relu_risk(objective) and parameters > LARGE
+        eigenvalues, norms, gradients, lengths = map(
+            np.asarray, _spectra(objective, arrays, not apart)
+        )
+        if apart:
+            eigenvalues = np.stack([spectrum(objective, point) for point in arrays])
     rows = zip(eigenvalues, gradients.tolist(), lengths.tolist(), strict=True)
     bounds = np.array(
         [eigenvalue_tolerance(*row) if tolerance is None else tolerance for row in rows]
@@ -110,8 +118,12 @@ def indices(
 
 
 @eqx.filter_jit
-def _spectra(objective: AbstractObjective, points: PyTree) -> tuple[Array, Array, Array, Array]:
+def _spectra(
+    objective: AbstractObjective, points: PyTree, whole: bool
+) -> tuple[Array, Array, Array, Array]:
     """Compute the eigenvalues of the Hessian at each point, NaN where it has none.
+
+    Not `whole`: the eigenvalues are left out.
 
     Returned with them: the gradient norm, the gradient's Euclidean norm, and the length on which
     the Hessian may change by its own size.
@@ -121,8 +133,8 @@ def _spectra(objective: AbstractObjective, points: PyTree) -> tuple[Array, Array
     unit = jnp.asarray(known.units.length, dtype)
 
     def one(params: PyTree) -> tuple[Array, Array, Array, Array]:
-        H = hessian(objective, params)
         radius = jnp.asarray(smooth_radius(objective, params), dtype)
+        H = hessian(objective, params) if whole else jnp.zeros((1, 1), dtype)
         finite = jnp.isfinite(H).all() & (radius > 0)
         eigenvalues = jnp.linalg.eigvalsh(jnp.where(finite, H, 0))
         gradient = jax.grad(lambda p: objective(p))(params)

@@ -14,7 +14,6 @@ from landscape_jax.mistakes import explained
 from landscape_jax.proofs.balls import exact, frobenius, lower, midpoints, symmetric, upper
 from landscape_jax.proofs.certificate import Certificate, NotProven
 from landscape_jax.proofs.definite import smallest_eigenvalue
-from landscape_jax.proofs.fixed_space import MOST_UNKNOWNS, symmetric_form
 from landscape_jax.proofs.made_with import versions
 from landscape_jax.proofs.minimum import prove_minimum
 from landscape_jax.proofs.newton import polish
@@ -24,7 +23,7 @@ from landscape_jax.proofs.point_certificate import PointCertificate
 from landscape_jax.proofs.problem import Problem, float64, read_problem
 from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
 from landscape_jax.proofs.symmetric_point import SLACK, signs_of
-from landscape_jax.proofs.symmetric_proof import prove_symmetric
+from landscape_jax.proofs.symmetric_proof import prove_by_symmetry
 
 Proof = Certificate | SymmetricCertificate | PointCertificate
 # A Hessian of more rows takes minutes.
@@ -48,6 +47,13 @@ def prove_critical_point(
     by isotypic components, in time that does not grow with k; a strict minimum is proven by
     `prove_minimum`; a saddle by Krawczyk's test in R^(n×d), with the inertia of its Hessian.
 
+    *Both layers*, a `JointRisk` of relu and a network (w, a) without biases: with uᵢ = |aᵢ|wᵢ,
+    aᵢ relu(wᵢ·x) = sign(aᵢ) relu(uᵢ·x), so where all aᵢ and wᵢ are not 0 the risk is G(u), G the
+    risk with second layer sign(aᵢ).  The map to u is a submersion there, whose fibres are the
+    rescalings (a, w) → (a/c, cw).  Hence (w, a) is critical if and only if u is, and the Hessian is
+    that of G, by a congruence, and 0 along the n rescalings: the certificate is of u and G, and
+    says of (w, a) the same modulo rescaling.  Neurons with aᵢ = 0 or wᵢ = 0 are refused.
+
     **Arguments:** as in `prove_minimum`; with a `witness`, a strict minimum is tried first.
 
     **Returns:** a `SymmetricCertificate`, `Certificate` or `PointCertificate`, each with `.kind`
@@ -67,6 +73,8 @@ def prove_critical_point(
     ```
     """
     start = time.perf_counter()
+    if not hasattr(risk, "teacher") and hasattr(risk, "balanced"):
+        risk, W = risk.balanced(W)
     given = float64(W, 2, "W")
     problem = read_problem(risk, given)
     if not 0 <= max_move < np.inf:
@@ -89,7 +97,7 @@ def _prove(
     found = _exhibited(problem, given, max_move)
     if found is not None:
         return found
-    by_symmetry = _by_symmetry(problem, given, max_move, precision)
+    by_symmetry = prove_by_symmetry(problem, given, max_move, precision)
     if by_symmetry:
         return by_symmetry
     minimum = prove_minimum(risk, given, max_move=max_move, precision=precision)
@@ -100,30 +108,6 @@ def _prove(
     with working_precision(precision), np.errstate(all="ignore"):
         saddle = _saddle(problem, given, minimum, max_move)
     return minimum if saddle is None else saddle
-
-
-def _by_symmetry(
-    problem: Problem, given: Float[np.ndarray, "n d"], max_move: float, precision: int
-) -> SymmetricCertificate | NotProven | None:
-    """Prove a point in its fixed space; `None` if that does not apply."""
-    with working_precision(precision):
-        form = symmetric_form(problem, given)
-    if form is None or len(form[0].unknowns) > MOST_UNKNOWNS:
-        return None
-    blocks, values, moved = form
-    shortest = float(np.min(np.linalg.norm(given, axis=1)))
-    if not moved <= max_move * shortest:
-        return None
-    proof = prove_symmetric(
-        blocks.students,
-        blocks.teachers,
-        values,
-        [float(a) for a in blocks.student_weights],
-        [float(b) for b in blocks.teacher_weights],
-        max_move=max_move - moved / shortest,
-        precision=precision,
-    )
-    return replace(proof, moved=proof.moved + moved) if proof else proof
 
 
 def _exhibited(

@@ -25,10 +25,14 @@ from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.pairs import Pairs, gradient, value
 from landscape_jax.proofs.problem import Problem, balancing_units, float64, read_problem, sizes
 from landscape_jax.proofs.radii import Ball, find_ball
+from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
+from landscape_jax.proofs.symmetric_proof import prove_by_symmetry
 from landscape_jax.proofs.teacher_rays import digest, gram_bounds
 
 # `verify` works with 256 bits: a bound that it is to confirm must not be finer than that.
 PRECISIONS = range(64, 193)
+# Points of more numbers are proven by their symmetry if they have one: the matrix takes seconds.
+LARGE = 900
 
 
 class _RefusalError(Exception):
@@ -79,7 +83,7 @@ def prove_minimum(
     witness: Any = None,
     argument: Argument = "newton-kantorovich",
     precision: int = 128,
-) -> Certificate | NotProven:
+) -> Certificate | SymmetricCertificate | NotProven:
     """Prove that the risk has a strict local minimum near W, or return the reason why not.
 
     The point is polished, and a strict minimum is proven within the certificate's `radius` of the
@@ -98,7 +102,8 @@ def prove_minimum(
     can realise it; `argument`, "newton-kantorovich" or "safran-shamir"; `precision`, the working
     precision in bits, 64 to 192.
 
-    **Returns:** a `Certificate`, or `NotProven` with the reason.
+    **Returns:** a `Certificate`; of more than `LARGE` numbers that permutations fix, a
+    `SymmetricCertificate`; or `NotProven` with the reason.
 
     **Raises:** `TypeError` or `ValueError` for what does not fit, or is out of range, by its name.
 
@@ -124,6 +129,10 @@ def prove_minimum(
     problem = read_problem(risk, given)
     better = None if witness is None else float64(witness, 2, "witness")
     _check_options(given, max_move, better, argument, precision)
+    if given.size > LARGE and better is None and np.isfinite(given).all():
+        found = prove_by_symmetry(problem, given, float(max_move), precision)
+        if found and found.index == 0:
+            return replace(found, seconds=time.perf_counter() - start)
     try:
         with working_precision(precision), np.errstate(all="ignore"):
             _check_finite(problem, given)
@@ -138,7 +147,9 @@ def prove_minimum(
 
 
 @explained
-def prove_minima(risk: Any, points: Iterable[Any], **options: Any) -> list[Certificate | NotProven]:
+def prove_minima(
+    risk: Any, points: Iterable[Any], **options: Any
+) -> list[Certificate | SymmetricCertificate | NotProven]:
     """Prove each of several points, in order: a list with a `Certificate` or `NotProven` for each.
 
     **Arguments:** `risk`; `points`, each a W, as an array (m, n, d); `options` of `prove_minimum`.

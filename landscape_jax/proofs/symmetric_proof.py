@@ -12,9 +12,11 @@ from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.proofs.balls import Vector, lower, total, upper
 from landscape_jax.proofs.blocks import Blocks
 from landscape_jax.proofs.certificate import NotProven
+from landscape_jax.proofs.fixed_space import MOST_UNKNOWNS, symmetric_form
 from landscape_jax.proofs.isotypic import orbits_alone
 from landscape_jax.proofs.made_with import versions
 from landscape_jax.proofs.one_thread import one_thread
+from landscape_jax.proofs.problem import Problem
 from landscape_jax.proofs.symmetric_certificate import (
     SymmetricCertificate,
     exact_blocks,
@@ -35,6 +37,30 @@ DEGENERATE = (
     "several students are equal: how they share their weight leaves the risk as it is, so the "
     "Hessian is singular"
 )
+
+
+def prove_by_symmetry(
+    problem: Problem, given: Float[np.ndarray, "n d"], max_move: float, precision: int
+) -> SymmetricCertificate | NotProven | None:
+    """Prove a point in its fixed space; `None` if that does not apply."""
+    with working_precision(precision):
+        form = symmetric_form(problem, given)
+    if form is None or len(form[0].unknowns) > MOST_UNKNOWNS:
+        return None
+    blocks, values, moved = form
+    shortest = float(np.min(np.linalg.norm(given, axis=1)))
+    if not moved <= max_move * shortest:
+        return None
+    proof = prove_symmetric(
+        blocks.students,
+        blocks.teachers,
+        values,
+        [float(a) for a in blocks.student_weights],
+        [float(b) for b in blocks.teacher_weights],
+        max_move=max_move - moved / shortest,
+        precision=precision,
+    )
+    return replace(proof, moved=proof.moved + moved) if proof else proof
 
 
 @one_thread

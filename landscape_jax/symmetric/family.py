@@ -179,10 +179,17 @@ class SymmetricFamily:
     def _at_size(self, k: fmpq) -> Blocks:
         """Return the blocks at k."""
         size: Any = fmpq(self.teacher_blocks[self._grows]) + k - self.k
-        if not size >= 1 or (size.q != 1 and not size > 3):
+        if size == 1 or self.teacher_blocks[self._grows] == 1:
+            if k == self.k:
+                return self._group
+            raise ValueError(
+                f"k is {float(k)}: a block of 1 has other unknowns than one of more, so the family "
+                "does not go on; give `symmetric_family` the blocks and values of that k."
+            )
+        if not size > 1 or (size.q != 1 and not size > 3):
             raise ValueError(
                 f"k is {float(k)}: the growing block has then {float(size)} neurons; give a k with "
-                "an integer of at least 1, or more than 3."
+                "an integer of at least 2, or more than 3."
             )
         size = int(size.p) if size.q == 1 else arb(size)
         teachers, students = list(self.teacher_blocks), list(self.blocks)

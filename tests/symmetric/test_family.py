@@ -186,6 +186,12 @@ MISTAKES = [
     ),
     (lambda: lj.symmetric_family([1, 5], 9 * np.ones((2, 3))), "values: Newton's method finds no"),
     (lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).value(3.5), "the growing block has then 2.5"),
+    (lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).value(2), "a block of 1 has other unknowns"),
+    (
+        lambda: lj.symmetric_family([1, 5], ONE_FLIPPED, grows=0).value(7),
+        "a block of 1 has other unknowns",
+    ),
+    (lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).value(1), "the growing block has then 0"),
     (lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).point(6.5), "k is 6.5; give an integer"),
     (lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).value(np.nan), "k must be finite"),
     (
