@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from landscape_jax.proofs import Isotropy as Isotropy
     from landscape_jax.proofs import NotProven as NotProven
     from landscape_jax.proofs import PointCertificate as PointCertificate
+    from landscape_jax.proofs import SplitCertificate as SplitCertificate
     from landscape_jax.proofs import SymmetricCertificate as SymmetricCertificate
     from landscape_jax.proofs import isotropy as isotropy
     from landscape_jax.proofs import prove_critical_point as prove_critical_point

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from landscape_jax.proofs.points_on_data import prove_saddle_on_data as prove_saddle_on_data
     from landscape_jax.proofs.region_bound import RegionBound as RegionBound
     from landscape_jax.proofs.region_bound import prove_region_bound as prove_region_bound
+    from landscape_jax.proofs.split_certificate import SplitCertificate as SplitCertificate
     from landscape_jax.proofs.spurious_on_data import Layers as Layers
     from landscape_jax.proofs.spurious_on_data import SpuriousOnData as SpuriousOnData
     from landscape_jax.proofs.spurious_on_data import (

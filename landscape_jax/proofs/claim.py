@@ -16,6 +16,9 @@ class Claim(ABC):
     """A proven statement that can be kept in a file.  Truthy.
 
     - `Certificate`: a strict local minimum of a population risk, in ball arithmetic.
+    - `SymmetricCertificate`: a critical point of one that permutations fix, of any index.
+    - `PointCertificate`: a saddle, or an exhibited global minimum, of one.
+    - `SplitCertificate`: a critical point of one with split neurons.
     - `SpuriousOnData`: a spurious minimum of an empirical risk, in rational arithmetic.
     - `MinimumOnData`: a local minimum of a ReLU network on data, in rational arithmetic.
     - `SaddleOnData`: a saddle of one, in rational arithmetic.

@@ -8,6 +8,7 @@ from landscape_jax.proofs import (
     certificate_file,
     point_certificate,
     rational_file,
+    split_certificate,
     symmetric_certificate,
 )
 from landscape_jax.proofs.certificate import Certificate
@@ -17,6 +18,7 @@ from landscape_jax.proofs.point_certificate import PointCertificate
 from landscape_jax.proofs.points_on_data import MinimumOnData, SaddleOnData
 from landscape_jax.proofs.rational_claim import RationalClaim
 from landscape_jax.proofs.region_bound import RegionBound
+from landscape_jax.proofs.split_certificate import SplitCertificate
 from landscape_jax.proofs.spurious_on_data import SpuriousOnData
 from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
 
@@ -74,6 +76,10 @@ def parse(source: str) -> tuple[Claim, str]:
         case point_certificate.FORMAT:
             entries, statement = point_certificate.read_entries(found)
             return PointCertificate(**entries), statement
+        case split_certificate.FORMAT:
+            merged = parse(json.dumps(found.get("merged")))[0]
+            entries, statement = split_certificate.read_entries(found, merged)
+            return SplitCertificate(**entries), statement
         case rational_file.FORMAT:
             kind = found.get("kind")
             if not isinstance(kind, str) or kind not in RATIONAL:
@@ -81,7 +87,7 @@ def parse(source: str) -> tuple[Claim, str]:
                 raise CertificateError(f"'kind' must be one of '{known}'.")
             entries, statement = rational_file.read_entries(found, RATIONAL[kind].SHAPES)
             return RATIONAL[kind](**entries), statement
-    rooms = (certificate_file, symmetric_certificate, point_certificate, rational_file)
-    formats = [room.FORMAT for room in rooms]
+    rooms = (certificate_file, symmetric_certificate, point_certificate, split_certificate)
+    formats = [room.FORMAT for room in (*rooms, rational_file)]
     known = "' or '".join(formats)
     raise CertificateError(f"not a certificate: its format is not '{known}'.")

@@ -1,7 +1,8 @@
 """Prove that a population risk has a critical point near a point, of any kind and index."""
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,13 @@ from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.pairs import angles, gradient, hessian, value
 from landscape_jax.proofs.point_certificate import PointCertificate
 from landscape_jax.proofs.problem import Problem, float64, read_problem
+from landscape_jax.proofs.split_certificate import SplitCertificate
+from landscape_jax.proofs.split_neurons import merged_problem, split_proof
 from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
 from landscape_jax.proofs.symmetric_point import SLACK, signs_of
 from landscape_jax.proofs.symmetric_proof import prove_by_symmetry
 
-Proof = Certificate | SymmetricCertificate | PointCertificate
+Proof = Certificate | SymmetricCertificate | PointCertificate | SplitCertificate
 # A Hessian of more rows takes minutes.
 LARGEST = 1000
 
@@ -43,7 +46,8 @@ def prove_critical_point(
     """Prove that the risk has a critical point near W, with its kind and index, or why not.
 
     In this order: an exhibited point with the teacher's function near W is a global minimum; a
-    point that permutations of students and orthonormal teachers fix is proven in its fixed space,
+    point with several students on one ray is a split one, proven by that in which they are merged;
+    a point that permutations of students and orthonormal teachers fix is proven in its fixed space,
     by isotypic components, in time that does not grow with k; a strict minimum is proven by
     `prove_minimum`; a saddle by Krawczyk's test in R^(n×d), with the inertia of its Hessian.
 
@@ -56,9 +60,9 @@ def prove_critical_point(
 
     **Arguments:** as in `prove_minimum`; with a `witness`, a strict minimum is tried first.
 
-    **Returns:** a `SymmetricCertificate`, `Certificate` or `PointCertificate`, each with `.kind`
-    ("global", "spurious", "minimum", "saddle"), `.index` and bounds of value and eigenvalues; or
-    `NotProven` with the reason.
+    **Returns:** a `SymmetricCertificate`, `Certificate`, `PointCertificate` or `SplitCertificate`,
+    each with `.kind` ("global", "spurious", "minimum", "saddle"), `.index` and bounds of value and
+    eigenvalues; or `NotProven` with the reason.
 
     **Raises:** `TypeError` or `ValueError` for what does not fit, or is out of range, by its name.
 
@@ -97,12 +101,44 @@ def _prove(
     found = _exhibited(problem, given, max_move)
     if found is not None:
         return found
+    merged = merged_problem(problem, given)
+    if merged is not None:
+        return _split(merged, problem, given, max_move, precision)
     by_symmetry = prove_by_symmetry(problem, given, max_move, precision)
     if by_symmetry:
         return by_symmetry
+    dense = _dense(risk, problem, given, max_move, precision)
+    return by_symmetry if by_symmetry is not None and not dense else dense
+
+
+def _split(
+    merged: tuple[Problem, Float[np.ndarray, "m d"], list[int]],
+    problem: Problem,
+    given: Float[np.ndarray, "n d"],
+    max_move: float,
+    precision: int,
+) -> Proof | NotProven:
+    """Prove a point with several students on a ray by the point in which they are merged."""
+    inner, rows, assignment = merged
+    risk = SimpleNamespace(**asdict(inner), activation="relu")
+    proof = _dense(risk, inner, rows, max_move, precision)
+    if isinstance(proof, Certificate | PointCertificate):
+        with working_precision(precision), np.errstate(all="ignore"):
+            return split_proof(problem, given, assignment, proof)
+    return proof if not proof else NotProven("split neurons are proven up to 900 numbers.")
+
+
+def _dense(
+    risk: Any,
+    problem: Problem,
+    given: Float[np.ndarray, "n d"],
+    max_move: float,
+    precision: int,
+) -> Proof | NotProven:
+    """Prove a strict minimum, or a saddle, by the whole Hessian."""
     minimum = prove_minimum(risk, given, max_move=max_move, precision=precision)
     if minimum or minimum.min_eigenvalue_upper is None or minimum.point is None:
-        return minimum if by_symmetry is None or minimum else by_symmetry
+        return minimum
     if given.size > LARGEST:
         return minimum
     with working_precision(precision), np.errstate(all="ignore"):

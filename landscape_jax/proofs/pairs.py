@@ -171,7 +171,7 @@ def hessian(pairs: Pairs) -> arb_mat:
     m = padding(pairs).tolist()
     blocks: list[list[Vector]] = [[[] for _ in range(n)] for _ in range(n)]
     for i in range(n):
-        blocks[i][i] = _own_block(pairs, i).entries()
+        blocks[i][i] = own_block(pairs, i).entries()
         for j in range(i):
             blocks[i][j] = _crossed_block(pairs, i, j).entries()
     for i in range(n):
@@ -204,7 +204,7 @@ def _crossed_block(pairs: Pairs, i: int, j: int) -> arb_mat:
     return plane.transpose() * core * plane
 
 
-def _own_block(pairs: Pairs, i: int) -> arb_mat:
+def own_block(pairs: Pairs, i: int) -> arb_mat:
     """Enclose D's block of student i: Σⱼ cᵢcⱼ|uⱼ|/(2π|wᵢ|) (mⱼmⱼᵀ/sin t − sin t w̄w̄ᵀ), (d, d)."""
     dim, unit = pairs.neurons.ncols(), pairs.units[i]
     left, right = [], []

@@ -163,10 +163,10 @@ def _shares(found: Mapping[str, Any], kind: str, entries: Mapping[str, Any]) -> 
         raise CertificateError("'assignment' must hold numbers of teachers, or -1.")
     if not isinstance(raw, list) or len(raw) != n:
         raise CertificateError("'shares' must have a fraction for each student.")
-    return {"shares": tuple(map(_fraction, raw)), "assignment": tuple(places)}
+    return {"shares": tuple(map(read_fraction, raw)), "assignment": tuple(places)}
 
 
-def _fraction(raw: Any) -> fmpq:
+def read_fraction(raw: Any) -> fmpq:
     """Read p/q."""
     if not isinstance(raw, str) or len(raw) > LONGEST_SHARE:
         raise CertificateError("'shares' must hold fractions.")

@@ -38,6 +38,8 @@ from landscape_jax.proofs.recheck import (
     positive_definite,
     vectors,
 )
+from landscape_jax.proofs.split_certificate import SplitCertificate
+from landscape_jax.proofs.split_neurons import split_objections
 from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
 from landscape_jax.proofs.teacher_rays import orthonormal_rows
 
@@ -76,6 +78,9 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
     *A certificate of a symmetric point, a saddle or an exhibited global minimum* is checked by the
     stand-alone program `proofs/check_certificate.py`, see there.
 
+    *A certificate of split neurons*: that of the merged point as above, then the index across the
+    split neurons by the checker's formulas.
+
     *A certificate of a strict minimum.*  The point, the teacher, the second layers, the units, the
     witness and the given point are what the statement is about; every bound is a claim, and holds
     only where this check's own enclosure implies it.  With ε, L, R, ρ, σ the claimed gradient,
@@ -108,6 +113,8 @@ def verify(claim: Claim | str | os.PathLike[str], risk: Any | None = None) -> Ve
         return Verification(False, f"it is no certificate: {error}")
     if isinstance(found, RationalClaim):
         reason = next(_rational_objections(found, statement, risk), None)
+    elif isinstance(found, SplitCertificate):
+        reason = next(_split_objections(found, statement, risk), None)
     elif isinstance(found, SymmetricCertificate | PointCertificate):
         reason = next(_point_objections(found, statement, risk), None)
     else:
@@ -132,6 +139,26 @@ def _point_objections(
             check(claim.written(claim.statement))
     except Refused as refused:
         yield str(refused)
+
+
+def _split_objections(
+    claim: SplitCertificate, statement: str | None, risk: Any | None
+) -> Iterator[str]:
+    """Yield what is wrong with a certificate of split neurons; the merged one is checked first."""
+    arrays = {} if risk is None else read_arrays(risk, len(claim.assignment))
+    merged = claim.merged
+    own = {"teacher": merged.teacher, "teacher_weights": merged.teacher_weights}
+    own |= {"student_weights": merged.student_weights[list(claim.assignment)]}
+    for name, array in arrays.items():
+        if not np.array_equal(own[name], array):
+            yield f"its '{name}' is not that of the given risk."
+    if statement not in (None, claim.statement):
+        yield "its sentence is not what its numbers say."
+    check = verify(merged)
+    if not check:
+        yield f"the merged point: {check.reason}"
+    with working_precision(PRECISION), np.errstate(all="ignore"):
+        yield from split_objections(claim)
 
 
 def _about(claim: SymmetricCertificate | PointCertificate, risk: Any) -> Iterator[str]:

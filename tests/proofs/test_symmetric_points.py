@@ -52,7 +52,7 @@ def _matrix(blocks, direction):
 @pytest.mark.parametrize("group", GROUPS, ids=str)
 @pytest.mark.parametrize("seed", range(2))
 def test_components_are_those_of_the_dense_hessian(group, seed):
-    blocks, x, risk, W = _random(*group, seed)
+    blocks, x, risk, W = _random(group[0], group[1], seed)
     problem = Problem(
         np.asarray(risk.teacher), np.asarray(risk.teacher_weights), np.asarray(risk.student_weights)
     )
