@@ -31,7 +31,7 @@ PACKAGES = (
     "", "critical", "exact", "networks", "objectives", "proofs", "search", "sweeps", "native",
     "theory.added_neurons", "theory.constructions", "theory.deep_linear", "theory.cells",
     "theory.parallel_weights", "theory.basins", "theory.overspecification", "studies.ss16",
-    "studies.ss18", "studies.kk20", "studies.liu20", "studies.width",
+    "studies.ss18", "studies.kk20", "studies.liu20", "studies.width", "studies.atlas", "symmetric",
 )  # fmt: skip
 # The classes that users make; the others hold results.
 MADE = (
@@ -94,7 +94,9 @@ VALUES: dict[str, Callable[[], Any]] = {
     "texts": lambda: [["1", "2"]], "large": lambda: X * 1e200,
     "raw key": lambda: jax.random.PRNGKey(0), "array 2": lambda: np.array(2),
     "array True": lambda: np.array(True), "range": lambda: range(3), "'tanhh'": lambda: "tanhh",
-    "[None]": lambda: [None],
+    "[None]": lambda: [None], "blocks": lambda: [1, 5],
+    "values": lambda: [[-0.67, 0.17, 0], [0.24, 1.0, -0.04]],
+    "listed": lambda: [lj.studies.atlas.ListedPoint(0, 1, (2,), (2,), np.array([[1.0, 0.0]]))],
 }  # fmt: skip
 PLAUSIBLE = {
     "x": "x column rows", "y": "y labels", "objective": "risk data", "risk": "risk data",
@@ -104,7 +106,7 @@ PLAUSIBLE = {
     "tolerance": "0.1", "epsilon": "0.1", "radius": "0.1", "activation": "relu tanh",
     "penalty": "1", "limit": "1000", "count": "2", "starts": "4", "samples": "4 x", "steps": "4",
     "teacher": "teacher", "pair": "pair", "sizes": "sizes", "size": "4", "optimizer": "sgd",
-    "patterns": "patterns", "v": "ones",
+    "patterns": "patterns", "v": "ones", "blocks": "blocks", "values": "values",
 }  # fmt: skip
 
 

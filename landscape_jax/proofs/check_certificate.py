@@ -1,3 +1,5 @@
+# fmt: off
+# pyright: reportArgumentType=false, reportPossiblyUnboundVariable=false
 """Check certificates of critical points of a population risk from their files alone.
 
 `python check_certificate.py CERTIFICATE.json ...` needs python-flint (arithmetic with proven
@@ -20,9 +22,6 @@ of dim r times the size of A(r) must be n k: no representation is left out.  *Ot
 the whole matrix: that x* exists within `radius`, its index, eigenvalues, value and kind; of strict
 minima not `uniqueness_radius`, `lipschitz_upper`, other dimensions, `moved`, and digests.
 """
-
-# fmt: off
-# pyright: reportArgumentType=false, reportPossiblyUnboundVariable=false
 import json
 import sys
 from functools import partial
@@ -46,12 +45,12 @@ class Space:
         self.neurons.append((arb_mat([row]), list(moves), arb_mat(steps) if steps else None))
         return len(self.neurons) - 1
     def pairs(self):
-        """Yield c/2 pi, p, q, |w|, |v|, w', v', cos t, sin t = |w' - v'||w' + v'|/2, pi - t."""
+        """Yield c/2 pi, p, q, |w|, |v|, w', v', cos t, sin t, pi - t, by |w' - v'| = 2 sin t/2."""
         for c, p, q in self.terms:
             (w, r), (v, s) = ((x / norm(x.entries()), norm(x.entries()))
                               for x in (self.neurons[p][0], self.neurons[q][0]))
-            cos, sin = (w * T(v))[0, 0], norm((w - v).entries()) * norm((w + v).entries()) / 2
-            rest = arb.pi() - arb.atan2(sin, cos)
+            apart, along = norm((w - v).entries()), norm((w + v).entries())
+            cos, sin, rest = (w * T(v))[0, 0], apart * along / 2, 2 * arb.atan2(along, apart)
             yield c / (2 * arb.pi()), p, q, r, s, w, v, cos, sin, rest
     def value(self):
         """Enclose F."""
@@ -181,11 +180,11 @@ def enclose(space_at, x, counts, steps):
     need(all(abs(s) < width for s in image.entries()), "no critical point is proven to be there.")
     return box, norm((p - q) * r for p, q, r in zip(box, given, roots)), hessian
 def index_by_groups(claim, box):
-    """Count the Hessian's negative eigenvalues; refuse if one may be below the claimed bound."""
+    """Count the Hessian's negative eigenvalues, by a plan of representations: the dimension, the
+    cuts of whose V(H) it is the new part, and the old parts."""
     whole, sizes = Parts(claim, {}), claim["teacher_blocks"]
     groups = [g for g, q in enumerate(sizes) if q > 1]
     both = [g for g in groups if g < len(whole.matched) and whole.matched[g]]
-    # Each representation: its dimension, the cuts of whose V(H) it is the new part, the old parts.
     plan: dict = {(): (1, {}, [])}
     for g in groups:
         p = sizes[g]
@@ -212,8 +211,7 @@ def compare(claim, reach, value, index, lower):
     kind, low, high = claim["kind"], claim["value_lower"], claim["value_upper"]
     need(reach <= claim["radius"], "the critical point is not proven as near as claimed.")
     need((low <= 0 or value >= low) and value <= high, "the value is not proven to be as claimed.")
-    need(index == claim["index"], "the index is another one.")
-    need((kind == "saddle") == (index > 0), "the kind contradicts the index.")
+    need([index, kind == "saddle"] == [claim["index"], index > 0], "the index is another one.")
     need(kind in ("global", "minimum") or (low > 0 and lower), "no lower value is known.")
 def check_symmetric(claim):
     """Check a symmetric certificate: x(r, c) is values[c][r], x(r, None) is values[r][-1]."""
@@ -238,9 +236,10 @@ def check_symmetric(claim):
 def check_dense(claim):
     """Check a certificate that holds W and the teacher; neurons are scaled by its `units`."""
     units, d = claim.get("units") or [arb(1)] * len(claim["point"]), len(claim["teacher"][0])
+    need(all(u > 0 for u in units), "its units are not positive.")
     flat = lambda rows: [x * u for w, u in zip(rows, units) for x in w]
-    c = [x / u for x, u in zip(claim["student_weights"], units)]
-    c += [-x for x in claim["teacher_weights"]]
+    a, b = claim["student_weights"], claim["teacher_weights"]
+    c = [x / u for x, u in zip(a, units)] + [-x for x in b]
     def space_at(entries):
         space = Space(len(entries))
         for i in range(len(units)):
@@ -271,9 +270,10 @@ def check_shares(claim):
     for a, s, j in zip(claim["student_weights"], shares, along):
         sums[j] += exact(a) * s * (j >= 0)
     need(all(s >= 0 for s in shares) and not any(sums), "a teacher is not met exactly.")
-    gap = norm(x - arb(s) * v * (j >= 0) for w, s, j in zip(claim["given"], shares, along)
-               for x, v in zip(w, teacher[j]))
-    need(gap <= claim["moved"], "the point is further from the given one than claimed.")
+    gap = lambda rows: norm(x - arb(s) * v * (j >= 0) for w, s, j in zip(rows, shares, along)
+                            for x, v in zip(w, teacher[j]))
+    near = gap(claim["point"]) <= norm(x for w in claim["point"] for x in w) / 2**50
+    need(near and gap(claim["given"]) <= claim["moved"], "the point is not as near as claimed.")
     need(claim["min_eigenvalue_lower"] <= 0 and claim["kind"] == "global", "more is not shown.")
     compare(claim, arb(0), arb(0), 0, True)
 def read(x):
@@ -282,13 +282,13 @@ def read(x):
     return [read(y) for y in x] if isinstance(x, list) else arb(x) if isinstance(x, float) else x
 def check(found):
     """Raise `Refused` if the certificate, a JSON object, is not confirmed."""
-    ctx.prec = 256
     try:
-        claim = {name: read(raw) for name, raw in found.items()}
-        dense = check_shares if claim.get("shares") else check_dense
-        (check_symmetric if "blocks" in claim else dense)(claim)
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        raise Refused(f"it cannot be checked: {error!r}.") from error
+        with ctx.workprec(256):
+            claim = {name: read(raw) for name, raw in found.items()}
+            dense = check_shares if claim.get("shares") else check_dense
+            (check_symmetric if "blocks" in claim else dense)(claim)
+    except Exception as error:
+        raise error if isinstance(error, Refused) else Refused(f"unusable: {error!r}.") from None
 if __name__ == "__main__":
     bad = False
     for path in sys.argv[1:]:

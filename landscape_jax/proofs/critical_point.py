@@ -16,11 +16,11 @@ from landscape_jax.proofs.balls import exact, frobenius, lower, midpoints, symme
 from landscape_jax.proofs.certificate import Certificate, NotProven
 from landscape_jax.proofs.definite import smallest_eigenvalue
 from landscape_jax.proofs.made_with import versions
-from landscape_jax.proofs.minimum import prove_minimum
+from landscape_jax.proofs.minimum import PRECISIONS, prove_minimum
 from landscape_jax.proofs.newton import polish
 from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.pairs import angles, gradient, hessian, value
-from landscape_jax.proofs.point_certificate import PointCertificate
+from landscape_jax.proofs.point_certificate import LARGEST_SADDLE, PointCertificate, exhibited_point
 from landscape_jax.proofs.problem import Problem, float64, read_problem
 from landscape_jax.proofs.split_certificate import SplitCertificate
 from landscape_jax.proofs.split_neurons import merged_problem, split_proof
@@ -28,9 +28,9 @@ from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
 from landscape_jax.proofs.symmetric_point import SLACK, signs_of
 from landscape_jax.proofs.symmetric_proof import prove_by_symmetry
 
+# Up to so many numbers a global minimum is proven to be a strict one too, where it is.
+SMALL = 400
 Proof = Certificate | SymmetricCertificate | PointCertificate | SplitCertificate
-# A Hessian of more rows takes minutes.
-LARGEST = 1000
 
 
 @explained
@@ -83,6 +83,8 @@ def prove_critical_point(
     problem = read_problem(risk, given)
     if not 0 <= max_move < np.inf:
         raise ValueError(f"max_move must be finite and not negative, not {max_move}.")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be an integer from 64 to 192, not {precision!r}.")
     if not np.isfinite(given).all():
         return NotProven("the point is not finite.")
     options = {"max_move": float(max_move), "precision": precision}
@@ -90,7 +92,8 @@ def prove_critical_point(
     if witness is not None:
         outcome = prove_minimum(risk, given, witness=witness, **options)
     if not outcome:
-        outcome = _prove(risk, problem, given, float(max_move), precision)
+        with np.errstate(all="ignore"):
+            outcome = _prove(risk, problem, given, float(max_move), precision)
     return replace(outcome, seconds=time.perf_counter() - start)
 
 
@@ -99,6 +102,9 @@ def _prove(
 ) -> Proof | NotProven:
     """Try the arguments in turn."""
     found = _exhibited(problem, given, max_move)
+    if found is not None and len(given) == len(problem.teacher) and given.size <= SMALL:
+        strict = prove_minimum(risk, given, max_move=max_move, precision=precision)
+        return strict if strict and strict.kind == "global" else found
     if found is not None:
         return found
     merged = merged_problem(problem, given)
@@ -139,7 +145,7 @@ def _dense(
     minimum = prove_minimum(risk, given, max_move=max_move, precision=precision)
     if minimum or minimum.min_eigenvalue_upper is None or minimum.point is None:
         return minimum
-    if given.size > LARGEST:
+    if given.size > LARGEST_SADDLE:
         return minimum
     with working_precision(precision), np.errstate(all="ignore"):
         saddle = _saddle(problem, given, minimum, max_move)
@@ -166,12 +172,7 @@ def _exhibited(
     shares = _exact_shares(problem, given, assignment)
     if shares is None:
         return None
-    point = np.array(
-        [
-            float(s.p) / float(s.q) * problem.teacher[j] if j >= 0 else np.zeros(given.shape[1])
-            for s, j in zip(shares, assignment, strict=True)
-        ]
-    )
+    point = exhibited_point(problem.teacher, assignment, shares)
     moved = distance(problem.teacher, given, assignment, shares)
     if not moved <= max_move * float(np.min(lengths[alive])) or np.any(a[alive] == 0):
         return None

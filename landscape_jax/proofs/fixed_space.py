@@ -6,11 +6,13 @@ from jaxtyping import Float
 from landscape_jax.proofs.blocks import Blocks, matched
 from landscape_jax.proofs.point_symmetry import find_isotropy
 from landscape_jax.proofs.problem import Problem
-from landscape_jax.proofs.symmetric_certificate import MOST_BLOCKS, exact_blocks, to_values
+from landscape_jax.proofs.symmetric_certificate import (
+    MOST_BLOCKS,
+    MOST_UNKNOWNS,
+    exact_blocks,
+    to_values,
+)
 from landscape_jax.proofs.teacher_rays import orthonormal_rows
-
-# A fixed space of more unknowns is no smaller problem.
-MOST_UNKNOWNS = 60
 
 
 def symmetric_form(
@@ -18,8 +20,8 @@ def symmetric_form(
 ) -> tuple[Blocks, Float[np.ndarray, "M columns"], float] | None:
     """Return the blocks and values of a point of orthonormal teachers, and how far W was moved.
 
-    `None` if the teachers are not orthonormal, the point has no symmetry, lies outside of their
-    span, or two student blocks belong to one teacher block.
+    `None` if the teachers are not orthonormal, the point has too little symmetry, lies outside of
+    their span, or two student blocks belong to one teacher block.
     """
     if not orthonormal_rows(problem.teacher):
         return None
@@ -35,7 +37,10 @@ def symmetric_form(
     a = [float(problem.student_weights[block[0]]) for block in found.blocks]
     b = [float(problem.teacher_weights[block[0]]) for block in found.teacher_blocks]
     blocks = exact_blocks(sizes, teachers, a, b)
-    if blocks.match != matched(sizes, teachers) or not len(blocks.unknowns) < point.size:
+    unknowns = len(blocks.unknowns)
+    if blocks.match != matched(sizes, teachers) or not unknowns < min(
+        point.size, MOST_UNKNOWNS + 1
+    ):
         return None
     x = []
     for i, j in blocks.unknowns:

@@ -33,6 +33,7 @@ from landscape_jax.proofs.teacher_rays import digest, gram_bounds
 PRECISIONS = range(64, 193)
 # Points of more numbers are proven by their symmetry if they have one: the matrix takes seconds.
 LARGE = 900
+Proof = Certificate | SymmetricCertificate
 
 
 class _RefusalError(Exception):
@@ -83,17 +84,16 @@ def prove_minimum(
     witness: Any = None,
     argument: Argument = "newton-kantorovich",
     precision: int = 128,
-) -> Certificate | SymmetricCertificate | NotProven:
+) -> Proof | NotProven:
     """Prove that the risk has a strict local minimum near W, or return the reason why not.
 
     The point is polished, and a strict minimum is proven within the certificate's `radius` of the
     polished point, in ball arithmetic: |∇F| ≤ ε and ∇²F ≥ λ at the point, the Hessian's Lipschitz
-    constant L around it, and L ε/λ² < ½ (or SS18, lemma 1).  Nothing that the search or the polish
-    says is trusted; if the polish does not lower the gradient, the given point is used.
+    constant L around it, and L ε/λ² < ½ (or SS18, lemma 1).  Nothing else is trusted; if the polish
+    does not lower the gradient, the given point is used.
 
-    (a, w) → (a/c, cw) does not change the function.  So the proof is in the balanced coordinates
-    unitᵢ·wᵢ, with powers of two unitᵢ that make all |aᵢ/unitᵢ| similar; they are 1 where all aᵢ are
-    equal.  Distances and norms are Euclidean in these coordinates.
+    (a, w) → (a/c, cw) does not change the function.  So the proof, with its distances and norms, is
+    in the balanced coordinates unitᵢ·wᵢ, with powers of two unitᵢ that make all |aᵢ/unitᵢ| similar.
 
     **Arguments:** `risk`, a `PopulationRisk` with activation "relu"; `W`, (n, d), one neuron a row;
     `max_move`, how far the point may be moved, relative to the length of its shortest neuron; with
@@ -147,9 +147,7 @@ def prove_minimum(
 
 
 @explained
-def prove_minima(
-    risk: Any, points: Iterable[Any], **options: Any
-) -> list[Certificate | SymmetricCertificate | NotProven]:
+def prove_minima(risk: Any, points: Iterable[Any], **options: Any) -> list[Proof | NotProven]:
     """Prove each of several points, in order: a list with a `Certificate` or `NotProven` for each.
 
     **Arguments:** `risk`; `points`, each a W, as an array (m, n, d); `options` of `prove_minimum`.

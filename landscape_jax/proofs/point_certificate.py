@@ -1,6 +1,6 @@
 """Certificates of saddles, and of exhibited global minima, of any population risk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,6 +25,8 @@ NUMBERS = ("value_lower", "value_upper", "min_eigenvalue_lower", "radius", "move
 OTHERS = ("kind", "index", "assignment", "shares", "versions")
 # A share is written as a fraction; of doubles it has some hundred digits at most.
 LONGEST_SHARE = 2000
+# A saddle of more numbers takes minutes to check.
+LARGEST_SADDLE = 625
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,17 @@ class PointCertificate(Claim):
             "shares": shares,
             "versions": self.versions,
         }
+
+
+def exhibited_point(
+    teacher: Float[np.ndarray, "k d"], assignment: Sequence[int], shares: Sequence[fmpq]
+) -> Float[np.ndarray, "n d"]:
+    """Return students of given shares of their teachers, in float64."""
+    rows = [
+        float(s.p) / float(s.q) * teacher[j] if j >= 0 else np.zeros(teacher.shape[1])
+        for s, j in zip(shares, assignment, strict=True)
+    ]
+    return np.array(rows)
 
 
 def read_entries(found: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

@@ -82,7 +82,8 @@ def isotropy(risk: Any, W: Any, *, tolerance: float = TOLERANCE) -> Isotropy:
     problem = read_problem(risk, point)
     if not np.isfinite(point).all() or not 0 < tolerance < 1:
         raise ValueError("W must be finite, and tolerance between 0 and 1.")
-    return find_isotropy(problem, point, tolerance)
+    with np.errstate(all="ignore"):
+        return find_isotropy(problem, point, tolerance)
 
 
 def find_isotropy(

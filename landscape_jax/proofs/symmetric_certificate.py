@@ -24,6 +24,8 @@ VERSION = 1
 BOUNDS = ("value_lower", "value_upper", "min_eigenvalue_lower", "radius", "seconds")
 SIZES = ("blocks", "teacher_blocks")
 MOST_BLOCKS = 12
+# A fixed space of more unknowns is no smaller problem, and takes long to check.
+MOST_UNKNOWNS = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +89,7 @@ class SymmetricCertificate(Claim):
         """Return what is proven in one sentence."""
         sizes = f"blocks {list(self.blocks)} by {list(self.teacher_blocks)}"
         words = f"The population risk of {self.n} ReLU students and {self.k} orthonormal teachers"
-        words += self._weights()
+        words += f" in R^({self.n}x{self.k}){self._weights()}"
         if self.kind == "global":
             return f"{words} is 0 at the point with {sizes}, its global minimum."
         what = {
@@ -232,6 +234,8 @@ def _check_fit(entries: Mapping[str, Any]) -> None:
         if entries[name] != sum(entries[sizes]):
             raise CertificateError(f"'{name}' is not the sum of '{sizes}'.")
     shapes = {"student_weights": (m,), "teacher_weights": (teachers,), "values": (teachers, m + 1)}
+    if m * teachers > MOST_UNKNOWNS:
+        raise CertificateError(f"its blocks leave more than {MOST_UNKNOWNS} unknowns.")
     ones = [1.0] * MOST_BLOCKS
     group = exact_blocks(entries["blocks"], entries["teacher_blocks"], ones[:m], ones[:teachers])
     if (cuts := entries["witness_cuts"]) is not None:

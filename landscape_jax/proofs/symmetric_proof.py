@@ -12,7 +12,7 @@ from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.proofs.balls import Vector, lower, total, upper
 from landscape_jax.proofs.blocks import Blocks
 from landscape_jax.proofs.certificate import NotProven
-from landscape_jax.proofs.fixed_space import MOST_UNKNOWNS, symmetric_form
+from landscape_jax.proofs.fixed_space import symmetric_form
 from landscape_jax.proofs.isotypic import orbits_alone
 from landscape_jax.proofs.made_with import versions
 from landscape_jax.proofs.one_thread import one_thread
@@ -45,7 +45,7 @@ def prove_by_symmetry(
     """Prove a point in its fixed space; `None` if that does not apply."""
     with working_precision(precision):
         form = symmetric_form(problem, given)
-    if form is None or len(form[0].unknowns) > MOST_UNKNOWNS:
+    if form is None:
         return None
     blocks, values, moved = form
     shortest = float(np.min(np.linalg.norm(given, axis=1)))
@@ -60,6 +60,8 @@ def prove_by_symmetry(
         max_move=max_move - moved / shortest,
         precision=precision,
     )
+    if proof and proof.index and problem.teacher.shape[1] > len(problem.teacher):
+        return None  # Further dimensions may add negative eigenvalues, which are not counted.
     return replace(proof, moved=proof.moved + moved) if proof else proof
 
 
@@ -86,6 +88,8 @@ def prove_symmetric(
     **Returns:** a `SymmetricCertificate`, or `NotProven` with the reason.
     """
     start = time.perf_counter()
+    if not (len(blocks) and len(teacher_blocks)) or not 0 <= max_move < np.inf:
+        raise ValueError("give at least one block each, and a max_move that is not negative.")
     a = np.ones(len(blocks)) if student_weights is None else np.array(student_weights, np.float64)
     b = (
         np.ones(len(teacher_blocks))

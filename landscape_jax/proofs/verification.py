@@ -27,7 +27,11 @@ from landscape_jax.proofs.objections import (
 )
 from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.plausible import implausible
-from landscape_jax.proofs.point_certificate import PointCertificate
+from landscape_jax.proofs.point_certificate import (
+    LARGEST_SADDLE,
+    PointCertificate,
+    exhibited_point,
+)
 from landscape_jax.proofs.problem import read_arrays
 from landscape_jax.proofs.rational_claim import RationalClaim
 from landscape_jax.proofs.recheck import (
@@ -134,6 +138,8 @@ def _point_objections(
         yield from _about(claim, risk)
     if statement not in (None, claim.statement):
         yield "its sentence is not what its numbers say."
+    if isinstance(claim, PointCertificate):
+        yield from _point(claim)
     try:
         with working_precision(PRECISION), np.errstate(all="ignore"):
             check(claim.written(claim.statement))
@@ -161,6 +167,17 @@ def _split_objections(
         yield from split_objections(claim)
 
 
+def _point(claim: PointCertificate) -> Iterator[str]:
+    """Object to what is too large to be checked, and to a point that is not that of its shares."""
+    neurons = len(claim.point) + len(claim.teacher)
+    if claim.kind == "saddle" and (claim.point.size > LARGEST_SADDLE or neurons > LARGEST_SADDLE):
+        yield "the problem is too large to be checked."
+    if claim.shares is not None and claim.assignment is not None:
+        goal = exhibited_point(claim.teacher, claim.assignment, claim.shares)
+        if not np.array_equal(goal, claim.point):
+            yield "its 'point' is not that of its shares."
+
+
 def _about(claim: SymmetricCertificate | PointCertificate, risk: Any) -> Iterator[str]:
     """Object if a certificate is not about a given risk; a symmetric one up to order."""
     if isinstance(claim, PointCertificate):
@@ -174,6 +191,8 @@ def _about(claim: SymmetricCertificate | PointCertificate, risk: Any) -> Iterato
     arrays = read_arrays(risk, claim.n)
     if not orthonormal_rows(arrays["teacher"]):
         yield "the given risk's teachers are not orthonormal."
+    if claim.kind == "saddle" and arrays["teacher"].shape[1] != claim.k:
+        yield "a saddle's index is that in R^(n x k), and the given risk has more dimensions."
     for name, sizes in (
         ("student_weights", claim.blocks),
         ("teacher_weights", claim.teacher_blocks),

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from landscape_jax.exact.working_precision import working_precision
 from landscape_jax.proofs.balls import midpoints
-from landscape_jax.proofs.fixed_space import MOST_UNKNOWNS, symmetric_form
+from landscape_jax.proofs.fixed_space import symmetric_form
 from landscape_jax.proofs.isotypic import components, orbits_alone
 from landscape_jax.proofs.problem import Problem
 from landscape_jax.proofs.reduced_risk import ReducedRisk
@@ -32,8 +32,7 @@ def block_spectrum(
         if form is None:
             return None
         blocks, values, moved = form
-        small = len(blocks.unknowns) <= MOST_UNKNOWNS
-        if not small or orbits_alone(blocks) or moved > MOVED * float(np.linalg.norm(point)):
+        if orbits_alone(blocks) or moved > MOVED * float(np.linalg.norm(point)):
             return None
         x = [arb(value) for value in to_unknowns(blocks, values)]
         parts: list[np.ndarray] = []

@@ -9,7 +9,7 @@ from flint import arb, fmpq
 from jaxtyping import Float
 
 from landscape_jax.exact.working_precision import working_precision
-from landscape_jax.mistakes import explained
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.proofs.balls import Vector, midpoints
 from landscape_jax.proofs.blocks import Blocks, dense
 from landscape_jax.proofs.certificate import NotProven
@@ -18,6 +18,7 @@ from landscape_jax.proofs.isotypic import components, orbits_alone, trivial
 from landscape_jax.proofs.problem import float64, read_problem
 from landscape_jax.proofs.reduced_risk import ReducedRisk
 from landscape_jax.proofs.symmetric_certificate import (
+    MOST_BLOCKS,
     SymmetricCertificate,
     exact_blocks,
     to_unknowns,
@@ -89,7 +90,7 @@ class SymmetricFamily:
                     "their span that permutations of students and teachers fix."
                 )
             group, values, _ = form
-        return cls(group, to_unknowns(group, values), _growing(group, grows))
+        return cls(group, to_unknowns(group, values), growing(group, grows))
 
     @explained
     def sizes(self, k: float | int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -284,27 +285,47 @@ def symmetric_family(
 
     ```
     """
-    columns = tuple(blocks if teacher_blocks is None else teacher_blocks)
-    for name, sizes in (("blocks", blocks), ("teacher_blocks", columns)):
-        if not all(type(size) is int and size > 0 for size in sizes) or not sizes:
-            raise ValueError(f"{name} must be sizes of blocks, at least 1, not {list(sizes)}.")
-    table = np.asarray(values, np.float64)
-    if table.shape != (len(columns), len(blocks) + 1) or not np.isfinite(table).all():
+    students, columns = checked_blocks(blocks, teacher_blocks)
+    try:
+        table = np.asarray(values, np.float64) if not np.iscomplexobj(values) else None
+    except (TypeError, ValueError):
+        raise TypeError(f"values is {shown(values)}; give a table of numbers") from None
+    if table is None:
+        raise TypeError("values is complex; give a table of real numbers")
+    if table.shape != (len(columns), len(students) + 1) or not np.isfinite(table).all():
+        shape = (len(columns), len(students) + 1)
         raise ValueError(
-            f"values must be finite numbers of shape {(len(columns), len(blocks) + 1)}, one row a "
-            f"teacher block, not of shape {table.shape}."
+            f"values must be finite numbers of shape {shape}, one row a teacher block, not of "
+            f"shape {table.shape}."
         )
     with working_precision(PRECISION):
-        group = exact_blocks(blocks, columns, [1.0] * len(blocks), [1.0] * len(columns))
+        group = exact_blocks(students, columns, [1.0] * len(students), [1.0] * len(columns))
         if orbits_alone(group):
             raise ValueError(
                 "blocks: one of several students is matched to no teachers; its students would be "
                 "equal, where the Hessian is always singular."
             )
-    return SymmetricFamily(group, to_unknowns(group, table), _growing(group, grows))
+    return SymmetricFamily(group, to_unknowns(group, table), growing(group, grows))
 
 
-def _growing(group: Blocks, grows: int | None) -> int:
+def checked_blocks(
+    blocks: Sequence[int], teacher_blocks: Sequence[int] | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Read sizes of blocks, by default as many of teachers as of students.
+
+    **Raises:** `ValueError` if there is none, or too many, or one is no size.
+    """
+    columns = blocks if teacher_blocks is None else teacher_blocks
+    for name, sizes in (("blocks", blocks), ("teacher_blocks", columns)):
+        if not 0 < len(sizes) <= MOST_BLOCKS or not all(0 < size < 2**31 for size in sizes):
+            raise ValueError(
+                f"{name} is {shown(list(sizes))}; give sizes of at most {MOST_BLOCKS} blocks, each "
+                "at least 1"
+            )
+    return tuple(map(int, blocks)), tuple(map(int, columns))
+
+
+def growing(group: Blocks, grows: int | None) -> int:
     """Return the teacher block that grows: a given one, or the largest that is matched."""
     candidates = [j for j in group.match if j is not None and group.teachers[j] > 1]
     if grows is None:

@@ -1,24 +1,30 @@
 """Search for all critical points with a given symmetry, whatever their index."""
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flint import arb
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
+from landscape_jax.arrays import count
 from landscape_jax.exact.working_precision import working_precision
+from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 from landscape_jax.precision import require_float64
 from landscape_jax.proofs.blocks import Blocks, Form, dense, matched
 from landscape_jax.proofs.isotypic import orbits_alone
 from landscape_jax.proofs.point_symmetry import find_isotropy
 from landscape_jax.proofs.problem import Problem
-from landscape_jax.symmetric.family import PRECISION, SymmetricFamily
+from landscape_jax.symmetric.family import (
+    PRECISION,
+    SymmetricFamily,
+    checked_blocks,
+    growing,
+)
 
 STEPS = 150
 # A gradient below this, relative to 1, is close enough for Newton's method to do the rest.
@@ -59,12 +65,14 @@ def fixed_points(
     ```
     """
     require_float64("fixed_points")
-    columns = tuple(blocks if teacher_blocks is None else teacher_blocks)
+    students, columns = checked_blocks(blocks, teacher_blocks)
+    starts = count("starts", starts)
+    require_memory(8.0 * starts * 64**2, f"the matrices of {starts} starts", "give fewer")
     group = Blocks(
-        tuple(blocks),
+        students,
         columns,
-        matched(blocks, columns),
-        (1.0,) * len(blocks),
+        matched(students, columns),
+        (1.0,) * len(students),
         (1.0,) * len(columns),
     )
     if orbits_alone(group):
@@ -72,60 +80,91 @@ def fixed_points(
             "blocks: one of several students is matched to no teachers; its students would be "
             "equal, where the Hessian is always singular."
         )
-    ends = np.asarray(_descend(_Reduced(group), key, starts))
+    entries = np.array(group.entries, float)
+    # Of one neuron's unknown, how many coordinates it is: their squares add up to about 1.
+    alike = entries / np.array([group.students[i] for i, _ in group.unknowns])
+    keys = jax.random.split(key, starts)
+    reduced = _Reduced(group)
+    ends = np.asarray(_descend(reduced, jnp.array(entries), jnp.array(alike**-0.5), keys))
     exact = Blocks(
         group.students, columns, group.match,
-        tuple(arb(1) for _ in blocks), tuple(arb(1) for _ in columns),
+        tuple(arb(1) for _ in students), tuple(arb(1) for _ in columns),
     )  # fmt: skip
-    grows = max(range(len(columns)), key=lambda j: columns[j]) if grows is None else grows
+    block = growing(exact, grows)
     found: list[SymmetricFamily] = []
     for x in _distinct(group, ends):
         try:
-            family = SymmetricFamily(exact, x.tolist(), grows)
-            family.spectrum(family.k)
+            family = SymmetricFamily(exact, x.tolist(), block)
+            spectrum = family.spectrum(family.k)
         except ValueError:
-            continue  # Degenerate: Newton's method leads elsewhere, or neurons are parallel.
+            continue  # Newton's method leads elsewhere, or neurons are parallel.
+        if min(abs(eigenvalue) for eigenvalue, _ in spectrum) < SAME:
+            continue
         if not any(_equal(group, family, other) for other in found):
             found.append(family)
     return sorted(found, key=lambda family: family.value(family.k))
 
 
 class _Reduced(eqx.Module):
-    """F of the unknowns, in floats, for `jax`."""
+    """F of the unknowns x, but for its constant, in floats: sums over pairs of neurons at once.
 
-    group: Blocks = eqx.field(static=True)
+    `squares`: |w|² of each student block is xᵀ(·)x; `own`, their factors in F.  `inners`: the inner
+    products of pairs of students; of a student and a teacher it is x itself.  `first` and `second`
+    number the student blocks of all pairs, with −1 for a teacher; `weights`, their factors.
+    """
+
+    squares: Float[Array, "blocks unknowns unknowns"]
+    own: Float[Array, " blocks"]
+    inners: Float[Array, "students unknowns unknowns"]
+    first: Int[Array, " pairs"]
+    second: Int[Array, " pairs"]
+    weights: Float[Array, " pairs"]
+
+    def __init__(self, group: Blocks):
+        pairs, size = group.pairs, len(group.unknowns)
+        students = [pair for pair in pairs if pair.second is not None]
+        assert pairs[: len(students)] == students, "teachers come last."
+        self.squares = jnp.asarray(_matrices(group.lengths, size))
+        a, p = np.array(group.student_weights), np.array(group.students)
+        self.own = jnp.asarray(a * a * p / 4)
+        self.inners = jnp.asarray(_matrices([cast(Form, q.inner) for q in students], size))
+        self.first = jnp.array([pair.first for pair in pairs])
+        self.second = jnp.array([-1 if q.second is None else q.second for q in pairs])
+        self.weights = jnp.array([float(pair.weight) for pair in pairs])
 
     def __call__(self, x: Float[Array, " unknowns"]) -> Float[Array, ""]:
-        lengths = [_form(form, x) for form in self.group.lengths]
-        total = jnp.zeros(())
-        for a, p, length in zip(
-            self.group.student_weights, self.group.students, lengths, strict=True
-        ):
-            total += a * a * p * length / 4
-        for pair in self.group.pairs:
-            one = lengths[pair.first]
-            other = 1.0 if pair.second is None else lengths[pair.second]
-            inner = x[pair.inner] if isinstance(pair.inner, int) else _form(pair.inner, x)
-            # Rounding may leave less than 0 where two neurons are parallel.
-            root = jnp.sqrt(jnp.maximum(one * other - inner**2, 1e-30))
-            angle = jnp.arctan2(root, inner)
-            total += pair.weight * (root + (jnp.pi - angle) * inner) / (2 * jnp.pi)
-        return total
+        lengths = jnp.einsum("bij,i,j->b", self.squares, x, x)
+        one, other = lengths[self.first], jnp.append(lengths, 1.0)[self.second]
+        # `Blocks` lists pairs with teachers in the order of the unknowns.
+        inner = jnp.concatenate([jnp.einsum("bij,i,j->b", self.inners, x, x), x])
+        # Rounding may leave less than 0 where two neurons are parallel.
+        root = jnp.sqrt(jnp.maximum(one * other - inner**2, 1e-30))
+        angle = jnp.arctan2(root, inner)
+        crossed = (root + (jnp.pi - angle) * inner) / (2 * jnp.pi)
+        return jnp.dot(self.own, lengths) + jnp.dot(self.weights, crossed)
 
 
-def _form(form: Form, x: Float[Array, " unknowns"]) -> Float[Array, ""]:
-    return sum((c * x[u] * x[v] for u, v, c in form), jnp.zeros(()))
+def _matrices(forms: list[Form], size: int) -> Float[np.ndarray, "forms size size"]:
+    """Write bilinear forms as matrices."""
+    tables = np.zeros((len(forms), size, size))
+    for table, form in zip(tables, forms, strict=True):
+        for u, v, factor in form:
+            table[u, v] += factor
+    return tables
 
 
-@partial(jax.jit, static_argnames=("reduced", "starts"))
-def _descend(reduced: _Reduced, key: PRNGKeyArray, starts: int) -> Float[Array, "starts unknowns"]:
-    """Take Levenberg–Marquardt steps from random points; NaN where the gradient stays."""
-    group = reduced.group
-    sizes = jnp.array(
-        [e / group.students[i] for e, (i, _) in zip(group.entries, group.unknowns, strict=True)]
-    )
-    roots = jnp.sqrt(jnp.array(group.entries, float))
-    spread = 1 / jnp.sqrt(sizes)
+@eqx.filter_jit
+def _descend(
+    reduced: _Reduced,
+    entries: Float[Array, " unknowns"],
+    spread: Float[Array, " unknowns"],
+    keys: Key[Array, " starts"],
+) -> Float[Array, "starts unknowns"]:
+    """Take Levenberg–Marquardt steps from random points; NaN where the gradient stays.
+
+    `entries`, how often each unknown occurs in W; `spread`, its standard deviation at the start.
+    """
+    roots = jnp.sqrt(entries)
 
     def at(y: Float[Array, " unknowns"]) -> Float[Array, ""]:
         return reduced(y / roots)
@@ -140,12 +179,12 @@ def _descend(reduced: _Reduced, key: PRNGKeyArray, starts: int) -> Float[Array, 
         return (jnp.where(better, new, y), damping), None
 
     def one(key: PRNGKeyArray) -> Float[Array, " unknowns"]:
-        x = spread * jax.random.normal(key, spread.shape)
-        (y, _), _ = jax.lax.scan(step, (x * roots, jnp.array(1e-2)), length=STEPS)
+        y = roots * spread * jax.random.normal(key, spread.shape)
+        (y, _), _ = jax.lax.scan(step, (y, jnp.array(1e-2)), length=STEPS)
         close = jnp.linalg.norm(jax.grad(at)(y)) < CLOSE
         return jnp.where(close, y / roots, jnp.nan)
 
-    return jax.vmap(one)(jax.random.split(key, starts))
+    return jax.vmap(one)(keys)
 
 
 def _distinct(

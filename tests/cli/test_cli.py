@@ -134,7 +134,7 @@ def test_points_are_proven_or_not_with_the_reason(tmp_path, saved):
     result = call("prove", points, "--out", out, "--json", target)
     assert result.exit_code == 0, result.output
     entries = json.loads(target.read_text())
-    names = "proven kind reason moved value_lower value_upper min_eigenvalue_lower radius"
+    names = "proven kind index reason moved value_lower value_upper min_eigenvalue_lower radius"
     assert list(entries[0]) == [*names.split(), "gradient_norm_upper", "seconds", "certificate"]
     assert [entry["proven"] for entry in entries] == [True, True, False]
     assert [entry["kind"] for entry in entries] == ["global", "global", None]

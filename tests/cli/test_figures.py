@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from landscape_jax.cli import app
-from landscape_jax.studies import kk20, liu20, ss16, ss18, width
+from landscape_jax.studies import atlas, kk20, liu20, ss16, ss18, width
 
-STUDIES = (ss18, ss16, kk20, liu20, width)
-WIDTH = ", width-share, width-time, width-survival"
+STUDIES = (ss18, ss16, kk20, liu20, width, atlas)
+WIDTH = ", width-share, width-time, width-survival, atlas-values, atlas-eigenvalues"
 FIGURES = [(name, figure) for study in STUDIES for name, figure in study.FIGURES.items()]
 
 
@@ -137,7 +137,7 @@ def test_no_study_is_imported_for_the_help_and_no_study_imports_matplotlib():
     code = "import sys; from typer.testing import CliRunner; from landscape_jax.cli import app; "
     code += "told = CliRunner().invoke(app, ['figure', '--help']); "
     code += "print(told.exit_code, 'jax' in sys.modules, 'landscape_jax.studies' in sys.modules); "
-    code += "from landscape_jax.studies import kk20, liu20, ss16, ss18, width; "
+    code += "from landscape_jax.studies import atlas, kk20, liu20, ss16, ss18, width; "
     code += "print('matplotlib' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert told.stdout.split() == ["0", "False", "False", "False"]

@@ -83,6 +83,12 @@ def test_of_no_critical_point_the_reason_is_given():
     )
 
 
+@pytest.mark.parametrize("precision", [1, 63, 193])
+def test_a_precision_that_verify_could_not_confirm_is_refused(precision):
+    with pytest.raises(ValueError, match="precision must be an integer from 64 to 192"):
+        lj.prove_critical_point(make_risk(np.eye(2)), np.eye(2), precision=precision)
+
+
 @pytest.mark.parametrize("max_move", [-1.0, np.inf, np.nan])
 def test_a_move_that_is_no_length_is_refused(max_move):
     with pytest.raises(ValueError, match="max_move must be finite and not negative"):

@@ -125,7 +125,10 @@ def _risk(proof):
     return lj.PopulationRisk(jnp.eye(proof.k))
 
 
-@pytest.mark.parametrize("k", [6, 8, 11, 15])
+WIDE = [pytest.param(k, marks=pytest.mark.slow) for k in (20, 25, 30)]
+
+
+@pytest.mark.parametrize("k", [6, 8, 11, 15, *WIDE])
 def test_block_proof_and_full_proof_agree(k):
     family = lj.symmetric_family([1, 5], POINTS["one flipped, k = 6"][2])
     block = family.prove(k)

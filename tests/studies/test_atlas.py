@@ -61,7 +61,7 @@ def test_points_without_proof_have_a_reason():
     found = atlas.of_points([wrong, stray, many])
     assert [row.proven for row in found] == [False] * 3
     assert found.rows[1].reason == "values has entries other than 0 that belong to no unknown."
-    assert found.rows[2].reason == "it has more than 12 blocks."
+    assert found.rows[2].reason == "its blocks leave more than 60 unknowns."
     assert found.summary() == "3 classes: 3 not proven"
 
 

@@ -188,11 +188,11 @@ def test_more_restarts_extend_a_sweep_and_fewer_are_a_part_of_it(whole, tmp_path
 def test_a_certificate_of_another_point_is_not_believed(whole, tmp_path):
     ss18.table([SIZE], RESTARTS, out=tmp_path)
     (path,) = (tmp_path / "certificates").rglob("*.json")
-    true = lj.Certificate.load(path)
-    replace(true, given=true.given + 1e-3).save(path)
+    true = lj.SymmetricCertificate.load(path)
+    replace(true, values=true.values * (1 + 1e-3)).save(path)
     (tmp_path / "rows" / f"k08-n08-{RESTARTS}.json").unlink()
     assert numbers(ss18.table([SIZE], RESTARTS, out=tmp_path)) == numbers(whole[1])
-    assert np.array_equal(lj.Certificate.load(path).given, true.given)
+    assert np.array_equal(lj.SymmetricCertificate.load(path).values, true.values)
 
 
 def test_a_certificate_that_is_not_confirmed_does_not_count(whole, monkeypatch):

@@ -178,10 +178,13 @@ def test_fixed_points_of_one_block_have_exactly_its_symmetry():
 
 HALF: Any = 6.5  # No integer.
 MISTAKES = [
-    (lambda: lj.symmetric_family([0, 5], np.zeros((2, 3))), "blocks must be sizes of blocks"),
+    (
+        lambda: lj.symmetric_family([0, 5], np.zeros((2, 3))),
+        "blocks is \\[0, 5\\]; give sizes of at most 12 blocks",
+    ),
     (
         lambda: lj.symmetric_family([2], np.zeros((1, 2)), teacher_blocks=[0]),
-        "teacher_blocks must be sizes of blocks",
+        "teacher_blocks is \\[0\\]; give sizes of at most 12 blocks",
     ),
     (
         lambda: lj.symmetric_family([1, 5], np.zeros((2, 2))),
@@ -205,7 +208,7 @@ MISTAKES = [
     ),
     (lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).value(1), "the growing block has then 0"),
     (
-        lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).point(float("6.5")),
+        lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).point(HALF),
         "k is 6.5; give an integer",
     ),
     (lambda: lj.symmetric_family([1, 5], ONE_FLIPPED).value(np.nan), "k must be finite"),

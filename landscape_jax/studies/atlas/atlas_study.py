@@ -21,7 +21,7 @@ from landscape_jax.proofs import NotProven, isotropy, prove_critical_point, veri
 from landscape_jax.proofs.blocks import dense
 from landscape_jax.proofs.critical_point import Proof
 from landscape_jax.proofs.symmetric_certificate import (
-    MOST_BLOCKS,
+    MOST_UNKNOWNS,
     SymmetricCertificate,
     exact_blocks,
     to_unknowns,
@@ -72,7 +72,7 @@ def of_points(
 
     ```python
     >>> values = np.array([[-0.67, 0.17, 0], [0.24, 1.0, -0.04]])
-    >>> atlas = of_points([ListedPoint(0, 1, (1, 5), (1, 5), values)], max_move=0.1)
+    >>> atlas = of_points([ListedPoint(0, 1, (1, 5), (1, 5), values)], max_move=0.5)
     >>> atlas.rows[0].kind, atlas.rows[0].index
     ('spurious', 0)
 
@@ -91,8 +91,8 @@ def of_points(
 def _listed(point: ListedPoint, max_move: float, place: Store | None) -> AtlasRow:
     """Prove one point of a list."""
     start = time.perf_counter()
-    proof: Proof | NotProven = NotProven(f"it has more than {MOST_BLOCKS} blocks.")
-    if max(len(point.blocks), len(point.teacher_blocks)) <= MOST_BLOCKS:
+    proof: Proof | NotProven = NotProven(f"its blocks leave more than {MOST_UNKNOWNS} unknowns.")
+    if len(point.blocks) * len(point.teacher_blocks) <= MOST_UNKNOWNS:
         group = exact_blocks(
             point.blocks,
             point.teacher_blocks,
