@@ -65,6 +65,7 @@ def test_what_is_proven_without_a_move_is_proven_with_any(seed):
         away = prove_minimum(risk, proof.point + step, max_move=0)
         if isinstance(away, NotProven):
             continue
+        assert isinstance(away, Certificate)
         proven += 1
         assert away.moved == 0
         assert np.array_equal(away.point, away.given)

@@ -386,7 +386,7 @@ def _shares_are_true(claim, teacher, b):
         gap += sum((mpf(p) - ratio * q) ** 2 for p, q in zip(w, v, strict=True))
     zero = claim["value_lower"] <= 0 <= claim["value_upper"] and claim["radius"] >= 0
     flat = claim["index"] == 0 and claim["min_eigenvalue_lower"] <= 0
-    return zero and flat and not any(sums) and mp.sqrt(gap) <= number(claim["moved"])
+    return zero and flat and not any(sums) and mpf(mp.sqrt(gap)) <= number(claim["moved"])
 
 
 # --- Both checkers --------------------------------------------------------------------------------
