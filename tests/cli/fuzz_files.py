@@ -161,7 +161,8 @@ def write_all(folder: Path) -> None:
     for name in ("folder.csv", "folder.npy", "folder.json", "used"):
         (folder / name).mkdir()
     (folder / "used" / "notes.txt").write_text("mine")
-    (folder / "lock" / ".landscape-jax-lock").mkdir(parents=True)
+    for name in ("lock", "locked"):
+        (folder / name / ".landscape-jax-lock").mkdir(parents=True)
     (folder / "manifest" / "landscape-jax-sweep.json").mkdir(parents=True)
 
 

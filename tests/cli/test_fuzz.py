@@ -63,6 +63,17 @@ LINES: dict[str, tuple[list[Values], dict[str, Values], dict[str, Values]]] = {
             "--workers": ("0", [n for n in NUMBERS if n.strip() != "1"]),
         },
     ),
+    "atlas": (
+        [("2", SIZES)],
+        {"--restarts": ("2", NUMBERS)},
+        {
+            "--points": ("good.csv", ROWS),
+            "--seed": ("0", NUMBERS),
+            "--out": ("atlas", FOLDERS),
+            "--json": FILE,
+            "--workers": ("0", [n for n in NUMBERS if n.strip() != "1"]),
+        },
+    ),
     "prove": (
         [("good.npy", NUMPY)],
         {},
@@ -195,7 +206,8 @@ CORPUS = [
     ("table 300:300", "the Hessian at an end of 300:300 may need 60.3 GiB of memory"),
     ("table 100000:3", "give K:N, two whole numbers of 1 to 99999"),
     ("table 2:2 --out LONG", "File name too long"),
-    ("table 2:2 --out lock", "lock/.landscape-jax-lock is a directory; remove it"),
+    # Not "lock", in which a drawn line may have put certificates.
+    ("table 2:2 --out locked", "locked/.landscape-jax-lock is a directory; remove it"),
     ("table 2:2 --out manifest", "manifest/landscape-jax-sweep.json is no file"),
     ("table 2:2 --workers 0", "'--workers'"),
     ("table 2:2 --dask nowhere://x", "no scheduler answers there"),
@@ -217,6 +229,7 @@ CORPUS = [
 LONG = {
     "table": ("2:2", "--restarts"),
     "width": ("2", "--extra", "--restarts"),
+    "atlas": ("2", "--restarts"),
     "names": ("theory",),
 }
 

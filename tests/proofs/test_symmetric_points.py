@@ -77,6 +77,7 @@ def test_components_are_those_of_the_dense_hessian(group, seed):
     assert np.abs(np.sort(found) - np.linalg.eigvalsh(H)).max() < 1e-11 * size
 
 
+@pytest.mark.slow
 def test_sixty_points_have_the_block_spectrum_of_their_dense_hessian():
     count = 0
     for p, q, extra in itertools.product((1, 2, 3, 4, 7), (2, 3, 5, 8), (0, 1, 2)):

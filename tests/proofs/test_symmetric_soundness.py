@@ -878,6 +878,7 @@ def in_smaller_blocks():
     return right, wrong
 
 
+@pytest.mark.slow
 def test_a_point_of_a_larger_group_has_the_same_index_in_smaller_blocks():
     right, wrong = in_smaller_blocks()
     assert never_false(right) == 0
@@ -968,6 +969,7 @@ def near_a_fold():
     return right, wrong
 
 
+@pytest.mark.slow
 def test_index_is_right_near_the_birth_of_a_pair_of_points():
     right, wrong = near_a_fold()
     assert len({found["index"] for _, found in right}) == 2
@@ -996,6 +998,7 @@ def near_the_wide_crossing():
     return right, wrong
 
 
+@pytest.mark.slow
 def test_index_is_right_on_either_side_of_a_crossing_in_k():
     right, wrong = near_the_wide_crossing()
     assert [found["index"] for _, found in right] == [2, 0]
@@ -1317,6 +1320,7 @@ def proven_by(prover, name):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MISTAKES)
 def test_a_mistake_in_the_prover_is_noticed(module, monkeypatch):
     """Of no point it proves what is false and confirmed; of some point nothing is confirmed."""

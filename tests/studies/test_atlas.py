@@ -107,9 +107,9 @@ def test_the_command_proves_a_list_and_writes_json(tmp_path):
 
 
 def test_the_command_searches_sizes():
-    done = CliRunner().invoke(app, ["atlas", "2", "3:4", "--restarts", "20"])
+    done = CliRunner().invoke(app, ["atlas", "3:4", "--restarts", "20"])
     assert done.exit_code == 0, done.output
-    assert done.output.splitlines()[-1] == "2 classes: 2 global"
+    assert done.output.splitlines()[-1] == "1 class: 1 global"
 
 
 MISTAKES = [

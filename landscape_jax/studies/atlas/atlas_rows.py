@@ -83,7 +83,8 @@ class Atlas:
         parts = [f"{count} {kind}" for kind, count in counts.items() if count]
         open_ = kinds.count(None)
         parts += [f"{open_} not proven"] if open_ else []
-        return f"{len(self.rows)} classes: {', '.join(parts)}"
+        classes = "1 class" if len(self.rows) == 1 else f"{len(self.rows)} classes"
+        return f"{classes}: {', '.join(parts)}"
 
 
 def bounds_of(proof: Proof | NotProven, reason: str | None) -> dict[str, Any]:
