@@ -167,3 +167,15 @@ def test_the_published_classes_are_proven():
             assert row.min_eigenvalue_lower is not None
             assert abs(row.value_upper - float(line["value"])) < 1e-13
             assert abs(row.min_eigenvalue_lower - float(line["min_eigenvalue"])) < 1e-8
+
+
+def test_the_figures_show_each_class_once(tmp_path):
+    from matplotlib.figure import Figure
+
+    for sizes in ([(8, 8)], [(2, 2)]):
+        data = atlas.families_in_k(sizes, restarts=60, out=tmp_path / "runs")
+        assert set(data.fixed.values) == ({"1"} if sizes == [(8, 8)] else set())
+        for name in atlas.FIGURES:
+            axes = Figure().subplots()
+            atlas.FIGURES[name].draw(data, axes)
+            assert sum(len(line.get_xdata()) for line in axes.lines) == data.sizes["class"]

@@ -1,8 +1,8 @@
 """The figure of an atlas: value, share and smallest eigenvalue of each class against k."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,59 +68,54 @@ def _without_largest(blocks: tuple[int, ...]) -> list[int]:
 
 
 def draw_atlas(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Plot the values of `families_in_k` against k; areas are shares, edges the eigenvalue bound.
+    """Plot the values of `families_in_k` against k; the areas of circles are shares.
 
-    Classes with the same blocks but for the largest have one colour and are joined.
+    Classes with the same blocks but for the largest have one colour.
     """
-    names, counts = np.unique(data.fixed.values, return_counts=True)
-    for place, name in enumerate(names[np.argsort(-counts, kind="stable")].tolist()):
-        part = data.isel({"class": np.flatnonzero(data.fixed.values == name)}).sortby("k")
-        colour = COLOURS[place % len(COLOURS)] if place < _NAMED else "0.6"
-        label = f"blocks {name}, rest" if place < _NAMED else None
-        axes.scatter(
-            part.k.values,
-            part.value.values,
-            s=6 + 900 * part.share.values,
-            facecolor="none",
-            edgecolor=colour,
-            linewidth=1.1,
-        )
-        axes.scatter(
-            part.k.values,
-            part.value.values,
-            s=14,
-            color=colour,
-            marker=MARKERS[place % len(MARKERS)] if place < _NAMED else ".",
-            label=label,
-        )
-    axes.set_xlabel("$k$ teachers")
+    for part, style in _by_symmetry(data):
+        where = part.k.values, part.value.values
+        area = 6 + 900 * part.share.values
+        axes.scatter(*where, s=area, facecolor="none", edgecolor=style["color"], linewidth=1.1)
+        axes.plot(*where, linestyle="none", markersize=4, **style)
     axes.set_ylabel("value of the spurious minimum")
     axes.set_title(
         f"{data.attrs['restarts']} runs for each size; circles: their shares", fontsize="medium"
     )
-    axes.legend(frameon=False, fontsize="small")
-    return axes
+    return _finished(axes)
 
 
 def draw_eigenvalues(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Plot the proven lower bounds of the smallest eigenvalues of `families_in_k` against k."""
+    """Plot the proven lower bounds of the smallest eigenvalues of `families_in_k` against k.
+
+    Bounds of saddles, which are negative, are not on the logarithmic axis.
+    """
+    for part, style in _by_symmetry(data):
+        axes.plot(
+            part.k.values, part.min_eigenvalue.values, linestyle="none", markersize=5, **style
+        )
+    axes.set_yscale("log")
+    axes.set_ylabel("smallest eigenvalue, proven at least")
+    return _finished(axes)
+
+
+def _by_symmetry(data: "xr.Dataset") -> "Iterator[tuple[xr.Dataset, dict[str, Any]]]":
+    """Split classes by their blocks but for the largest, the most frequent first, with a style."""
     names, counts = np.unique(data.fixed.values, return_counts=True)
     for place, name in enumerate(names[np.argsort(-counts, kind="stable")].tolist()):
         part = data.isel({"class": np.flatnonzero(data.fixed.values == name)}).sortby("k")
-        colour = COLOURS[place % len(COLOURS)] if place < _NAMED else "0.6"
-        axes.plot(
-            part.k.values,
-            part.min_eigenvalue.values,
-            linestyle="none",
-            color=colour,
-            markersize=4,
-            marker=MARKERS[place % len(MARKERS)] if place < _NAMED else ".",
-            label=f"blocks {name}, rest" if place < _NAMED else None,
-        )
-    axes.set_yscale("log")
+        style: dict[str, Any] = {"color": "0.6", "marker": "."}
+        if place < _NAMED:
+            style = {"color": COLOURS[place], "marker": MARKERS[place]}
+            style["label"] = f"blocks {name} + rest"
+        yield part, style
+
+
+def _finished(axes: "Axes") -> "Axes":
+    """Name the axis of k, and show the legend."""
     axes.set_xlabel("$k$ teachers")
-    axes.set_ylabel("smallest eigenvalue, proven at least")
-    axes.legend(frameon=False, fontsize="small")
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize="small")
     return axes
 
 
