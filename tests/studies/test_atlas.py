@@ -169,6 +169,12 @@ def test_the_published_classes_are_proven():
             assert abs(row.min_eigenvalue_lower - float(line["min_eigenvalue"])) < 1e-8
 
 
+def test_a_number_is_no_path_and_no_file_of_the_process_is_closed():
+    with pytest.raises(TypeError, match="path is 2; give"):
+        atlas.read_points(2)  # type: ignore[arg-type]
+    os.fstat(2)
+
+
 def test_the_figures_show_each_class_once(tmp_path):
     from matplotlib.figure import Figure
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from landscape_jax.mistakes import explained
+from landscape_jax.mistakes import explained, shown
 
 # Bytes of a file; the published list has half a million.
 _LARGEST = 64 * 2**20
@@ -52,6 +52,8 @@ def read_points(path: str | PathLike[str]) -> list[ListedPoint]:
     **Raises:** `ValueError` if the file is no such list, with the line; `OSError` if it cannot be
     opened.
     """
+    if not isinstance(path, str | PathLike):  # A number would be an open file of the process.
+        raise TypeError(f"path is {shown(path)}; give the path of a CSV file")
     with open(path, "rb") as stream:
         content = stream.read(_LARGEST + 1)
     if len(content) > _LARGEST:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from landscape_jax.machine import require_memory
-from landscape_jax.mistakes import explained
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.networks import Mlp
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
 
@@ -51,7 +51,10 @@ def sphere_network(
         raise ValueError(
             f"sizes is {tuple(sizes)}; give (inputs, width, …, 1), three or more, all at least 1"
         )
-    kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
+    try:
+        kind = jnp.dtype(jax.dtypes.canonicalize_dtype(float if dtype is None else dtype))
+    except TypeError:
+        raise TypeError(f"dtype is {shown(dtype)}; give a floating dtype") from None
     most = max(a * b for a, b in pairwise(sizes))
     require_memory(16 * most, "a layer of these sizes", "give smaller ones")
     columns = [inputs + bias for inputs in sizes[:-2]] + [sizes[-2]]
