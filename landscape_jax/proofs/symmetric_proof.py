@@ -49,7 +49,7 @@ def prove_by_symmetry(
         return None
     blocks, values, moved = form
     shortest = float(np.min(np.linalg.norm(given, axis=1)))
-    if not moved <= max_move * shortest:
+    if not (shortest > 0 and moved <= max_move * shortest):
         return None
     proof = prove_symmetric(
         blocks.students,

@@ -83,6 +83,12 @@ def test_of_no_critical_point_the_reason_is_given():
     )
 
 
+@pytest.mark.parametrize("W", [np.zeros((3, 3)), np.diag([1.0, 0.5, 0.0])])
+def test_a_zero_neuron_is_named(W):
+    reason = lj.prove_critical_point(make_risk(np.eye(3)), W).reason or ""
+    assert reason.endswith("is zero, where the risk is not differentiable twice.")
+
+
 @pytest.mark.parametrize("precision", [1, 63, 193])
 def test_a_precision_that_verify_could_not_confirm_is_refused(precision):
     with pytest.raises(ValueError, match="precision must be an integer from 64 to 192"):
