@@ -184,4 +184,5 @@ def test_the_figures_show_each_class_once(tmp_path):
         for name in atlas.FIGURES:
             axes = Figure().subplots()
             atlas.FIGURES[name].draw(data, axes)
-            assert sum(len(line.get_xdata()) for line in axes.lines) == data.sizes["class"]
+            points = sum(np.size(line.get_xdata()) for line in axes.lines)
+            assert points == data.sizes["class"]
