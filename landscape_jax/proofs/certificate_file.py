@@ -85,20 +85,36 @@ def read_entries(found: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     **Raises:** `CertificateError` if a field is missing, unknown, malformed, or of a shape that
     does not fit the others.
     """
-    if type(found.get("version")) is not int or found["version"] != VERSION:
-        raise CertificateError(f"version {found.get('version')!r}, where {VERSION} is read.")
-    known = {"format", "version", "statement", "index"} | NAMES
+    check_head(found, VERSION, {"format", "version", "statement", "index"} | NAMES)
+    if type(found["index"]) is not int or found["index"] != 0:
+        raise CertificateError("'index' must be 0, the certificate is of a minimum.")
+    entries = {name: _entry(name, found[name]) for name in NAMES}
+    _check_shapes(entries)
+    return entries, found["statement"]
+
+
+def check_head(found: Mapping[str, Any], version: int, known: set[str]) -> None:
+    """Check the version of a file's JSON object, the names of its fields, and its sentence.
+
+    **Raises:** `CertificateError` if one is not as it should be.
+    """
+    if type(found.get("version")) is not int or found["version"] != version:
+        raise CertificateError(f"version {found.get('version')!r}, where {version} is read.")
     if missing := known - set(found):
         raise CertificateError(f"{min(missing)!r} is missing.")
     if unknown := set(found) - known:
         raise CertificateError(f"{min(unknown)!r} is not a field of a certificate.")
     if not isinstance(found["statement"], str):
         raise CertificateError("'statement' must be a sentence.")
-    if type(found["index"]) is not int or found["index"] != 0:
-        raise CertificateError("'index' must be 0, the certificate is of a minimum.")
-    entries = {name: _entry(name, found[name]) for name in NAMES}
-    _check_shapes(entries)
-    return entries, found["statement"]
+
+
+def check_versions(raw: Any) -> None:
+    """Check that versions are words by name.
+
+    **Raises:** `CertificateError` if they are not.
+    """
+    if not isinstance(raw, dict) or not all(isinstance(entry, str) for entry in raw.values()):
+        raise CertificateError("'versions' must hold names and versions.")
 
 
 def _written(name: str, entry: Any) -> Any:
@@ -130,10 +146,8 @@ def _entry(name: str, raw: Any) -> Any:
         raise CertificateError("'teacher_digest' must be hexadecimal digits.")
     if name == "every_higher_dimension" and not isinstance(raw, bool):
         raise CertificateError(f"'{name}' must be true or false.")
-    if name == "versions" and not (
-        isinstance(raw, dict) and all(isinstance(entry, str) for entry in raw.values())
-    ):
-        raise CertificateError("'versions' must hold names and versions.")
+    if name == "versions":
+        check_versions(raw)
     return raw
 
 

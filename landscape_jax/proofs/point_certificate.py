@@ -10,6 +10,8 @@ from jaxtyping import Float
 
 from landscape_jax.proofs.certificate_file import (
     CertificateError,
+    check_head,
+    check_versions,
     read_array,
     read_number,
     to_hex,
@@ -120,19 +122,11 @@ def read_entries(found: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     **Raises:** `CertificateError` if a field is missing, unknown, malformed, or does not fit.
     """
     known = {"format", "version", "statement", *ARRAYS, *NUMBERS, *OTHERS}
-    if type(found.get("version")) is not int or found["version"] != VERSION:
-        raise CertificateError(f"version {found.get('version')!r}, where {VERSION} is read.")
-    if missing := known - set(found):
-        raise CertificateError(f"{min(missing)!r} is missing.")
-    if unknown := set(found) - known:
-        raise CertificateError(f"{min(unknown)!r} is not a field of a certificate.")
-    if not isinstance(found["statement"], str):
-        raise CertificateError("'statement' must be a sentence.")
+    check_head(found, VERSION, known)
     kind, versions = found["kind"], found["versions"]
     if kind not in ("saddle", "global"):
         raise CertificateError("'kind' must be one of saddle, global.")
-    if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
-        raise CertificateError("'versions' must hold names and versions.")
+    check_versions(versions)
     if type(found["index"]) is not int or (found["index"] > 0) != (kind == "saddle"):
         raise CertificateError("'index' must be a count, 0 of a global minimum only.")
     if (found["witness"] is not None) != (kind == "saddle"):

@@ -7,7 +7,12 @@ from typing import Any, Literal
 from flint import fmpq
 
 from landscape_jax.proofs.certificate import Certificate
-from landscape_jax.proofs.certificate_file import CertificateError, read_number
+from landscape_jax.proofs.certificate_file import (
+    CertificateError,
+    check_head,
+    check_versions,
+    read_number,
+)
 from landscape_jax.proofs.claim import Claim
 from landscape_jax.proofs.point_certificate import PointCertificate, read_fraction
 
@@ -114,14 +119,7 @@ def read_entries(found: Mapping[str, Any], merged: Claim) -> tuple[dict[str, Any
     **Raises:** `CertificateError` if a field is missing, unknown, malformed, or does not fit.
     """
     known = {"format", "version", "statement", *NAMES}
-    if type(found.get("version")) is not int or found["version"] != VERSION:
-        raise CertificateError(f"version {found.get('version')!r}, where {VERSION} is read.")
-    if missing := known - set(found):
-        raise CertificateError(f"{min(missing)!r} is missing.")
-    if unknown := set(found) - known:
-        raise CertificateError(f"{min(unknown)!r} is not a field of a certificate.")
-    if not isinstance(found["statement"], str):
-        raise CertificateError("'statement' must be a sentence.")
+    check_head(found, VERSION, known)
     if not isinstance(merged, Certificate | PointCertificate):
         raise CertificateError("'merged' must be the certificate of a minimum or of a saddle.")
     if any(type(found[name]) is not int or found[name] < 0 for name in COUNTS):
@@ -129,8 +127,7 @@ def read_entries(found: Mapping[str, Any], merged: Claim) -> tuple[dict[str, Any
     if found["kind"] != ("saddle" if found["index"] else "minimum"):
         raise CertificateError("'kind' must be saddle if 'index' is positive, else minimum.")
     versions = found["versions"]
-    if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
-        raise CertificateError("'versions' must hold names and versions.")
+    check_versions(versions)
     places, raw, m = found["assignment"], found["shares"], len(merged.point)
     if not isinstance(places, list) or not all(type(j) is int and 0 <= j < m for j in places):
         raise CertificateError("'assignment' must hold numbers of merged neurons.")

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from landscape_jax.proofs.blocks import Blocks, dense, matched
 from landscape_jax.proofs.certificate_file import (
     CertificateError,
+    check_head,
+    check_versions,
     read_array,
     read_number,
     to_hex,
@@ -176,19 +178,11 @@ def read_entries(found: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     arrays = {"values": 2, "student_weights": 1, "teacher_weights": 1, "witness": 1}
     names = {"kind", "index", "n", "k", *SIZES, *BOUNDS, *arrays, "witness_cuts", "versions"}
     known = {"format", "version", "statement"} | names
-    if type(found.get("version")) is not int or found["version"] != VERSION:
-        raise CertificateError(f"version {found.get('version')!r}, where {VERSION} is read.")
-    if missing := known - set(found):
-        raise CertificateError(f"{min(missing)!r} is missing.")
-    if unknown := set(found) - known:
-        raise CertificateError(f"{min(unknown)!r} is not a field of a certificate.")
-    if not isinstance(found["statement"], str):
-        raise CertificateError("'statement' must be a sentence.")
+    check_head(found, VERSION, known)
     if found["kind"] not in POINT_KINDS:
         raise CertificateError(f"'kind' must be one of {', '.join(POINT_KINDS)}.")
     versions = found["versions"]
-    if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
-        raise CertificateError("'versions' must hold names and versions.")
+    check_versions(versions)
     entries: dict[str, Any] = {"kind": found["kind"], "versions": versions}
     for name in ("index", "n", "k"):
         if type(found[name]) is not int or found[name] < 0:
