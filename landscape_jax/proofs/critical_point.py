@@ -161,20 +161,20 @@ def _exhibited(
     alive = lengths > max_move * float(np.median(lengths))
     if not live.all() or not alive.any():
         return None
-    teacher, a = problem.teacher[live], problem.student_weights
-    norms = np.linalg.norm(teacher, axis=1)
-    cosines = (given @ teacher.T) / (np.where(alive, lengths, 1)[:, None] * norms)
+    norms = np.linalg.norm(problem.teacher, axis=1)
+    cosines = (given @ problem.teacher.T) / (np.where(alive, lengths, 1)[:, None] * norms)
     nearest = np.argmax(cosines, axis=1)
     if not np.all(alive <= (np.max(cosines, axis=1) > 1 - max_move**2)):
         return None
-    places = np.flatnonzero(live)
-    assignment = [int(places[nearest[i]]) if alive[i] else -1 for i in range(len(given))]
+    assignment = [int(j) if near else -1 for j, near in zip(nearest, alive, strict=True)]
     shares = _exact_shares(problem, given, assignment)
     if shares is None:
         return None
     point = exhibited_point(problem.teacher, assignment, shares)
-    moved = distance(problem.teacher, given, assignment, shares)
-    if not moved <= max_move * float(np.min(lengths[alive])) or np.any(a[alive] == 0):
+    moved = _distance(problem.teacher, given, assignment, shares)
+    if not moved <= max_move * float(np.min(lengths[alive])) or np.any(
+        problem.student_weights[alive] == 0
+    ):
         return None
     return PointCertificate(
         kind="global", index=0, point=point, given=given,
@@ -194,7 +194,7 @@ def _exact_shares(
         rational(float(w @ problem.teacher[j] / squares[j])) if j >= 0 else fmpq(0)
         for w, j in zip(given, assignment, strict=True)
     ]
-    for j in np.flatnonzero((problem.teacher_weights != 0) & problem.teacher.any(axis=1)).tolist():
+    for j in range(len(problem.teacher)):
         students = [i for i, h in enumerate(assignment) if h == j]
         if not students or any(problem.student_weights[i] == 0 for i in students):
             return None
@@ -211,7 +211,7 @@ def _exact_shares(
     return shares if all(s >= 0 for s in shares) else None
 
 
-def distance(
+def _distance(
     teacher: Float[np.ndarray, "k d"],
     given: Float[np.ndarray, "n d"],
     assignment: list[int] | tuple[int, ...],

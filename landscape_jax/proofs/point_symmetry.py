@@ -140,16 +140,15 @@ def _exchange(
     """Return a permutation of the neurons that exchanges teachers j and h.
 
     It exchanges students in pairs and fixes the Gram matrix; `None` if there is none.  A student
-    goes to the one
-    whose inner products with the teachers are its own, exchanged.
+    goes to the one whose inner products with the teachers are its own, exchanged.
     """
     order = np.arange(len(gram))
     order[[j, h]] = h, j
     teachers = slice(n, None)
     changed = np.flatnonzero(gram[:n, j] != gram[:n, h])
-    rows = {gram[i, teachers].tobytes() + bytes(colors[i]): i for i in changed.tolist()}
+    rows = {gram[i, teachers].tobytes() + colors[i].tobytes(): i for i in changed.tolist()}
     for i in changed.tolist():
-        other = rows.get(gram[i, order[n:]].tobytes() + bytes(colors[i]))
+        other = rows.get(gram[i, order[n:]].tobytes() + colors[i].tobytes())
         if other is None:
             return None
         order[i] = other
@@ -198,13 +197,10 @@ def _isotropy(
         for i in moved:
             if i not in left or carried[first, members[1]][i] not in left:
                 continue
-            # The student that belongs to the first teacher: the one that all exchanges move.
-            own = i if all(carried[first, j][i] != i for j in members[1:]) else None
-            if own is None:
+            # The student that belongs to the first teacher is the one that all exchanges move.
+            if not all(carried[first, j][i] != i for j in members[1:]):
                 continue
-            orbit = (own, *(int(carried[first, j][own]) for j in members[1:]))
-            if len(members) == 2:
-                orbit = (own, int(carried[first, members[1]][own]))
+            orbit = (i, *(int(carried[first, j][i]) for j in members[1:]))
             if len(set(orbit)) == len(orbit) and left.issuperset(orbit):
                 pairs.append((orbit, teachers))
                 left -= set(orbit)

@@ -18,6 +18,7 @@ from landscape_jax.proofs.made_with import versions
 from landscape_jax.proofs.one_thread import one_thread
 from landscape_jax.proofs.problem import Problem
 from landscape_jax.proofs.symmetric_certificate import (
+    MOST_UNKNOWNS,
     SymmetricCertificate,
     exact_blocks,
     to_unknowns,
@@ -90,6 +91,8 @@ def prove_symmetric(
     start = time.perf_counter()
     if not (len(blocks) and len(teacher_blocks)) or not 0 <= max_move < np.inf:
         raise ValueError("give at least one block each, and a max_move that is not negative.")
+    if len(blocks) * len(teacher_blocks) > MOST_UNKNOWNS:
+        return NotProven(f"its blocks leave more than {MOST_UNKNOWNS} unknowns.")
     a = np.ones(len(blocks)) if student_weights is None else np.array(student_weights, np.float64)
     b = (
         np.ones(len(teacher_blocks))

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from landscape_jax.cli import app
+from landscape_jax.files import StorageError
 from landscape_jax.proofs import verify
 from landscape_jax.studies import atlas
 from tests.proofs.symmetric_points import POINTS, proven
@@ -52,6 +53,8 @@ def test_listed_points_are_proven_and_kept(tmp_path):
     assert found.summary() == "9 classes: 1 global, 4 spurious, 4 saddle"
     again = atlas.of_points(points, out=tmp_path / "out")
     assert [row.kind for row in again] == [row.kind for row in found]
+    with pytest.raises(StorageError, match="points"):
+        atlas.of_points(points[1:], out=tmp_path / "out")
 
 
 def test_points_without_proof_have_a_reason():

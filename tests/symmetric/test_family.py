@@ -160,6 +160,13 @@ def test_large_spectra_are_taken_by_components_and_agree(k, one_flipped):
     assert np.abs(far[0] - dense[0]) < 1e-11
 
 
+def test_a_family_of_too_many_blocks_has_no_proof_that_could_not_be_read():
+    from landscape_jax.proofs.symmetric_proof import prove_symmetric
+
+    proof = prove_symmetric([1] * 8, [1] * 8, np.eye(8, 9) + 0.1)
+    assert proof.reason == "its blocks leave more than 60 unknowns."
+
+
 def test_fixed_points_finds_saddles_that_descent_never_sees():
     found = lj.fixed_points([1, 5], starts=300, key=jax.random.key(0))
     proofs = [_proof(family, 6) for family in found]

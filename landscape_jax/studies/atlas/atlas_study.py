@@ -34,6 +34,7 @@ from landscape_jax.studies.atlas.listed_points import ListedPoint
 from landscape_jax.studies.ss18.protocol import Progress, Size, checked, risk, search, store, tag
 from landscape_jax.sweeps.chunks import run_chunks
 from landscape_jax.sweeps.executors import checked_executor
+from landscape_jax.sweeps.fingerprint import fingerprint
 from landscape_jax.sweeps.store import Store, open_store
 
 # Points of more numbers are proven in their fixed space or not at all.
@@ -68,7 +69,7 @@ def of_points(
 
     **Returns:** an `Atlas`, a row a point.
 
-    **Raises:** `StorageError` if `out` holds something else.
+    **Raises:** `StorageError` if `out` holds something else, such as the atlas of another list.
 
     ```python
     >>> values = np.array([[-0.67, 0.17, 0], [0.24, 1.0, -0.04]])
@@ -78,7 +79,8 @@ def of_points(
 
     ```
     """
-    what = {"what": "an atlas of listed points", "settings": {}, "made_by": {}}
+    settings = {"points": fingerprint(list(points)), "max_move": float(max_move)}
+    what = {"what": "an atlas of listed points", "settings": settings, "made_by": {}}
     with nullcontext() if out is None else open_store(out, **what, mixed=True) as place:
         rows = []
         for i, point in enumerate(points):
@@ -198,8 +200,8 @@ def _classes(size: Size, runs: Runs, place: Store | None, report: Progress) -> I
     for number, family in enumerate(found):
         report(size, "proving", number, len(found))
         start = time.perf_counter()
-        point, moves = _representative(size, family)
-        proof = prove_critical_point(_orthonormal(size[0]), point, max_move=moves)
+        point = _representative(size, family)
+        proof = prove_critical_point(_orthonormal(size[0]), point)
         blocks, teachers = isotropy(_orthonormal(size[0]), point).sizes
         if isinstance(proof, SymmetricCertificate):
             blocks, teachers = proof.blocks, proof.teacher_blocks
@@ -213,17 +215,17 @@ def _unfinished(family: Family) -> bool:
     return family.kind == "undecided" and not np.isfinite(family.min_eigenvalue)
 
 
-def _representative(size: Size, family: Family) -> tuple[np.ndarray, float]:
-    """Return the point to prove, and how far it may be moved.
+def _representative(size: Size, family: Family) -> np.ndarray:
+    """Return the point to prove.
 
     Of a class of global runs it is the minimizer that the risk falls to, for at their threshold
     they have not arrived.
     """
     point = np.asarray(family.representative)
     if family.kind != "global":
-        return point, 1e-3
+        return point
     near = nearest_minimizer(risk(size), jnp.asarray(point))
-    return (point, 1e-3) if near is None else (np.asarray(near.point), 1e-3)
+    return point if near is None else np.asarray(near.point)
 
 
 def _orthonormal(k: int) -> Any:
