@@ -135,6 +135,8 @@ TABLE: dict[str, Callable[[], Any]] = {
     "critical.judgement._raveled": lambda: judge(DATA, SMOOTH, 0.0, None),
     "critical.first_order._least": lambda: least_growth(RISK, EYE, jnp.array([True, False])),
     "critical.perturbations._lowest": lambda: lowest_nearby(RISK, EYE, radius=0.1, key=KEY),
+    # symmetric
+    "symmetric.search._descend": lambda: lj.fixed_points([1, 2], starts=2, key=KEY),
     # theory
     "theory.added_neurons.pgb._searched": lambda: added_neurons.unchanging(
         added_neurons.composed_risk(DATA, lambda net: net), SMOOTH, 2, epsilon=0.1, key=KEY),
@@ -205,6 +207,7 @@ FLOAT64 = {
         "theory.deep_linear.classification._hessian",
         "theory.deep_linear.convex_criteria._second_order",
     },
+    "points for proofs are in float64": {"symmetric.search._descend"},
     "it has no array among its inputs": {"theory.overspecification.orthants._minima"},
 }  # fmt: skip
 # No row: traced for shapes alone, and a part of whatever calls it.

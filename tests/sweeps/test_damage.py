@@ -331,10 +331,10 @@ def a_radius_changed(folder: Path) -> None:
 
 def a_certificate_of_another_teacher(folder: Path) -> None:
     """Replace it by a valid one about another risk."""
-    given = np.array(lj.Claim.load(certificate(folder)).given)  # pyright: ignore
-    teacher = 2.0 * np.eye(6)
-    proof = lj.prove_minimum(lj.PopulationRisk(jnp.asarray(teacher)), 2.0 * given)
-    assert isinstance(proof, lj.Certificate)
+    claim = lj.Claim.load(certificate(folder))
+    assert isinstance(claim, lj.SymmetricCertificate)
+    proof = lj.prove_minimum(lj.PopulationRisk(2.0 * jnp.eye(6)), 2.0 * claim.point)
+    assert proof.proven
     proof.save(certificate(folder))
 
 
