@@ -9,7 +9,7 @@ from landscape_jax.cli import inputs
 from landscape_jax.cli.options import Dask, Json, Mixed, Out, Restarts, Seed, Workers
 from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible, progress_bar, resumable, runs_progress
+from landscape_jax.cli.waiting import interruptible, resumable
 from landscape_jax.cli.workers import executor_of
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ def atlas(
     if found is None:
         from landscape_jax.studies import atlas as study
 
-        with executor_of(workers, dask) as executor, runs_progress(pairs, restarts) as report:
+        with executor_of(workers, dask) as executor:
             found = interruptible(
                 lambda: study.of_sizes(
-                    pairs, restarts, seed, out=out, progress=report, executor=executor, mixed=mixed
+                    pairs, restarts, seed, out=out, progress=True, executor=executor, mixed=mixed
                 ),
                 resumable(out),
             )
@@ -82,13 +82,9 @@ def _listed(points: Path, out: Path | None) -> "Atlas":
         listed = study.read_points(points)
     except ValueError as error:
         inputs.refuse(str(error))
-    with progress_bar(len(listed)) as show:
-        return interruptible(
-            lambda: study.of_points(
-                listed, out=out, progress=lambda done, total: show("proving", done, total)
-            ),
-            "repeat the command",
-        )
+    return interruptible(
+        lambda: study.of_points(listed, out=out, progress=True), "repeat the command"
+    )
 
 
 def _print_atlas(found: "Atlas") -> None:

@@ -1,8 +1,6 @@
 """The command that measures how good the basins of random initializations are."""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,14 +20,12 @@ from landscape_jax.cli.options import (
 )
 from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible, progress_bar
+from landscape_jax.cli.waiting import interruptible
 from landscape_jax.cli.workers import executor_of
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
-
-    from landscape_jax.studies.ss16.level_shares import Progress
 
 
 def basins(
@@ -75,15 +71,13 @@ def basins(
 
     x, y = _arrays(data, table, no_bias)
 
-    def work(report: "Progress", executor: Executor | None) -> "xr.Dataset":
-        return ss16.distribution(
-            x, y, sizes, starts, seed=seed, eps=levels, progress=report, executor=executor
-        )
-
-    with executor_of(workers, dask) as executor, _progress(sizes, starts) as report:
+    with executor_of(workers, dask) as executor:
         try:
             found = interruptible(
-                lambda: work(report, executor), "nothing is kept; repeat the command"
+                lambda: ss16.distribution(
+                    x, y, sizes, starts, seed=seed, eps=levels, progress=True, executor=executor
+                ),
+                "nothing is kept; repeat the command",
             )
         except ValueError as error:
             inputs.refuse(f"{data}: {error}")
@@ -137,16 +131,3 @@ def _arrays(path: Path, table: DataTable, no_bias: bool) -> "tuple[np.ndarray, n
         return np.array(rows, np.float64), np.array(table.y, np.float64)
     except OverflowError:
         inputs.refuse(f"{path} has a number beyond float64; scale the column")
-
-
-@contextmanager
-def _progress(widths: list[int], starts: int) -> "Iterator[Progress]":
-    """Show how many initializations of all widths are done."""
-    done = dict.fromkeys(widths, 0)
-    with progress_bar(len(widths) * starts) as show:
-
-        def report(width: int, ended: int, total: int) -> None:
-            done[width] = ended
-            show(f"width {width}", sum(done.values()))
-
-        yield report

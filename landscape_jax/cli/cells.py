@@ -15,7 +15,8 @@ from landscape_jax.cli.data import DataTable, homogeneous, read_table
 from landscape_jax.cli.options import WIDEST, Data, Json, NoBias, Target
 from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible, progress_bar
+from landscape_jax.cli.waiting import interruptible
+from landscape_jax.progress import progress_bar
 
 if TYPE_CHECKING:
     from flint import fmpq_mat

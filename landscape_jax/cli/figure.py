@@ -1,6 +1,5 @@
 """The command that draws the papers' figures, as the studies list them."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from landscape_jax.cli import inputs
 from landscape_jax.cli.options import Restarts, Seed
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible, runs_progress
+from landscape_jax.cli.waiting import interruptible
 
 _SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -76,10 +75,9 @@ def figure(
     if "runs" in chosen.options:
         hint = "with --runs DIR it could be resumed" if runs is None else "repeat it to resume"
     prepare_jax()
-    with runs_progress(pairs, restarts) if pairs else nullcontext() as progress:
-        if progress is not None:
-            arguments["progress"] = progress
-        data = interruptible(lambda: chosen.compute(**arguments), hint)
+    if pairs:
+        arguments["progress"] = True
+    data = interruptible(lambda: chosen.compute(**arguments), hint)
     save(out, lambda axes: chosen.draw(data, axes), width=chosen.width)
     note = chosen.note.format(**values | {"size": len(pairs), "normals": normals})
     typer.echo(f"{out}: {note}")

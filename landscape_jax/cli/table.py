@@ -8,7 +8,7 @@ from landscape_jax.cli import inputs
 from landscape_jax.cli.options import Dask, Json, Mixed, Out, Restarts, Seed, Workers
 from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible, resumable, runs_progress
+from landscape_jax.cli.waiting import interruptible, resumable
 from landscape_jax.cli.workers import executor_of
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def table(
     from landscape_jax.studies import ss18
 
     pairs = pairs or list(ss18.SIZES)
-    with executor_of(workers, dask) as executor, runs_progress(pairs, restarts) as report:
+    with executor_of(workers, dask) as executor:
         found = interruptible(
             lambda: ss18.table(
-                pairs, restarts, seed, out=out, progress=report, executor=executor, mixed=mixed
+                pairs, restarts, seed, out=out, progress=True, executor=executor, mixed=mixed
             ),
             resumable(out),
         )

@@ -8,7 +8,7 @@ from landscape_jax.cli import inputs
 from landscape_jax.cli.options import Dask, Json, Mixed, Out, Restarts, Seed, Workers
 from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
-from landscape_jax.cli.waiting import interruptible, resumable, runs_progress
+from landscape_jax.cli.waiting import interruptible, resumable
 from landscape_jax.cli.workers import executor_of
 
 
@@ -72,9 +72,7 @@ def width(
     if both and activation != "relu":
         inputs.refuse(f"--both needs --activation relu, not {activation}")
     ks = list(dict.fromkeys(given or study.TEACHERS))
-    pairs = [(k, k + h) for k in ks for h in hs]
-    every = restarts * len(sizes)
-    with executor_of(workers, dask) as executor, runs_progress(pairs, every) as report:
+    with executor_of(workers, dask) as executor:
         found = interruptible(
             lambda: study.table(
                 ks,
@@ -86,7 +84,7 @@ def width(
                 scales=sizes,
                 precision="float32" if float32 else "float64",
                 out=out,
-                progress=report,
+                progress=True,
                 executor=executor,
                 mixed=mixed,
             ),

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import jax
@@ -11,9 +12,10 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Int, Key, PyTree, Scalar
 
-from landscape_jax.arrays import Count, Number, count
+from landscape_jax.arrays import Count, Number, count, is_traced
 from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.progress import ENDED_RUNS, checked_progress
 from landscape_jax.search.default_lanes import default_lanes
 from landscape_jax.search.descent import checked_descent
 from landscape_jax.search.flow import FOLLOWED_AFTER, has_ground
@@ -32,7 +34,6 @@ from landscape_jax.search.user_functions import guarded, surfacing
 
 # More lanes than any device fills.
 _MOST_LANES = 2**20
-Progress = Callable[[int, int], None]
 
 
 def restart(
@@ -55,7 +56,7 @@ def restart(
     lanes: Count | None = None,
     room: Count | None = None,
     mesh: Mesh | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | bool | None = None,
     callback: Callable[[Inspected], None] | None = None,
 ) -> Runs:
     """Descend from many initial points at once, and return how each run ended.
@@ -130,7 +131,8 @@ def restart(
       program.
     - `mesh`: devices that share the restarts, e.g. `jax.make_mesh((8,), ("restarts",))`; each
       works on its own part without waiting for the others.
-    - `progress`: called with the number of runs ended since the last call and the number of all; it
+    - `progress`: `True` for a bar with the time left, in terminals and notebooks; or a function,
+      called with the number of runs ended since the last call and the number of all.  It
       costs nothing when left out.  If the mesh does not divide the restarts, the last one is run,
       and counted, more than once.
     - `callback`: called on the host with the runs inspected, an `Inspected`, after each inspection.
@@ -169,11 +171,13 @@ def restart(
         index = _shared(index, mesh)
     starts, fixed = split(points.at(index))
     size = sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(starts))
+    barred = progress is True
+    report = ENDED_RUNS.add if barred else checked_progress(progress)
     settings = Settings(
         lanes=default_lanes(size) if width is None else width,
         finish=bool(finish) and batches is None,
         total=len(given),
-        progress=guarded("progress", progress),
+        progress=guarded("progress", report),
         callback=guarded("callback", callback),
     )
     rule = checked_descent(
@@ -187,12 +191,17 @@ def restart(
     relative = checked_tolerance("gradient_tolerance", gradient_tolerance, least.dtype, 1e-9)
     seeds = batch_seeds(batches, key, index)
     wanted = None if room is None else on_device(np.arange(len(index)) < len(given), bool)
-    with surfacing(settings.progress, settings.callback):
+    if barred and is_traced(rule, starts, index):
+        raise ValueError("progress=True shows no bar inside a traced function; give a function")
+    with (
+        ENDED_RUNS.shown() if barred else nullcontext(),
+        surfacing(settings.progress, settings.callback),
+    ):
         run = search(
             rule, starts, seeds, wanted, index,
             on_device(relative, rule.below_value.dtype), settings, mesh,
         )  # fmt: skip
-        if progress is not None or callback is not None:
+        if report is not None or callback is not None:
             run = jax.block_until_ready(run)
     if len(index) > len(given):
         run = jax.tree.map(lambda leaf: jax.lax.slice_in_dim(leaf, 0, len(given)), run)

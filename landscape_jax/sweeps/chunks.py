@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Int, Key, PyTree
 from landscape_jax.files import DamagedError, StorageError
 from landscape_jax.mistakes import shown
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.progress import Progress
 from landscape_jax.search.default_lanes import default_lanes
 from landscape_jax.search.finish_on_host import finish_on_host
 from landscape_jax.search.initial_points import restart_indices
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 CHUNK = 500
 _LONGEST_CHUNK = 10_000
 _REMEDY = "remove it, and its runs are run again"
-# Called with how many runs are done, and of how many.
-Progress = Callable[[int, int], None]
 Chosen = Callable[[Runs], Bool[np.ndarray, " runs"]]
 
 

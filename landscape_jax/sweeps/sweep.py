@@ -12,11 +12,12 @@ from jaxtyping import Array, Key, PyTree
 from landscape_jax.arrays import count
 from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import AbstractObjective
+from landscape_jax.progress import Progress, checked_progress, reporting
 from landscape_jax.search.initial_points import initial_points, restart_indices
 from landscape_jax.search.parameters import checked_objective
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.user_functions import checked_function
-from landscape_jax.sweeps.chunks import Chosen, Progress, Search, run_chunks
+from landscape_jax.sweeps.chunks import Chosen, Search, run_chunks
 from landscape_jax.sweeps.executors import checked_executor
 from landscape_jax.sweeps.fingerprint import fingerprint
 from landscape_jax.sweeps.store import open_store
@@ -35,7 +36,7 @@ def sweep(
     out: str | PathLike[str] | None = None,
     chunk: SupportsIndex | None = None,
     only: Chosen | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     executor: Executor | None = None,
     mixed: bool = False,
     **settings: Any,
@@ -54,7 +55,8 @@ def sweep(
       500 and at most 10,000.  It changes no run.
     - `only`: a function from the `Runs` of a chunk to a mask of those to return, so that millions
       of runs need the memory of few; all are stored in the directory.
-    - `progress`: called with the number of runs that have ended, and that of all.
+    - `progress`: `True` for a bar with the time left, in terminals and notebooks; or a function,
+      called with the number of runs that have ended, and that of all.
     - `executor`: any `concurrent.futures.Executor` whose workers run the chunks, on this machine or
       others: a `ProcessPoolExecutor` that spawns, Dask's `Client(...).get_executor()`, mpi4py's.
       Results come back to this process, which alone writes, so that no file system is shared.  They
@@ -87,18 +89,19 @@ def sweep(
         raise ValueError(f"{taken[0]} is no setting of a sweep, which sets it itself; leave it out")
     checked_objective(objective)
     most = None if chunk is None else count("chunk", chunk)
-    for name, function in {"only": only, "progress": progress}.items():
-        if function is not None:
-            checked_function(name, function)
+    if only is not None:
+        checked_function("only", only)
+    checked_progress(progress)
     if executor is not None:
         checked_executor(executor)
     # Nothing is stored before the arguments have been checked.
     points = initial_points(start, key)
     index = np.asarray(restart_indices(restarts, points.length))
     search = Search(objective, start, key, settings)
-    options: Any = {"chunk": most, "only": only, "progress": progress, "executor": executor}
+    options: Any = {"chunk": most, "only": only, "executor": executor}
     if out is None:
-        return run_chunks(search, index, None, **options)
+        with reporting(progress, "runs") as report:
+            return run_chunks(search, index, None, progress=report, **options)
     known = {
         "objective": fingerprint(objective),
         "start": fingerprint(start),
@@ -107,5 +110,8 @@ def sweep(
         "settings": fingerprint(settings),
     }
     made_by = search.made_by()
-    with open_store(out, what="runs", settings=known, made_by=made_by, mixed=mixed) as store:
-        return run_chunks(search, index, store, **options)
+    with (
+        open_store(out, what="runs", settings=known, made_by=made_by, mixed=mixed) as store,
+        reporting(progress, "runs") as report,
+    ):
+        return run_chunks(search, index, store, progress=report, **options)

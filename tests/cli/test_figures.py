@@ -111,7 +111,7 @@ def test_the_figure_of_runs_is_given_its_sizes_the_directory_and_what_shows_its_
     out = tmp_path / "f.png"
     result = call("figure", "ss18-1", "--out", out, "--restarts", 3)
     assert result.stdout == f"{out}: 6 sizes, 3 runs each\n"
-    assert callable(found.pop("progress"))
+    assert found.pop("progress") is True
     own = list(ss18.FIGURE_1_SIZES)
     assert found == {"sizes": own, "restarts": 3, "seed": 0, "out": None}
     sizes = ("--size", "6:6", "--size", "8:7", "--size", "6:6")

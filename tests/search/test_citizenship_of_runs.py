@@ -346,7 +346,7 @@ MISTAKES = {
     "a number as stop": ({"stop": 1e-3}, "stop is 0.001; give a function"),
     "nothing from stop": ({"stop": lambda x, value, norm: None}, "stop returns None; it must"),
     "too much from stop": ({"stop": lambda x, value, norm: x > 0}, "stop returns an array of bool"),
-    "a bar as progress": ({"progress": True}, "progress is True; give a function"),
+    "a word as progress": ({"progress": "bar"}, "progress is .bar.; give True, for a bar, or a"),
     "a list as callback": ({"callback": []}, r"callback is \[\]; give a function"),
     "a count as mesh": ({"mesh": 2}, "mesh is 2; give a jax.sharding.Mesh"),
     "a word as finish": ({"finish": "no"}, "finish is 'no'; it must be True or False"),

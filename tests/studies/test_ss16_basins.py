@@ -63,9 +63,9 @@ def test_chunks_are_of_one_shape_and_hold_every_start_once(monkeypatch):
     whole = ss16.basins_of_starts(X, Y, 1, 3)
     twice = jnp.array([0, 0, 1, 1, 2])
     monkeypatch.setattr(basins, "initial_weights", lambda *a, **k: (whole.W[twice], whole.v[twice]))
-    found = ss16.basins_of_starts(X, Y, 1, 5, progress=seen.append)
+    found = ss16.basins_of_starts(X, Y, 1, 5, progress=lambda *done: seen.append(done))
     np.testing.assert_array_equal(found.value, np.repeat(whole.value, [2, 2, 1]))
-    assert seen == [3, 5]
+    assert seen == [(3, 5), (5, 5)]
 
 
 @pytest.mark.parametrize(

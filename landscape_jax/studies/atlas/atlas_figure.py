@@ -9,9 +9,10 @@ import numpy as np
 from landscape_jax.mistakes import explained
 from landscape_jax.plots import PaperFigure
 from landscape_jax.plots.palette import COLOURS, MARKERS
+from landscape_jax.progress import StudyProgress
 from landscape_jax.studies.atlas.atlas_rows import Atlas
 from landscape_jax.studies.atlas.atlas_study import of_sizes
-from landscape_jax.studies.ss18.protocol import Progress, Size
+from landscape_jax.studies.ss18.protocol import Size
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,7 +30,7 @@ def families_in_k(
     seed: int = 0,
     *,
     out: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
 ) -> "xr.Dataset":
     """Compute the classes of critical points that descents end in, see `of_sizes`.
 

@@ -1,7 +1,7 @@
 """Prove what is listed, or what descents end in, one class of critical points a row."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from landscape_jax.critical.families import Family, families
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 from landscape_jax.objectives.protocols import nearest_minimizer
+from landscape_jax.progress import Progress, StudyProgress, reporting, reporting_parts
 from landscape_jax.proofs import NotProven, isotropy, prove_critical_point, verify
 from landscape_jax.proofs.blocks import dense
 from landscape_jax.proofs.critical_point import Proof
@@ -31,7 +32,7 @@ from landscape_jax.proofs.symmetric_proof import prove_symmetric
 from landscape_jax.search.runs import Runs
 from landscape_jax.studies.atlas.atlas_rows import Atlas, AtlasRow, bounds_of
 from landscape_jax.studies.atlas.listed_points import ListedPoint
-from landscape_jax.studies.ss18.protocol import Progress, Size, checked, risk, search, store, tag
+from landscape_jax.studies.ss18.protocol import Size, checked, risk, search, store, tag
 from landscape_jax.sweeps.chunks import run_chunks
 from landscape_jax.sweeps.executors import checked_executor
 from landscape_jax.sweeps.fingerprint import fingerprint
@@ -59,13 +60,14 @@ def of_points(
     *,
     max_move: float | int = 1e-3,
     out: str | PathLike[str] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | bool | None = None,
 ) -> Atlas:
     """Prove listed points, and verify each proof.
 
     **Arguments:** `points`, from `read_points` or made by hand; `max_move`, how far a point may be
     polished, relative to the length of its shortest neuron; `out`, a directory for certificates;
-    `progress`, called with how many points are done, and of how many.
+    `progress`, `True` for a bar, or a function, called with how many points are done, and of how
+    many.
 
     **Returns:** an `Atlas`, a row a point.
 
@@ -81,11 +83,14 @@ def of_points(
     """
     settings = {"points": fingerprint(list(points)), "max_move": float(max_move)}
     what = {"what": "an atlas of listed points", "settings": settings, "made_by": {}}
-    with nullcontext() if out is None else open_store(out, **what, mixed=True) as place:
+    with (
+        nullcontext() if out is None else open_store(out, **what, mixed=True) as place,
+        reporting(progress, "points") as report,
+    ):
         rows = []
         for i, point in enumerate(points):
-            if progress is not None:
-                progress(i, len(points))
+            if report is not None:
+                report(i, len(points))
             rows.append(_listed(point, max_move, place))
     return Atlas(tuple(rows))
 
@@ -149,7 +154,7 @@ def of_sizes(
     seed: int = 0,
     *,
     out: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
     executor: Executor | None = None,
     mixed: bool = False,
 ) -> Atlas:
@@ -178,8 +183,10 @@ def of_sizes(
         require_memory(8.0 * (n * k) ** 2, f"the Hessian at an end of {k}:{n}", "give fewer")
     if executor is not None:
         checked_executor(executor)
-    report = progress or (lambda *_: None)
-    with store(out, pairs[0], seed, mixed=mixed) as place:
+    with (
+        store(out, pairs[0], seed, mixed=mixed) as place,
+        reporting_parts(progress, pairs, restarts) as report,
+    ):
         rows = []
         for size in pairs:
             runs = run_chunks(
@@ -193,7 +200,9 @@ def of_sizes(
     return Atlas(tuple(rows))
 
 
-def _classes(size: Size, runs: Runs, place: Store | None, report: Progress) -> Iterator[AtlasRow]:
+def _classes(
+    size: Size, runs: Runs, place: Store | None, report: StudyProgress
+) -> Iterator[AtlasRow]:
     """Prove the classes of one size."""
     report(size, "comparing", 0, 1)
     found = [f for f in families(risk(size), runs) if not _unfinished(f)]

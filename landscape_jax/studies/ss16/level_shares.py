@@ -1,14 +1,16 @@
 """F_n(ε) over widths: the probability of an initial basin of value at most ε."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
 from landscape_jax.mistakes import explained
+from landscape_jax.progress import StudyProgress, reporting_parts
 from landscape_jax.studies.ss16.shares import share_at_most
 from landscape_jax.studies.ss16.start_basins import (
     AnyArray,
@@ -20,8 +22,6 @@ from landscape_jax.studies.ss16.start_basins import (
 if TYPE_CHECKING:
     import xarray as xr
 
-# Called with the width, the number of its starts done, and the number of all of them.
-Progress = Callable[[int, int, int], None]
 _QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)
 # Default levels, relative to the value at W = 0.
 _SHARES = (0.01, 0.1, 0.5)
@@ -52,7 +52,7 @@ def distribution(
     seed: int = 0,
     eps: Sequence[float] | None = None,
     tolerance: float | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
     executor: Executor | None = None,
 ) -> "xr.Dataset":
     """Estimate F_n(ε), the probability of an initial basin of value at most ε, over widths.
@@ -70,7 +70,8 @@ def distribution(
     - `seed`: of all initializations.
     - `eps`: ε, different numbers of at least 0; `default_levels` if omitted.
     - `tolerance`: on the gaps, relative to (1/m) Σ y², see `basin_values`.
-    - `progress`: called with the width, the number of its starts done, and of all.
+    - `progress`: `True` for a bar with the time left, in terminals and notebooks; or a function,
+      called with the width, the stage, and the numbers of its starts that are done, and of all.
     - `executor`: whose workers compute the basin values, see `sweep`.
 
     **Returns:** a dataset over `width`, `start`, `eps` and `quantile`:
@@ -104,15 +105,14 @@ def distribution(
     _check("widths", widths, all(isinstance(n, int | np.integer) and n >= 1 for n in widths))
     levels = default_levels(y) if eps is None else tuple(float(level) for level in eps)
     _check("eps", levels, all(math.isfinite(level) and level >= 0 for level in levels))
-    found = []
-    for width in map(int, widths):
-
-        def report(done: int, width: int = width) -> None:
-            if progress is not None:
-                progress(width, done, starts)
-
-        options: Any = {"seed": seed, "tolerance": tolerance, "executor": executor}
-        found.append(basins_of_starts(x, y, width, starts, progress=report, **options))
+    options: Any = {"seed": seed, "tolerance": tolerance, "executor": executor}
+    with reporting_parts(progress, map(int, widths), starts) as report:
+        found = [
+            basins_of_starts(
+                x, y, width, starts, progress=partial(report, width, "solving"), **options
+            )
+            for width in map(int, widths)
+        ]
     return _labelled(found, widths, levels, {"seed": seed, "at_zero": value_at_zero(y)})
 
 

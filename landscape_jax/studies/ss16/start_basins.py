@@ -1,7 +1,6 @@
 """Basin values of random initializations, in chunks, each between proven bounds."""
 
 import math
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,13 +12,12 @@ from jaxtyping import Array, Bool, Float
 
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
+from landscape_jax.progress import Progress, reporting
 from landscape_jax.sweeps.executors import checked_executor, results
 from landscape_jax.theory.basins import basin_values, region_patterns
 from landscape_jax.theory.overspecification import initial_weights
 
 AnyArray = Array | np.ndarray
-# Called with the number of starts done.
-_Progress = Callable[[int], None]
 # Starts in one call: enough to hide its overhead, few enough for a progress bar.
 _CHUNK = 512
 
@@ -76,7 +74,7 @@ def basins_of_starts(
     *,
     seed: int = 0,
     tolerance: float | None = None,
-    progress: _Progress | None = None,
+    progress: Progress | bool | None = None,
     executor: Executor | None = None,
 ) -> Basins:
     """Draw random initializations of one width, and compute bounds on their basin values.
@@ -86,8 +84,9 @@ def basins_of_starts(
     returned: 0 and (1/m) Σ y², the value of W = 0.
 
     **Arguments:** `x`, (m, d), and `y`, (m,), see `basin_values`; `width`, n; `starts`, the number
-    of initializations; `seed`; `tolerance`, on the gap, see `basin_values`; `progress`, called with
-    the number of starts done; `executor`, whose workers compute the values, see `sweep`.
+    of initializations; `seed`; `tolerance`, on the gap, see `basin_values`; `progress`, `True` for
+    a bar, or a function, called with the numbers of starts done and of all; `executor`, whose
+    workers compute the values, see `sweep`.
 
     **Returns:** `Basins`.
 
@@ -118,11 +117,12 @@ def basins_of_starts(
         else results(executor, solve, pieces, str)
     )
     parts, done = {}, 0
-    for piece, part in computed:
-        parts[int(piece.chosen[0])] = part
-        done += len(piece.chosen)
-        if progress is not None:
-            progress(min(done, starts))
+    with reporting(progress, "initializations") as report:
+        for piece, part in computed:
+            parts[int(piece.chosen[0])] = part
+            done += len(piece.chosen)
+            if report is not None:
+                report(min(done, starts), starts)
     ordered = [parts[first] for first in sorted(parts)]
     value, gap, solved, bounded, reach = (
         np.concatenate(columns)[:starts] for columns in zip(*ordered, strict=True)

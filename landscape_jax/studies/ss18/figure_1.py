@@ -9,7 +9,8 @@ import numpy as np
 
 from landscape_jax.mistakes import explained
 from landscape_jax.plots import PaperFigure, value_distribution
-from landscape_jax.studies.ss18.protocol import Progress, Size, checked, search, store
+from landscape_jax.progress import StudyProgress, reporting_parts
+from landscape_jax.studies.ss18.protocol import Size, checked, search, store
 from landscape_jax.sweeps.chunks import run_chunks
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def figure_1(
     seed: int = 0,
     *,
     out: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
 ) -> "xr.DataArray":
     """Compute the values at the ends of the runs of `table`, with the same arguments.
 
@@ -36,8 +37,10 @@ def figure_1(
     import xarray as xr
 
     pairs = checked(sizes, restarts, seed)
-    report = progress or (lambda *_: None)
-    with store(out, pairs[0], seed) as place:
+    with (
+        store(out, pairs[0], seed) as place,
+        reporting_parts(progress, pairs, restarts) as report,
+    ):
         runs = [
             run_chunks(
                 search(size, seed), restarts, place, progress=partial(report, size, "descending")

@@ -1,6 +1,6 @@
 """The protocol of SS18, section 3: the runs of one (k, n), and the store of a study."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from typing import Any
@@ -20,8 +20,6 @@ from landscape_jax.sweeps.chunks import CHUNK, Search
 from landscape_jax.sweeps.store import Store, open_store
 
 Size = tuple[int, int]
-# Called with the size, the current stage, and how much of it is done, of how much in all.
-Progress = Callable[[Size, str, int, int], None]
 
 STEP = 0.1
 GRADIENT_TOLERANCE = 1e-9

@@ -12,9 +12,9 @@ from landscape_jax.critical.families import families
 from landscape_jax.files import StorageError
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
+from landscape_jax.progress import StudyProgress, reporting_parts
 from landscape_jax.search.runs import Runs
 from landscape_jax.studies.ss18.protocol import (
-    Progress,
     Size,
     above,
     checked,
@@ -42,7 +42,7 @@ def table(
     seed: int = 0,
     *,
     out: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
     executor: Executor | None = None,
     mixed: bool = False,
 ) -> Table:
@@ -62,7 +62,8 @@ def table(
     - `out`: a directory for runs, certificates and rows.  Finished parts are read, and the rest is
       computed: an interrupted call is resumed by repeating it, and other sizes or more restarts of
       the same seed extend it.
-    - `progress`: called with (k, n), the current stage, and how much of it is done, of how much.
+    - `progress`: `True` for a bar with the time left, in terminals and notebooks; or a function,
+      called with (k, n), the current stage, and how much of it is done, of how much.
     - `executor`: whose workers run the restarts, see `sweep`; families are proven in this process.
     - `mixed`: whether `out` may hold runs of several versions or kinds of processors, see `sweep`.
 
@@ -89,8 +90,11 @@ def table(
         require_memory(hessian, f"the Hessian at an end of {k}:{n}", "give a smaller size")
     if executor is not None:
         checked_executor(executor)
-    with store(out, pairs[0], seed, mixed=mixed) as place:
-        study = _Study(int(restarts), int(seed), place, progress or (lambda *_: None), executor)
+    with (
+        store(out, pairs[0], seed, mixed=mixed) as place,
+        reporting_parts(progress, pairs, restarts) as report,
+    ):
+        study = _Study(int(restarts), int(seed), place, report, executor)
         return Table(tuple(study.rows(pairs)), seed)
 
 
@@ -101,7 +105,7 @@ class _Study:
     restarts: int
     seed: int
     store: Store | None
-    progress: Progress
+    progress: StudyProgress
     executor: Executor | None
 
     def rows(self, sizes: list[Size]) -> Iterator[Row]:

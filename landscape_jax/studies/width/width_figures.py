@@ -9,7 +9,8 @@ import numpy as np
 from landscape_jax.mistakes import explained
 from landscape_jax.plots import PaperFigure
 from landscape_jax.plots.palette import COLOURS, MARKERS
-from landscape_jax.studies.ss18.protocol import Progress, Size
+from landscape_jax.progress import StudyProgress
+from landscape_jax.studies.ss18.protocol import Size
 from landscape_jax.studies.width.width_study import of_sizes
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def shares(
     seed: int = 0,
     *,
     out: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
 ) -> "xr.Dataset":
     """Compute the shares of global runs, and their steps, of relu students.
 
@@ -115,7 +116,7 @@ def survivals(
     seed: int = 0,
     *,
     out: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
 ) -> "xr.DataArray":
     """Compute the ends of descents from spurious minima of n = k to which a neuron is added.
 

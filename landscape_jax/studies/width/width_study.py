@@ -21,12 +21,12 @@ from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 from landscape_jax.objectives.joint import JointRisk
 from landscape_jax.objectives.population import PopulationRisk
+from landscape_jax.progress import StudyProgress, reporting_parts
 from landscape_jax.search.restarts import restart
 from landscape_jax.search.runs import Runs
 from landscape_jax.studies.ss18.protocol import (
     GRADIENT_TOLERANCE,
     STEP,
-    Progress,
     Size,
     checked,
     tag,
@@ -73,7 +73,7 @@ def table(
     scales: Sequence[float] = (1.0,),
     precision: Precision = "float64",
     out: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
     executor: Executor | None = None,
     mixed: bool = False,
 ) -> WidthTable:
@@ -96,8 +96,9 @@ def table(
     - `precision`: "float32" to descend in float32 and finish in float64 on the CPU, for devices
       without float64.
     - `out`, `executor`, `mixed`: as of `ss18.table`.
-    - `progress`: called with (k, n), the current stage, and how much of it is done, of how much, of
-      all scales together.
+    - `progress`: `True` for a bar with the time left, in terminals and notebooks; or a function,
+      called with (k, n), the current stage, and how much of it is done, of how much, of all scales
+      together.
 
     **Returns:** a `WidthTable`: a row for each k, then each extra, then each scale.
 
@@ -137,7 +138,7 @@ def of_sizes(
     *,
     students: Sequence[Students] = (Students(),),
     out: str | PathLike[str] | None = None,
-    progress: Progress | None = None,
+    progress: StudyProgress | bool | None = None,
     executor: Executor | None = None,
     mixed: bool = False,
 ) -> WidthTable:
@@ -147,8 +148,10 @@ def of_sizes(
         require_memory(8.0 * (n * k) ** 2, f"the Hessian at an end of {k}:{n}", "give fewer")
     if executor is not None:
         checked_executor(executor)
-    with _store(out, pairs[0], students[0], seed, mixed) as place:
-        report = progress or (lambda *_: None)
+    with (
+        _store(out, pairs[0], students[0], seed, mixed) as place,
+        reporting_parts(progress, pairs, restarts * len(students)) as report,
+    ):
         study = _WidthStudy(int(restarts), int(seed), place, report, executor)
         rows = tuple(study.rows([(size, each) for size in pairs for each in students]))
     return WidthTable(rows, int(seed), jax.devices()[0].device_kind)
@@ -241,7 +244,7 @@ class _WidthStudy:
     restarts: int
     seed: int
     store: Store | None
-    progress: Progress
+    progress: StudyProgress
     executor: Executor | None
 
     def rows(self, cells: list[tuple[Size, Students]]) -> Iterator[WidthRow]:

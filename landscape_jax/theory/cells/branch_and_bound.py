@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from flint import fmpq
 from jaxtyping import Bool, Float, Int
 
 from landscape_jax.exact.rationals import nearest, squares
+from landscape_jax.progress import Progress
 from landscape_jax.theory.cells.ray_fit import ConeFit, cone_fit
 from landscape_jax.theory.cells.rays import Rays
 from landscape_jax.theory.cells.relaxation import Cone, Relaxed, exact_residual, relax
@@ -57,9 +58,7 @@ class _Best(NamedTuple):
 class BranchAndBound:
     """Branch and bound over regions, least bound first."""
 
-    def __init__(
-        self, rays: Rays, width: int, limit: int, progress: Callable[[int, int], None] | None
-    ) -> None:
+    def __init__(self, rays: Rays, width: int, limit: int, progress: Progress | None) -> None:
         self.rays, self.width, self.limit, self.progress = rays, width, limit, progress
         self.heap: list[_Open] = []
         self.regions = 0

@@ -1,7 +1,6 @@
 """The global minimum alone, proven, by branch and bound over the cells of each neuron."""
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from landscape_jax.exact.samples import exact_rows
 from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.precision import require_float64
+from landscape_jax.progress import Progress
 from landscape_jax.theory.cells.arrangement import about
 from landscape_jax.theory.cells.branch_and_bound import BranchAndBound, Region
 from landscape_jax.theory.cells.rays import Rays, all_rays, ray_bound
@@ -57,7 +57,7 @@ def global_minimum(
     width: int,
     *,
     limit: int = 1_000_000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> GlobalMinimum:
     """Find a network of the least loss L(z, w) = (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)², and prove it.
 

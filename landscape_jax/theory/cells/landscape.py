@@ -8,6 +8,7 @@ from flint import fmpq
 
 from landscape_jax.exact.rationals import nearest, squares
 from landscape_jax.mistakes import explained
+from landscape_jax.progress import Progress
 from landscape_jax.theory.cells.arrangement import combination_count
 from landscape_jax.theory.cells.candidates import Tables, candidates
 from landscape_jax.theory.cells.faces import face_bound
@@ -71,7 +72,7 @@ def landscape(
     width: int,
     *,
     limit: int = 1_000_000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Landscape:
     """List the whole landscape of L(z, w) = (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)².
 
