@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from landscape_jax import theory as theory
     from landscape_jax.critical import Families as Families
     from landscape_jax.critical import Family as Family
+    from landscape_jax.critical import barrier as barrier
     from landscape_jax.critical import critical_points as critical_points
     from landscape_jax.critical import extreme_eigenvalues as extreme_eigenvalues
     from landscape_jax.critical import families as families

@@ -1,6 +1,8 @@
 """Critical points: their spectra, their kinds, and which of them are the same up to a symmetry."""
 
 from landscape_jax.critical import slices as slices
+from landscape_jax.critical.barriers import Barrier as Barrier
+from landscape_jax.critical.barriers import barrier as barrier
 from landscape_jax.critical.classify import classify as classify
 from landscape_jax.critical.density import Density as Density
 from landscape_jax.critical.density import spectral_density as spectral_density

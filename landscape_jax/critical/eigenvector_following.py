@@ -33,6 +33,7 @@ from landscape_jax.search.parameters import (
 )
 from landscape_jax.search.runs import Runs
 from landscape_jax.search.status import Status
+from landscape_jax.summary import Summarised, Summary
 
 # Shifts of the eigenvalues tried for a step of at most the radius, and dampings of Newton's steps,
 # both times the norm of the Hessian.  The least must not drown eigenvalues that fall with ‖∇F‖.
@@ -46,7 +47,7 @@ _GAIN = 0.1
 _HELD, _MOST_LANES = 2**22, 128
 
 
-class CriticalPoints(eqx.Module):
+class CriticalPoints(Summarised, eqx.Module):
     """Where the search for critical points ended, one a leading entry of every field.
 
     - `runs`: the ends, as `Runs`; their statuses are converged, max_steps, diverged or nonfinite.
@@ -66,8 +67,16 @@ class CriticalPoints(eqx.Module):
     def __len__(self) -> int:
         return len(self.runs)
 
-    def __repr__(self) -> str:
-        return f"CriticalPoints({self.runs!r}, index: count {self.counts()})"
+    def summarise(self) -> Summary:
+        """Return a row for each index: how many points, and their values."""
+        if is_traced(self):
+            return Summary("CriticalPoints(traced)")
+        rows = []
+        for index, points in self.counts().items():
+            values = np.asarray(self.value)[self.is_converged & (np.asarray(self.index) == index)]
+            rows.append((str(index), str(points), f"{values.min():.6g}", f"{values.max():.6g}"))
+        title = f"CriticalPoints({self.runs!r})"
+        return Summary(title, ("index", "points", "lowest value", "highest value"), rows)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "runs":

@@ -1,6 +1,7 @@
 """The distinct critical points among many: families of points equal up to a symmetry."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,11 @@ from landscape_jax.mistakes import explained
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.objectives.protocols import nearest_minimizer
 from landscape_jax.search.runs import Runs
+from landscape_jax.summary import Summarised, Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 # How each member of a family is carried onto the representative; a bare residual where no
 # symmetry is known.
@@ -27,8 +33,8 @@ Element = Alignment | Relabelling
 Members = dict[int, Element | float]
 
 
-@dataclass(frozen=True, eq=False)
-class Family:
+@dataclass(frozen=True, eq=False, repr=False)
+class Family(Summarised):
     """Points that the symmetry group carries onto each other.
 
     - `representative`: the member of smallest gradient norm (numpy, the params' structure);
@@ -74,14 +80,15 @@ class Family:
         """The largest of `residuals`."""
         return float(self.residuals.max())
 
-    def __repr__(self) -> str:
-        return (
+    def summarise(self) -> Summary:
+        """Return kind, count, value, least eigenvalue and separation in a line."""
+        return Summary(
             f"Family(kind={self.kind!r}, count={self.count}, value={self.value:.6g}, "
             f"min_eigenvalue={self.min_eigenvalue:.6g}, separation={self.separation:.3g})"
         )
 
 
-class Families(tuple[Family, ...]):
+class Families(Summarised, tuple[Family, ...]):
     """The families among runs or points, a tuple, lowest value first.
 
     `unconverged`: the runs in no family, which neither converged nor fell below the value threshold
@@ -95,6 +102,40 @@ class Families(tuple[Family, ...]):
         self = super().__new__(cls, sorted(found, key=lambda family: family.value))
         self.unconverged = unconverged
         return self
+
+    def summarise(self) -> Summary:
+        """Return a row for each family: kind, members and their share, value, least eigenvalue."""
+        left = len(self.unconverged)
+        total = sum(family.count for family in self) + left
+        rows = [
+            (
+                family.kind,
+                str(family.count),
+                f"{family.count / total:.1%}",
+                f"{family.value:.6g}",
+                f"{family.min_eigenvalue:.6g}",
+            )
+            for family in self
+        ]
+        points = f"{total} points" if total != 1 else "1 point"
+        parts = f"{len(self)} famil{'y' if len(self) == 1 else 'ies'} of {points}"
+        parts += f", {left} unconverged" if left else ""
+        heads = ("kind", "count", "share", "value", "min eigenvalue")
+        return Summary(f"Families({parts})", heads, rows)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return a pandas table, a row a family."""
+        import pandas as pd
+
+        names = ("kind", "count", "value", "min_eigenvalue", "gradient_norm", "separation")
+        rows = [{name: getattr(family, name) for name in names} for family in self]
+        return pd.DataFrame(rows, columns=list(names)).rename_axis("family")
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Return `to_dataframe` as labelled arrays, with the spectra (family, eigenvalue)."""
+        labelled = self.to_dataframe().to_xarray()
+        spectra = np.stack([family.spectrum for family in self]) if self else np.zeros((0, 0))
+        return labelled.assign(spectrum=(("family", "eigenvalue"), spectra))
 
 
 @explained

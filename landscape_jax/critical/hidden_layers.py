@@ -95,7 +95,7 @@ def _near(
         axis, flip, _ = places[layer]
         others = [k for k, (a, *_) in enumerate(places) if a is not None and k != layer]
         if axis is not None and all(elements[k] is not None for k in others):
-            pair = np.stack([leaf[head], _carried(leaf[end], places, elements)])
+            pair = np.stack([leaf[head], carried(leaf[end], places, elements)])
             values = np.moveaxis(pair, axis_of(axis, leaf), 1)
             values = values.reshape(*values.shape[:2], -1)
             rows.append(_directed(form, layer, values, flip, 1))
@@ -113,7 +113,7 @@ def _element(form: NormalForm, layer: int, image: Int[np.ndarray, " vertices"]) 
     return image[:count] % count, np.where(image[:count] >= count, -1, 1)
 
 
-def _carried(
+def carried(
     leaf: Float[np.ndarray, "..."],
     places: list[tuple[int | None, int, int | float]],
     elements: list[Element],
@@ -182,7 +182,7 @@ def _accept(
     if any(len(np.unique(order)) < len(order) for order in orders):
         return None
     moved = [
-        leaf[target] - _carried(leaf[source], places, elements)
+        leaf[target] - carried(leaf[source], places, elements)
         for leaf, places in zip(form.leaves, form.places, strict=True)
     ]
     residual = float(np.sqrt(sum(np.sum(difference**2) for difference in moved)))

@@ -1,13 +1,13 @@
 """Values of an objective on a line or a plane in parameter space."""
 
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree, Scalar
+from jaxtyping import Array, Float, Key, PyTree, Scalar
 
 from landscape_jax.arrays import count, is_traced, real
 from landscape_jax.critical.checks import fitting, one_point, parts
@@ -16,6 +16,9 @@ from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.precision import times
 from landscape_jax.public_names import defined
 from landscape_jax.search.initial_points import on_device
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __dir__ = defined(__name__)
 
@@ -36,6 +39,14 @@ class Slice(eqx.Module):
 
     coordinates: tuple[Float[Array, " _"], ...]
     value: Float[Array, "*shape"]
+
+    def to_xarray(self) -> "xr.DataArray":
+        """Return the values with their coordinates, t, or s and t."""
+        import xarray as xr
+
+        names = ("s", "t")[-len(self.coordinates) :]
+        places = dict(zip(names, map(np.asarray, self.coordinates), strict=True))
+        return xr.DataArray(np.asarray(self.value), coords=places, dims=names, name="value")
 
 
 @explained
@@ -144,15 +155,15 @@ def along(
     if len(directions) not in (1, 2):
         raise ValueError(f"directions has {len(directions)} entries; give one or two")
     objective, origin = one_point(objective, origin, "origin")
-    along = tuple(_like("direction", direction, origin) for direction in directions)
+    along = tuple(like("direction", direction, origin) for direction in directions)
     return _cut(objective, "origin", origin, along, (points,) * len(along), reach)
 
 
 def _difference(name: str, end: PyTree, start: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: a - b, _like(name, end, start), start)
+    return jax.tree.map(lambda a, b: a - b, like(name, end, start), start)
 
 
-def _like(name: str, given: PyTree, point: PyTree) -> PyTree:
+def like(name: str, given: PyTree, point: PyTree) -> PyTree:
     """Return the arrays of params, checked to have the structure and shapes of a point's."""
     arrays = parts(name, given)[0]
     shapes = [list(map(jnp.shape, jax.tree.leaves(tree))) for tree in (arrays, point)]
@@ -212,3 +223,55 @@ def _cut(
     with fitting(objective, origin, name):
         values = _values(objective, origin, directions, mesh.reshape(-1, len(directions)))
     return Slice(coordinates, values.reshape(mesh.shape[:-1]))
+
+
+@explained
+def random_directions(
+    params: PyTree,
+    number: SupportsIndex = 2,
+    *,
+    key: Key[Array, ""],
+    normalised: bool = True,
+) -> tuple[PyTree, ...]:
+    """Draw random directions for `along`, by default neuron by neuron as long as the params.
+
+    Entries are N(0, 1); then each row of a matrix, the weights that lead into a neuron (a filter of
+    a convolution likewise), is scaled to the length of the same row of `params`, and a bias to the
+    length of the bias.  So the picture does not depend on the scale of single neurons, to which F
+    is blind where the activation is homogeneous.
+
+    **Arguments:** `params`, the point; `number`, how many directions; `key`; `normalised`, `False`
+    for directions of length 1 as a whole.
+
+    **Returns:** so many params.
+
+    **Raises:** `TypeError` or `ValueError` if an argument has the wrong type or range.
+
+    Source: Li, Xu, Taylor, Studer & Goldstein 2018, section 4 (filter normalization).
+
+    ```python
+    >>> import jax, jax.numpy as jnp
+    >>> W = jnp.array([[3.0, 4.0], [0.0, 1.0]])
+    >>> one, other = random_directions(W, key=jax.random.key(0))
+    >>> jnp.linalg.norm(one, axis=1).round(4).tolist()
+    [5.0, 1.0]
+
+    ```
+    """
+    arrays = parts("params", params)[0]
+    flat, unravel = ravel_pytree(arrays)
+    if not flat.size:
+        raise TypeError("params has no arrays; give a pytree of floating arrays, the parameters")
+
+    def scaled(drawn: Array, leaf: Array) -> Array:
+        length, target = (jnp.linalg.norm(x, axis=-1 if x.ndim else None, keepdims=True)
+                          for x in (drawn, leaf))  # fmt: skip
+        return drawn * target / length
+
+    def one(key: Key[Array, ""]) -> PyTree:
+        drawn = jax.random.normal(key, flat.shape, flat.dtype)
+        if not normalised:
+            return unravel(drawn / jnp.linalg.norm(drawn))
+        return jax.tree.map(scaled, unravel(drawn), arrays)
+
+    return tuple(one(each) for each in jax.random.split(key, count("number", number)))

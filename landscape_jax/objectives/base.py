@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PyTree, Scalar
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.function_module import FunctionModule
 from landscape_jax.objectives.hidden_neurons import HiddenNeurons
+from landscape_jax.summary import Summarised, Summary, of_fields
 
 
 class Symmetry(eqx.Module):
@@ -82,7 +83,7 @@ class Known(eqx.Module):
     units: Units = Units()
 
 
-class AbstractObjective(FunctionModule):
+class AbstractObjective(Summarised, FunctionModule):
     """A function from a parameter pytree to a scalar.
 
     Data are array leaves, sizes and choices static fields, so an objective can be passed through
@@ -115,6 +116,10 @@ class AbstractObjective(FunctionModule):
     @abc.abstractmethod
     def __call__(self, params: PyTree) -> Scalar:
         """Return the value at `params`."""
+
+    def summarise(self) -> Summary:
+        """Return the class and its fields in a line."""
+        return of_fields(self)
 
     def known(self, params: PyTree) -> Known:
         """Return what theory knows of this objective at parameters shaped like `params`."""

@@ -10,10 +10,11 @@ from landscape_jax.proofs.arguments import Argument
 from landscape_jax.proofs.certificate_file import Kind, content
 from landscape_jax.proofs.claim import Claim
 from landscape_jax.proofs.teacher_rays import orthonormal_rows
+from landscape_jax.summary import Summarised, Summary
 
 
-@dataclass(frozen=True, eq=False)
-class NotProven:
+@dataclass(frozen=True, eq=False, repr=False)
+class NotProven(Summarised):
     """No proof was found, and why; the statement may be true or false.  Falsy.
 
     `reason` is one sentence; the other fields are `None` if they are not known.
@@ -35,6 +36,10 @@ class NotProven:
     radius: float | None = None
     seconds: float = 0.0
 
+    def summarise(self) -> Summary:
+        """Return the reason in a line."""
+        return Summary(f"NotProven: {self.reason}")
+
     @property
     def proven(self) -> Literal[False]:
         """Return `False`: nothing is proven."""
@@ -44,7 +49,7 @@ class NotProven:
         return False
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Certificate(Claim):
     """A proven strict local minimum x* of the population risk F.  Truthy.
 

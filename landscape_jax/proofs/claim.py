@@ -8,11 +8,12 @@ from typing import Any, Literal, TypeVar
 from landscape_jax.files import write_json
 from landscape_jax.mistakes import explained
 from landscape_jax.proofs.certificate_file import CertificateError
+from landscape_jax.summary import Summarised, Summary
 
 Some = TypeVar("Some", bound="Claim")
 
 
-class Claim(ABC):
+class Claim(Summarised, ABC):
     """A proven statement that can be kept in a file.  Truthy.
 
     - `Certificate`: a strict local minimum of a population risk, in ball arithmetic.
@@ -40,6 +41,10 @@ class Claim(ABC):
 
     def __bool__(self) -> Literal[True]:
         return True
+
+    def summarise(self) -> Summary:
+        """Return the class and the statement in a line."""
+        return Summary(f"{type(self).__name__}: {self.statement}")
 
     @property
     @abstractmethod

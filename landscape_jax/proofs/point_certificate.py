@@ -31,7 +31,7 @@ LONGEST_SHARE = 2000
 LARGEST_SADDLE = 625
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PointCertificate(Claim):
     """A proven saddle, or a point at which the population risk is 0.  Truthy.
 

@@ -8,14 +8,15 @@ from jaxtyping import Bool, Float, Int
 
 from landscape_jax.mistakes import explained
 from landscape_jax.proofs.problem import Problem, float64, read_problem
+from landscape_jax.summary import Summarised, Summary
 
 Orbits = tuple[tuple[int, ...], ...]
 # Inner products closer than this, relative to the largest, count as equal.
 TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
-class Isotropy:
+@dataclass(frozen=True, eq=False, repr=False)
+class Isotropy(Summarised):
     """The orbits of the largest product of symmetric groups that fixes a point W.
 
     A permutation of the students (of equal second-layer weight) and one of the teachers (of equal
@@ -38,9 +39,14 @@ class Isotropy:
     representative: Float[np.ndarray, "n d"]
     moved: float
 
+    def summarise(self) -> Summary:
+        """Return the sizes of the blocks in a line."""
+        students, teachers = ("+".join(map(str, sizes)) for sizes in self.sizes)
+        return Summary(f"Isotropy(student blocks {students}, teacher blocks {teachers})")
+
     @property
     def sizes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the sizes of the students' and of the teachers' blocks."""
+        """The sizes of the students' and of the teachers' blocks."""
         return tuple(map(len, self.blocks)), tuple(map(len, self.teacher_blocks))
 
     @property

@@ -27,7 +27,7 @@ _POINT: Shapes = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _PointOnData(RationalClaim):
     """A point (z, w) of L(z, w) = (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)².
 
@@ -81,7 +81,7 @@ class _PointOnData(RationalClaim):
         yield from self.too_large(sum(h.rays() * h.rank() * len(h.lines) for h in around))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MinimumOnData(_PointOnData):
     """A local minimum (z, w) of L(z, w) = (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)².
 
@@ -116,7 +116,7 @@ class MinimumOnData(_PointOnData):
                 yield f"the loss is not proven to stay or rise in all directions of neuron {j}."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SaddleOnData(_PointOnData):
     """A saddle (z, w) of L(z, w) = (1/N) Σᵢ (Σ_j z_j [w_j·xᵢ]₊ − yᵢ)²: no descent to first order.
 

@@ -15,7 +15,7 @@ from landscape_jax.proofs.rational_file import Shapes, check_shapes
 _BITS = 64
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RegionBound(RationalClaim):
     """A lower bound of the loss (1/m) Σ_t (Σᵢ vᵢ [wᵢ·x_t]₊ − y_t)² in a closed activation region.
 

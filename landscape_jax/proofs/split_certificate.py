@@ -22,7 +22,7 @@ COUNTS = ("index", "nullity")
 NAMES = ("kind", *COUNTS, "merged", "assignment", "shares", "moved", "seconds", "versions")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SplitCertificate(Claim):
     """A proven critical point in which neurons of another one are split.  Truthy.
 

@@ -22,7 +22,7 @@ class Layers(NamedTuple):
     outer: tuple[fmpq, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SpuriousOnData(RationalClaim):
     """A local minimum of an empirical risk that is not global, and a network of lower risk.
 

@@ -30,7 +30,7 @@ MOST_BLOCKS = 12
 MOST_UNKNOWNS = 60
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SymmetricCertificate(Claim):
     """A critical point x* of the population risk of orthonormal teachers, by symmetry.  Truthy.
 

@@ -15,12 +15,14 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from landscape_jax.objectives.seed import Seed
 from landscape_jax.search.status import Status, names
+from landscape_jax.summary import Summarised, Summary
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 
-class Runs(eqx.Module):
+class Runs(Summarised, eqx.Module):
     """The ends of descents, one per leading entry of every field but the last two.
 
     - `params`: the end points, a pytree with a leading axis.
@@ -78,15 +80,28 @@ class Runs(eqx.Module):
 
     def __repr__(self) -> str:
         """Return what there is in a line: a run each would be a thousand lines."""
+        return self.summarise().title
+
+    def summarise(self) -> Summary:
+        """Return how many runs ended in each status, at what values, after how many steps."""
         if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(self)):
-            return "Runs(traced)"
+            return Summary("Runs(traced)")
         if jnp.ndim(self.value) == 0:
             value, status = float(self.value), self.status_names.item()
-            return f"Runs(restart {int(self.restart_index)}: {status}, value {value:.6g})"
-        parts = [f"{count} {status}" for status, count in self.summary().items()]
-        finite = np.asarray(self.value)[np.isfinite(np.asarray(self.value))]
-        span = f"; value {finite.min():.6g} to {finite.max():.6g}" if len(finite) else ""
-        return f"Runs({len(self)}: {', '.join(parts)}{span})" if parts else "Runs(0)"
+            return Summary(f"Runs(restart {int(self.restart_index)}: {status}, value {value:.6g})")
+        values, steps = np.asarray(self.value), np.asarray(self.steps)
+        rows = []
+        for status, count in self.summary().items():
+            chosen = self.status_names == status
+            rows.append(
+                (status, str(count), *_span(values[chosen]), f"{np.median(steps[chosen]):g}")
+            )
+        parts = [f"{count} {status}" for status, count, *_ in rows]
+        low, high = _span(values)
+        span = f"; value {low} to {high}" if low else ""
+        title = f"Runs({len(self)}: {', '.join(parts)}{span})" if parts else "Runs(0)"
+        heads = ("status", "runs", "lowest value", "highest value", "median steps")
+        return Summary(title, heads, rows)
 
     def __getitem__(self, chosen: int | slice | np.ndarray | Array | Sequence) -> "Runs":
         """Return one run without the leading axis, or those of a slice, mask or index array.
@@ -190,6 +205,22 @@ class Runs(eqx.Module):
         """
         return dict(Counter(self.status_names.ravel().tolist()).most_common())
 
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return what is one number a run as a pandas table, a row a run; see `to_xarray`.
+
+        ```python
+        >>> import jax, jax.numpy as jnp, landscape_jax as lj
+        >>> risk = lj.PopulationRisk(jnp.eye(2))
+        >>> runs = lj.restart(risk, lj.starts.gaussian((2, 2)), 10, key=jax.random.key(0))
+        >>> list(runs.to_dataframe().columns[:4])
+        ['value', 'gradient_norm', 'steps', 'status']
+
+        ```
+        """
+        labelled = self.to_xarray()
+        single = [name for name, part in labelled.data_vars.items() if part.dims == ("restart",)]
+        return labelled[single].to_dataframe()
+
     def to_xarray(self) -> "xr.Dataset":
         """Return the runs as labelled arrays; see `search.labelled`.
 
@@ -252,3 +283,9 @@ class Runs(eqx.Module):
         from landscape_jax.search.labelled import load
 
         return load(path, like)
+
+
+def _span(values: Float[np.ndarray, " runs"]) -> tuple[str, str]:
+    """Write the lowest and the highest finite value; nothing where none is finite."""
+    finite = values[np.isfinite(values)]
+    return (f"{finite.min():.6g}", f"{finite.max():.6g}") if len(finite) else ("", "")

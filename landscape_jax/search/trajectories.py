@@ -1,13 +1,15 @@
 """Trajectories of selected restarts, recorded every so many steps."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from landscape_jax.arrays import Count, Number
+from landscape_jax.arrays import Count, Number, is_traced
 from landscape_jax.machine import require_memory
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.objectives.protocols import DescendsFast
@@ -16,6 +18,10 @@ from landscape_jax.search.initial_points import batch_seeds, initial_points, res
 from landscape_jax.search.no_derivative import without_derivative
 from landscape_jax.search.optimizers import Optimizer
 from landscape_jax.search.parameters import split, whole
+from landscape_jax.summary import Summarised, Summary
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _NO_DERIVATIVE = (
     "trajectories of this objective are computed by a kernel that has no derivative; give "
@@ -23,7 +29,7 @@ _NO_DERIVATIVE = (
 )
 
 
-class Trajectories(eqx.Module):
+class Trajectories(Summarised, eqx.Module):
     """Recorded descents; the first axis counts restarts, the second one records.
 
     - `params`: a pytree with two leading axes.
@@ -38,6 +44,51 @@ class Trajectories(eqx.Module):
     gradient_norm: Float[Array, "restarts records"]
     step: Int[Array, "restarts records"]
     restart_index: Int[Array, " restarts"]
+
+    def summarise(self) -> Summary:
+        """Return a row for each restart: its values at the beginning and at the end."""
+        if is_traced(self) or self.value.ndim != 2:
+            return Summary("Trajectories(traced)")
+        count, records = self.value.shape
+        steps = int(self.step[0, -1]) if count else 0
+        rows = [
+            (str(i), f"{values[0]:.6g}", f"{values[-1]:.6g}", f"{norms[-1]:.3g}")
+            for i, values, norms in zip(
+                np.asarray(self.restart_index), np.asarray(self.value),
+                np.asarray(self.gradient_norm), strict=True,
+            )
+        ]  # fmt: skip
+        title = f"Trajectories({count} restarts, {records} records of {steps} steps)"
+        return Summary(title, ("restart", "first value", "last value", "gradient norm"), rows)
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Return value, gradient norm and params as labelled arrays over restart and step.
+
+        `params` is one variable where it is a bare array; else each leaf is one, `params.` and its
+        path.
+
+        ```python
+        >>> import jax, jax.numpy as jnp, landscape_jax as lj
+        >>> risk, start = lj.PopulationRisk(jnp.eye(2)), lj.starts.gaussian((2, 2))
+        >>> found = lj.trajectories(risk, start, 3, key=jax.random.key(0), steps=4)
+        >>> found.to_xarray().value.dims
+        ('restart', 'step')
+
+        ```
+        """
+        import xarray as xr
+
+        labelled: dict[str, Any] = {
+            name: (("restart", "step"), np.asarray(getattr(self, name)))
+            for name in ("value", "gradient_norm")
+        }
+        arrays = eqx.filter(self.params, eqx.is_array)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(arrays):
+            name = ".".join(["params", *filter(None, [jax.tree_util.keystr(path, simple=True)])])
+            axes = (f"{name}_{axis}" for axis in range(leaf.ndim - 2))
+            labelled[name] = (("restart", "step", *axes), np.asarray(leaf))
+        places = {"restart": np.asarray(self.restart_index), "step": np.asarray(self.step[0])}
+        return xr.Dataset(labelled, coords=places)
 
 
 def trajectories(
