@@ -1,26 +1,37 @@
 """Empirical distribution functions of the values at which descents ended."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from landscape_jax.arrays import positive
 from landscape_jax.mistakes import shown
-from landscape_jax.plots.palette import COLOURS, DASHES
+from landscape_jax.plots.frames import framed, on_axes
+from landscape_jax.plots.palette import COLOURS, DASHES, colour
+from landscape_jax.search.runs import Runs
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
 
-def value_distribution(values: "xr.DataArray", axes: "Axes", *, threshold: float = 1e-3) -> "Axes":
+def value_distribution(
+    values: "xr.DataArray | Runs | Mapping[str, Runs]",
+    axes: "Axes | None" = None,
+    *,
+    threshold: float = 1e-3,
+) -> "Axes":
     """Plot the empirical distribution function of the values at which descents ended.
 
-    One line for each (k, n), in the order given.  Runs below `threshold`, which were stopped before
-    they reached 0, are plotted at 0, so the height at the left end is the share of global runs.
+    One line for each (k, n), or each `Runs`, in the order given.  Runs below `threshold`, which
+    were stopped before they reached 0, are plotted at 0, so the height at the left end is the share
+    of global runs.
 
-    **Arguments:** `values` of dims (size, restart) with coordinates k and n, finite or NaN (a NaN
-    run adds to no step); `axes`, to plot on; `threshold`.
+    **Arguments:** `values`, `Runs`, or several by their labels, or an array of dims (size, restart)
+    with coordinates k and n; a value that is not finite adds to no step; `axes`, to plot on, new
+    ones where left out; `threshold`.
 
     **Returns:** the axes.
 
@@ -31,42 +42,62 @@ def value_distribution(values: "xr.DataArray", axes: "Axes", *, threshold: float
     """
     from matplotlib.ticker import PercentFormatter
 
-    _check(values, axes)
+    lines = _lines(values)
+    axes = on_axes(axes)
     threshold = float(positive("threshold", threshold))
-    table = values.transpose("size", "restart").values
-    reach = 1.08 * float(np.max(table, initial=10 * threshold, where=np.isfinite(table)))
-    for i, (k, n) in enumerate(zip(values["k"].values, values["n"].values, strict=True)):
-        ends = table[i]
-        steps = np.sort(np.where(ends < threshold, 0.0, ends)[np.isfinite(ends)])
-        share = np.arange(1, len(steps) + 1) / values.sizes["restart"]
+    finite = np.concatenate([line.ends[np.isfinite(line.ends)] for line in lines])
+    low = min(0.0, float(finite.min(initial=0)))
+    reach = 1.08 * float(finite.max(initial=10 * threshold))
+    # Dashes tell sizes with n ≠ k apart, so colours come first there; else each line its own.
+    turn = 1 if isinstance(values, Runs | Mapping) else len(COLOURS)
+    for i, (label, ends, dashed) in enumerate(lines):
+        steps = np.sort(np.where(np.abs(ends) < threshold, 0.0, ends)[np.isfinite(ends)])
+        share = np.arange(1, len(steps) + 1) / len(ends)
         axes.step(
-            np.concatenate([[0.0], steps, [reach]]),
-            np.concatenate([[0.0], share, [len(steps) / values.sizes["restart"]]]),
+            np.concatenate([[low], steps, [reach]]),
+            np.concatenate([[0.0], share, [len(steps) / len(ends)]]),
             where="post",
-            label=f"({k}, {n})",
-            color=COLOURS[i % len(COLOURS)],
-            linestyle=DASHES[i // len(COLOURS) % len(DASHES)] if k == n else DASHES[1],
+            label=label,
+            color=colour(i),
+            linestyle=DASHES[1] if dashed else DASHES[i // turn % len(DASHES)],
             linewidth=1.6,
         )
-    axes.set_xlim(-0.01 * reach, reach)
+    axes.set_xlim(low - 0.01 * (reach - low), reach)
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\N{THIN SPACE}%"))
     axes.set_xlabel("objective at the end of descent")
     axes.set_ylabel("share of runs that end at or below")
-    axes.set_title(f"{values.sizes['restart']} runs for each $(k, n)$", fontsize="medium")
-    axes.grid(color="0.9", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(title="$(k, n)$", frameon=False, loc="lower right")
-    return axes
+    runs, sizes = len(lines[0].ends), not isinstance(values, Runs | Mapping)
+    axes.set_title(f"{runs} runs" + (" for each $(k, n)$" if sizes else ""), fontsize="medium")
+    if sizes or len(lines) > 1:
+        axes.legend(title="$(k, n)$" if sizes else None, frameon=False, loc="lower right")
+    return framed(axes)
 
 
-def _check(values: Any, axes: Any) -> None:
+class _Line(NamedTuple):
+    """The values of one line, and whether it is dashed, as those of n ≠ k are."""
+
+    label: str
+    ends: Float[np.ndarray, " runs"]
+    dashed: bool
+
+
+def _lines(values: Any) -> list[_Line]:
+    """Return the lines.
+
+    **Raises:** `TypeError` or `ValueError` if `values` is something else, or empty.
+    """
+    if isinstance(values, Runs):
+        values = {"": values}
+    if isinstance(values, Mapping):
+        for label, runs in values.items():
+            if not isinstance(runs, Runs) or not len(runs):
+                raise TypeError(f"values[{label!r}] is {shown(runs)}; give Runs, at least one")
+        return [_Line(str(label), np.asarray(runs.value), False) for label, runs in values.items()]
     import xarray as xr
-    from matplotlib.axes import Axes
 
     if not isinstance(values, xr.DataArray) or values.dtype.kind != "f":
-        raise TypeError(f"values is {shown(values)}; give an xarray.DataArray of floats")
+        raise TypeError(f"values is {shown(values)}; give Runs or an xarray.DataArray of floats")
     coordinates = {name: values.coords[name].dims for name in ("k", "n") if name in values.coords}
     if set(values.dims) != {"size", "restart"} or coordinates != {"k": ("size",), "n": ("size",)}:
         raise ValueError(
@@ -75,5 +106,6 @@ def _check(values: Any, axes: Any) -> None:
         )
     if not values.size:
         raise ValueError(f"values has shape {values.shape}; give at least one size and one run")
-    if not isinstance(axes, Axes):
-        raise TypeError(f"axes is {shown(axes)}; give matplotlib axes, as figure.add_subplot()")
+    table = values.transpose("size", "restart").values
+    sizes = zip(values["k"].values, values["n"].values, table, strict=True)
+    return [_Line(f"({k}, {n})", ends, bool(k != n)) for k, n, ends in sizes]

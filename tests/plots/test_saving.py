@@ -84,7 +84,11 @@ def test_a_path_may_be_a_string_with_a_suffix_in_capitals(tmp_path, values):
     ("change", "error", "message"),
     [
         ({"values": np.ones((2, 3))}, TypeError, "values is an array of float64 of shape"),
-        ({"values": xr.DataArray([["a"]])}, TypeError, "give an xarray.DataArray of floats"),
+        (
+            {"values": xr.DataArray([["a"]])},
+            TypeError,
+            "give Runs or an xarray.DataArray",
+        ),
         ({"values": xr.DataArray([[1.0]])}, ValueError, "dimensions size and restart"),
         ({"axes": Figure()}, TypeError, "axes is <Figure size .*; give matplotlib axes"),
         ({"threshold": -1.0}, ValueError, "threshold is -1.0; it must be a positive number"),

@@ -6,7 +6,6 @@ import chex
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import optax
 import pytest
@@ -64,15 +63,6 @@ def record(**changes):
     """The trajectories from the two points, or from other arguments."""
     given = {"objective": QUARTIC, "start": POINTS, "restarts": 2, "steps": 4, **changes}
     return lj.trajectories(**given)
-
-
-@pytest.fixture
-def untyped():
-    """Let calls be as those of users, whose arguments no hook has checked."""
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", before)
 
 
 def steps_by_hand(optimizer, objective, x, steps):
