@@ -1,0 +1,54 @@
+"""The public names of the package, and the one path under which each is described."""
+
+import importlib
+import inspect
+from functools import cache
+from types import ModuleType
+
+from landscape_jax.public_names import exported
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """Return the public names of a package, or of a module that defines its `__dir__`."""
+    if "__dir__" not in vars(module):
+        return []
+    names = sorted(exported(module.__name__)) if hasattr(module, "__path__") else dir(module)
+    return [name for name in names if not name.startswith("_")]
+
+
+@cache
+def pages() -> dict[str, ModuleType]:
+    """Return all documented modules by their shortest public paths, packages before their parts."""
+    found: dict[str, ModuleType] = {"landscape_jax": importlib.import_module("landscape_jax")}
+    for path in (waiting := ["landscape_jax"]):
+        for name in public_names(found[path]):
+            thing = getattr(found[path], name)
+            if isinstance(thing, ModuleType) and thing not in found.values():
+                found[f"{path}.{name}"] = thing
+                waiting.append(f"{path}.{name}")
+    return found
+
+
+@cache
+def described() -> dict[str, str]:
+    """Return for each public path the one path under which its object is described."""
+    paths: dict[str, str] = {}
+    first: dict[int, str] = {id(module): path for path, module in pages().items()}
+    for path, module in pages().items():
+        for name in public_names(module):
+            thing = getattr(module, name)
+            shared = isinstance(thing, ModuleType) or hasattr(thing, "__module__")
+            own = f"{path}.{name}"
+            paths[own] = first.setdefault(id(thing), own) if shared else own
+    return paths
+
+
+@cache
+def class_paths() -> dict[str, str]:
+    """Return the paths of the documented classes by name; no two classes bear one name."""
+    return {path.rsplit(".", 1)[1]: path for path in described().values() if _is_class(path)}
+
+
+def _is_class(path: str) -> bool:
+    module, name = path.rsplit(".", 1)
+    return inspect.isclass(getattr(pages()[module], name))
