@@ -1,20 +1,18 @@
 """What the README shows runs as it stands."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+from .pages import ROOT, python_blocks, run_blocks
+
+README = ROOT / "README.md"
 
 
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs_and_finds_a_proven_spurious_minimum():
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 4
-    names = {}
-    for block in blocks:
-        exec(block, names)
+    assert len(python_blocks(README)) == 4
+    names = run_blocks(README)
     assert names["proof"].kind == "spurious"
     assert names["runs"].summary() == {"converged": 100}
     assert names["shares"] == sorted(names["shares"])
