@@ -19,6 +19,7 @@ from sphinx.application import Sphinx
 
 _DOCTEST = re.compile(r"```python\n(?=>>>)")
 _MODULE_PATH = re.compile(r"\b(?:\w+\.)+(?=\w)")
+_BLANK_BEFORE_END = re.compile(r"\n\n```$", re.MULTILINE)
 _CODE = re.compile(r"(```.*?```|`[^`]*`|^ {4}[^\n]*)", re.DOTALL | re.MULTILINE)
 _STAR = re.compile(r"(?<=\w)\*(?=\w)")
 _WORD = re.compile(r"(?<![\w.'\"])[A-Z]\w+\b(?![\w'\"])")
@@ -54,7 +55,11 @@ def signature(thing: Any) -> str:
 
 def docstring(thing: Any) -> str:
     """Return the docstring, with doctests marked as such and h*ₖ kept from being emphasis."""
+    if isinstance(thing, tuple | dict):
+        entries = ", ".join(f"`{entry}`" for entry in thing)
+        return f"A {type(thing).__name__} of {entries}."
     text = _DOCTEST.sub("```pycon\n", inspect.getdoc(thing) or "").strip()
+    text = _BLANK_BEFORE_END.sub("\n```", text)
     parts = _CODE.split(text)
     parts[::2] = [_STAR.sub(r"\*", part) for part in parts[::2]]
     return "".join(parts)
@@ -91,7 +96,7 @@ def description(path: str, thing: Any) -> str:
         return directive("class", name + signature(thing), "\n\n".join(body), ticks="`" * 7)
     if callable(thing):
         return directive("function", name + signature(thing), docstring(thing))
-    return directive("data", name, f"A {type(thing).__name__} of {len(thing)} entries.")
+    return directive("data", name, docstring(thing))
 
 
 def page(path: str, module: ModuleType) -> str:
@@ -99,17 +104,13 @@ def page(path: str, module: ModuleType) -> str:
     home, rows, bodies = described(), [], []
     for name in public_names(module):
         thing, at = getattr(module, name), home[f"{path}.{name}"]
-        first = docstring(thing).split("\n")[0].replace("|", "\\|") if _documented(thing) else ""
+        first = docstring(thing).split("\n")[0].replace("|", "\\|")
         rows.append(f"| {{py:obj}}`{name} <{at}>` | {first} |")
         if at == f"{path}.{name}" and not isinstance(thing, ModuleType):
             bodies.append(description(at, thing))
     table = "\n".join(["| name | what it is for |", "| --- | --- |", *rows]) if rows else ""
     head = f"# {path}\n\n```{{py:module}} {path}\n```\n\n{docstring(module)}"
     return "\n\n".join([head, table, f"```{{py:currentmodule}} {path}\n```", *bodies]) + "\n"
-
-
-def _documented(thing: Any) -> bool:
-    return isinstance(thing, ModuleType) or callable(thing)
 
 
 def write(app: Sphinx) -> None:

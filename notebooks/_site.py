@@ -97,7 +97,7 @@ def _write_commands(app: Sphinx) -> None:
     texts = ["# Help of each command\n"]
     for name, command in group.commands.items():  # pyright: ignore[reportAttributeAccessIssue]
         context = command.make_context(f"landscape-jax {name}", [], resilient_parsing=True)
-        context.terminal_width = context.max_content_width = 96
+        context.terminal_width = context.max_content_width = 80
         texts.append(f"## {name}\n\n```text\n{command.get_help(context).strip()}\n```\n")
     write_changed(Path(app.srcdir) / "api" / "commands.md", "\n".join(texts))
 

@@ -20,6 +20,7 @@ exclude_patterns = ["**.ipynb_checkpoints"]
 nb_execution_mode = "force" if os.environ.get("LANDSCAPE_JAX_DOCS_EXECUTE") == "1" else "off"
 nb_execution_timeout = 300
 myst_enable_extensions = ["dollarmath"]
+myst_dmath_double_inline = True  # As Jupyter shows it: $$ within a paragraph.
 myst_heading_anchors = 3
 # Types of other packages have no pages here.
 nitpick_ignore_regex = [("py:class", r"(?!landscape_jax\.).*")]
