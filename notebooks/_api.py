@@ -37,7 +37,11 @@ def _written(function: Callable) -> str:
 def _of_fields(kind: type) -> str:
     """Return the signature of an `__init__` that was made from the fields of a class."""
     parts = []
-    for parameter in inspect.signature(kind).parameters.values():
+    try:
+        parameters = inspect.signature(kind).parameters.values()
+    except ValueError:  # Exceptions, which have that of their base, in C.
+        return ""
+    for parameter in parameters:
         text = _MODULE_PATH.sub("", str(parameter.replace(default=parameter.empty)))
         default = "..." if "<" in repr(parameter.default) else repr(parameter.default)
         parts.append(text if parameter.default is parameter.empty else f"{text} = {default}")
@@ -48,8 +52,8 @@ def signature(thing: Any) -> str:
     """Return the signature of a function or class, with the classes of this package by path."""
     try:
         text = _written(thing.__init__ if inspect.isclass(thing) else thing)
-    except (OSError, TypeError):  # There is no source of what was made from fields, or built in.
-        text = "" if issubclass(thing, Exception) else _of_fields(thing)
+    except (OSError, TypeError):  # There is no source of what was made from fields.
+        text = _of_fields(thing)
     return _WORD.sub(lambda word: class_paths().get(word[0], word[0]), text)
 
 
@@ -58,6 +62,8 @@ def docstring(thing: Any) -> str:
     if isinstance(thing, tuple | dict):
         entries = ", ".join(f"`{entry}`" for entry in thing)
         return f"A {type(thing).__name__} of {entries}."
+    if isinstance(thing, str | int | float):
+        return f"`{thing!r}`"
     text = _DOCTEST.sub("```pycon\n", inspect.getdoc(thing) or "").strip()
     text = _BLANK_BEFORE_END.sub("\n```", text)
     parts = _CODE.split(text)
