@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from _public import class_paths, described, pages, public_names
+from _public import class_paths, described, members, pages, public_names
 from equinox import Enumeration
 from sphinx.application import Sphinx
 
@@ -81,13 +81,10 @@ def _members(kind: type) -> Iterator[str]:
     if issubclass(kind, Enumeration):
         for name, item in kind._name_to_item.items():
             yield directive("attribute", name, kind[item])
-    for name, raw in vars(kind).items():
-        member = raw if isinstance(raw, property) else getattr(kind, name, None)
-        if name != "__call__" and (name.startswith("_") or not inspect.getdoc(member)):
-            continue
+    for name, member in members(kind):
         if isinstance(member, property):
             yield directive("property", name, docstring(member))
-        elif inspect.isfunction(member) or inspect.ismethod(member):
+        else:
             option = ":classmethod:" if inspect.ismethod(member) else ""
             yield directive("method", name + signature(member), docstring(member), option)
 

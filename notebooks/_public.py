@@ -2,8 +2,10 @@
 
 import importlib
 import inspect
+from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 from landscape_jax.public_names import exported
 
@@ -52,3 +54,24 @@ def class_paths() -> dict[str, str]:
 def _is_class(path: str) -> bool:
     module, name = path.rsplit(".", 1)
     return inspect.isclass(getattr(pages()[module], name))
+
+
+def members(kind: type) -> Iterator[tuple[str, Any]]:
+    """Yield the public methods and properties that a class defines itself, with their names."""
+    for name, raw in vars(kind).items():
+        member = raw if isinstance(raw, property) else getattr(kind, name, None)
+        known = isinstance(member, property) or inspect.isroutine(member)
+        if known and inspect.getdoc(member) and (name == "__call__" or not name.startswith("_")):
+            yield name, member
+
+
+@cache
+def targets() -> dict[str, str]:
+    """Return where each public path, and each path of a member of a class, is described."""
+    found = described()
+    for path, home in described().items():
+        module, name = home.rsplit(".", 1)
+        if home in class_paths().values():
+            kind = getattr(pages()[module], name)
+            found = found | {f"{path}.{member}": f"{home}.{member}" for member, _ in members(kind)}
+    return found

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from _api import write_changed
-from _public import described
+from _public import targets
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -62,7 +62,7 @@ class LinkNames(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         """Wrap each such literal of the document in a reference."""
-        home = described()
+        home = targets()
         for literal in list(self.document.findall(nodes.literal)):
             text = literal.astext()
             path = _PUBLIC_PATH.fullmatch(text)

@@ -1,7 +1,7 @@
 """The documentation site: `sphinx-build -W --keep-going -n notebooks site`.
 
 It is built and read without a network.  Notebooks are shown as they are, without outputs;
-LANDSCAPE_JAX_DOCS_EXECUTE=1 executes them, which takes minutes.
+LANDSCAPE_JAX_DOCS_EXECUTE=1 executes them, which takes minutes and the extra `notebooks`.
 """
 
 import os
@@ -30,6 +30,8 @@ maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"landscape_jax {version}"
 html_math_renderer = "mathml"
 html_copy_source = html_show_sourcelink = False
