@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,16 @@ def _relink_readme(app: Sphinx, path: Path, document: str, content: list[str]) -
             content[0] = content[0].replace(old, new)
 
 
+def _helps(command: Any, path: str, context: Any = None) -> Iterator[str]:
+    """Yield a section for each command of a group, and for each of a group in it."""
+    for name, part in command.commands.items():
+        inner = part.make_context(name, [], parent=context, resilient_parsing=True)
+        inner.terminal_width = inner.max_content_width = 80
+        yield f"## {path} {name}\n\n```text\n{part.get_help(inner).strip()}\n```\n"
+        if hasattr(part, "commands"):
+            yield from _helps(part, f"{path} {name}", inner)
+
+
 def _write_commands(app: Sphinx) -> None:
     """Write the help of each command into a page."""
     import typer
@@ -94,12 +105,10 @@ def _write_commands(app: Sphinx) -> None:
     from landscape_jax.cli import app as commands
 
     group = typer.main.get_command(commands)
-    texts = ["# Help of each command\n"]
-    for name, command in group.commands.items():  # pyright: ignore[reportAttributeAccessIssue]
-        context = command.make_context(f"landscape-jax {name}", [], resilient_parsing=True)
-        context.terminal_width = context.max_content_width = 80
-        texts.append(f"## {name}\n\n```text\n{command.get_help(context).strip()}\n```\n")
-    write_changed(Path(app.srcdir) / "api" / "commands.md", "\n".join(texts))
+    context = group.make_context("landscape-jax", [], resilient_parsing=True)
+    sections = _helps(group, "landscape-jax", context)
+    text = "\n".join(["# Help of each command\n", *sections])
+    write_changed(Path(app.srcdir) / "api" / "commands.md", text)
 
 
 def _write_notebooks(app: Sphinx) -> None:
