@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import pytest
 
 import landscape_jax as lj
+from landscape_jax.cli.names import PACKAGES as LISTED
 from landscape_jax.public_names import exported
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +38,11 @@ def reached(path: str):
             continue
         return thing
     raise AttributeError(path)
+
+
+def test_the_command_names_lists_every_package():
+    listed = {name if name == "landscape_jax" else f"landscape_jax.{name}" for name in LISTED}
+    assert listed == set(PACKAGES)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -10,10 +10,11 @@ from landscape_jax.cli import inputs
 
 # Packages in the order in which data pass through them.
 PACKAGES = (
-    "landscape_jax", "objectives", "networks", "search", "critical", "sweeps", "proofs", "exact",
-    "native", "theory", "theory.added_neurons", "theory.constructions", "theory.deep_linear",
-    "theory.cells", "theory.parallel_weights", "theory.basins", "theory.overspecification",
-    "studies", "studies.ss16", "studies.ss18", "studies.kk20", "studies.liu20", "plots",
+    "landscape_jax", "objectives", "networks", "search", "symmetric", "critical", "sweeps",
+    "proofs", "exact", "native", "theory", "theory.added_neurons", "theory.constructions",
+    "theory.deep_linear", "theory.cells", "theory.parallel_weights", "theory.basins",
+    "theory.overspecification", "studies", "studies.ss16", "studies.ss18", "studies.kk20",
+    "studies.liu20", "studies.width", "studies.atlas", "plots",
 )  # fmt: skip
 
 

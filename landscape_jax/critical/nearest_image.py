@@ -9,8 +9,6 @@ from collections.abc import Callable
 import jax
 import numpy as np
 from jaxtyping import Float, Int, PyTree
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
 
 from landscape_jax.critical.hidden_layers import carried
 from landscape_jax.critical.normal_form import NormalForm, axis_of
@@ -71,9 +69,9 @@ def _rows(
 
     def neurons(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the order and signs of the image's neurons that bring it closest to W."""
-        costs = np.stack([cdist(W, image, "sqeuclidean"), cdist(W, -image, "sqeuclidean")])
+        costs = np.stack([_squares(W, image), _squares(W, -image)])
         costs = costs if symmetry.flips else costs[:1]
-        order = linear_sum_assignment(np.where(alike, costs.min(axis=0), np.inf))[1]
+        order = _assigned(np.where(alike, costs.min(axis=0), np.inf))
         chosen = costs[:, np.arange(len(order)), order]
         return order, np.where(np.argmin(chosen, axis=0) > 0, -1, 1)
 
@@ -81,8 +79,8 @@ def _rows(
         """Return the permutation of directions that brings an image closest to W."""
         if classes is None:
             return np.eye(W.shape[1])
-        costs = cdist((W @ lines.T).T, (image @ lines.T).T, "sqeuclidean")
-        order = linear_sum_assignment(np.where(classes, costs, np.inf))[1]
+        costs = _squares((W @ lines.T).T, (image @ lines.T).T)
+        order = _assigned(np.where(classes, costs, np.inf))
         return np.eye(W.shape[1]) + lines.T @ (lines[order] - lines)
 
     first = _first_isometries(W, W_, lines, classes)
@@ -101,8 +99,8 @@ def _first_isometries(
     if classes is None:
         return [identity]
     ours, theirs = (np.sort(point @ lines.T, axis=0).T for point in (W, W_))
-    costs = np.where(classes, cdist(ours, theirs, "sqeuclidean"), np.inf)
-    order = linear_sum_assignment(costs)[1]
+    costs = np.where(classes, _squares(ours, theirs), np.inf)
+    order = _assigned(costs)
     return [identity, identity + lines.T @ (lines[order] - lines)]
 
 
@@ -166,8 +164,24 @@ def _matched(
         both = np.stack([leaf[0], carried(leaf[1], places, list(others))])
         rows = np.moveaxis(both, axis_of(axis, both), 1).reshape(2, alike.shape[1], -1)
         for cost, factor in zip(costs, (1, flip), strict=False):
-            cost += cdist(rows[0], factor * rows[1], "sqeuclidean")
+            cost += _squares(rows[0], factor * rows[1])
     costs = np.where(alike, costs, np.inf)
-    order = linear_sum_assignment(costs.min(axis=0))[1]
+    order = _assigned(costs.min(axis=0))
     chosen = costs[:, np.arange(len(order)), order]
     return order, np.where(np.argmin(chosen, axis=0) > 0, -1, 1)
+
+
+def _assigned(costs: Float[np.ndarray, "rows columns"]) -> Int[np.ndarray, " rows"]:
+    """Return for each row its column in the assignment of least cost."""
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment(costs)[1]
+
+
+def _squares(
+    one: Float[np.ndarray, "rows entries"], other: Float[np.ndarray, "columns entries"]
+) -> Float[np.ndarray, "rows columns"]:
+    """Return the squared distances between rows."""
+    from scipy.spatial.distance import cdist
+
+    return cdist(one, other, "sqeuclidean")
