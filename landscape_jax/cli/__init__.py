@@ -7,14 +7,14 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 from landscape_jax.cli import inputs
 from landscape_jax.cli.atlas import atlas
 from landscape_jax.cli.basins import basins
 from landscape_jax.cli.cells import cells
 from landscape_jax.cli.construct import construct
-from landscape_jax.cli.figure import figure
+from landscape_jax.cli.figure import app as figures
+from landscape_jax.cli.help_text import PlainCommand, PlainGroup
 from landscape_jax.cli.names import names
 from landscape_jax.cli.prove import prove
 from landscape_jax.cli.table import table
@@ -22,12 +22,11 @@ from landscape_jax.cli.verify import verify
 from landscape_jax.cli.width import width
 from landscape_jax.machine import TooLargeError
 
-_TYPE = re.compile(r" <(path|str|list\[\w+\])>")
 # An option given nothing, as by a shell's variable that is not set.
 _NOTHING = re.compile(r"--[a-z-]+=\s*")
 
 
-class _Commands(TyperGroup):
+class _Commands(PlainGroup):
     """Report every mistake in the arguments in one line, and exit with 2."""
 
     def main(
@@ -79,18 +78,6 @@ def _reason(error: Exception) -> str | None:
     return str(error)
 
 
-class _Command(TyperCommand):
-    """Pass a `typer.Context` to a command that asks for one, not the base class of it.
-
-    Help shows arguments by what they are called: the names of their Python types tell less.
-    """
-
-    context_class = typer.Context
-
-    def get_help(self, ctx: Any) -> str:
-        return _TYPE.sub("", super().get_help(ctx))
-
-
 app = typer.Typer(
     cls=_Commands,
     pretty_exceptions_enable=False,
@@ -117,9 +104,13 @@ def _describe(
         ),
     ] = False,
 ) -> None:
-    """Critical points of shallow networks' losses: how often descent ends in each, with proof."""
+    """Critical points of shallow networks' losses: how often descent ends in each, with proof.
+
+    Example: landscape-jax table 6:6 7:7 --restarts 100
+    """
     del version
 
 
-for command in (table, prove, verify, atlas, width, figure, construct, cells, basins, names):
-    app.command(cls=_Command)(command)
+for command in (table, prove, verify, atlas, width, construct, cells, basins, names):
+    app.command(cls=PlainCommand)(command)
+app.add_typer(figures)

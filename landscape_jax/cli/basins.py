@@ -8,16 +8,7 @@ import typer
 
 from landscape_jax.cli import inputs
 from landscape_jax.cli.data import DataTable, homogeneous, read_table
-from landscape_jax.cli.options import (
-    MOST_RESTARTS,
-    Dask,
-    Data,
-    Json,
-    NoBias,
-    Seed,
-    Target,
-    Workers,
-)
+from landscape_jax.cli.options import Dask, Data, Json, NoBias, Seed, Starts, Target, Workers
 from landscape_jax.cli.outputs import write_json
 from landscape_jax.cli.setting import prepare_jax
 from landscape_jax.cli.waiting import interruptible
@@ -32,12 +23,7 @@ def basins(
     data: Data,
     target: Target,
     widths: Annotated[str, typer.Option(metavar="N,N,...", help="Numbers of hidden neurons.")],
-    starts: Annotated[
-        int,
-        typer.Option(
-            metavar="N", min=1, max=MOST_RESTARTS, help="Random initializations of each width."
-        ),
-    ] = 1000,
+    starts: Starts = 1000,
     eps: Annotated[
         str | None,
         typer.Option(

@@ -21,8 +21,14 @@ NoBias = Annotated[
 Restarts = Annotated[
     int, typer.Option(metavar="N", min=1, max=MOST_RESTARTS, help="Number of runs of each size.")
 ]
+Starts = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=1, max=MOST_RESTARTS, help="Random initializations of each width."
+    ),
+]
 Seed = Annotated[
-    int, typer.Option(metavar="N", min=0, max=LARGEST_SEED, help="Seed of all that is drawn.")
+    int, typer.Option(metavar="N", min=0, max=LARGEST_SEED, help="Seed of all random numbers.")
 ]
 Json = Annotated[
     Path | None,

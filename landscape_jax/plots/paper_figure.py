@@ -17,9 +17,8 @@ class PaperFigure(NamedTuple):
     **Arguments:** `title`, which names the paper and the figure; `compute`, which returns the
     labelled data; `draw`, which plots them on axes; `note`, the line that the command `figure`
     prints in the end, a format string whose fields are options; `options`, those of the command
-    that the figure takes, each with the argument of `compute` that it sets; `sizes`, if the figure
-    shows runs, their default (k, n): `compute` then takes a callback `progress` too; `width`, in
-    inches.
+    that the figure takes, each with the argument of `compute` that it sets and whose default it
+    has (one that takes `sizes`, of runs, takes a callback `progress` too); `width`, in inches.
 
     ```python
     >>> from landscape_jax.studies import ss16
@@ -35,5 +34,4 @@ class PaperFigure(NamedTuple):
     draw: "Callable[[Any, Axes], Axes]"
     note: str
     options: Mapping[str, str] = MappingProxyType({})
-    sizes: tuple[tuple[int, int], ...] = ()
     width: float = 6.0

@@ -329,10 +329,12 @@ def test_a_scheduler_that_does_not_answer_is_refused():
 
 def test_figures_are_listed_and_others_refused(tmp_path):
     assert call("figure", "--list").stdout.startswith("ss18-1  SS18, figure 1")
-    assert "'ss18-9' is no figure; there is ss18-1" in refused("figure", "ss18-9")
+    message = refused("figure", "ss18-9")
+    assert "'ss18-9' is no figure; there is ss18-1" in message
+    assert "did you mean 'ss18-1'?" in message
     assert "name one: ss18-1" in refused("figure")
-    assert "give --out a file" in refused("figure", "ss18-1")
-    assert "name ends in .png, .pdf, .svg" in refused(
+    assert "Missing option '--out'" in refused("figure", "ss18-1")
+    assert "give a file whose name ends in .png, .pdf, .svg" in refused(
         "figure", "ss18-1", "--out", tmp_path / "f.txt"
     )
 

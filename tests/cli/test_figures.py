@@ -1,7 +1,9 @@
 """The figures of the studies from the command line."""
 
+import functools
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,8 +28,13 @@ def given(monkeypatch):
     """Give a function that replaces a figure by one that is empty, and gives what it is given."""
 
     def record(study, name):
-        arguments = {}
-        empty = study.FIGURES[name]._replace(compute=arguments.update, draw=lambda _, axes: axes)
+        arguments, figure = {}, study.FIGURES[name]
+
+        @functools.wraps(figure.compute)
+        def compute(**found):
+            arguments.update(found)
+
+        empty = figure._replace(compute=compute, draw=lambda _, axes: axes)
         monkeypatch.setitem(study.FIGURES, name, empty)
         return arguments
 
@@ -48,9 +55,51 @@ def test_all_figures_are_listed_with_their_titles_and_the_options_that_they_take
 @pytest.mark.parametrize(("name", "figure"), FIGURES)
 def test_every_option_of_a_figure_sets_an_argument_of_what_computes_it(name, figure):
     parameters = inspect.signature(figure.compute).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    assert open_ended or set(figure.options.values()) <= set(parameters)
-    assert bool(figure.sizes) == ("size" in figure.options) == ("progress" in parameters)
+    assert set(figure.options.values()) <= set(parameters)
+    assert ("size" in figure.options) == ("progress" in parameters)
+
+
+@pytest.mark.parametrize(("name", "figure"), FIGURES)
+def test_the_help_of_a_figure_has_its_own_options_alone_with_their_defaults(name, figure):
+    text = call("figure", name, "--help").stdout
+    described = " ".join(text.split())
+    assert f"{figure.title}. Plot " in described
+    assert set(re.findall(r"^  --(\w+)", text, re.MULTILINE)) == {"out", *figure.options}
+    parameters = inspect.signature(figure.compute).parameters
+    for argument in {"restarts", "starts", "samples"} & set(figure.options.values()):
+        assert f"[default: {parameters[argument].default}; " in described
+
+
+def test_the_help_lists_the_figures_of_each_paper():
+    text = call("figure", "--help").stdout
+    for study in STUDIES:
+        heading = study.__doc__.partition("\n")[0].partition(":")[0].rstrip(".")
+        listed = text.partition(f"\n{heading}:\n")[2].partition("\n\n")[0]
+        assert re.findall(r"^  (\S+)  ", listed, re.MULTILINE) == list(study.FIGURES)
+
+
+def test_a_figure_is_computed_with_the_defaults_of_its_function(tmp_path, given):
+    for study in STUDIES:
+        for name, figure in study.FIGURES.items():
+            defaults = inspect.signature(figure.compute).parameters
+            found = given(study, name)
+            assert call("figure", name, "--out", tmp_path / "f.png").exit_code == 0
+            found.pop("progress", None)
+            assert {key: as_tuple(value) for key, value in found.items()} == {
+                argument: defaults[argument].default for argument in figure.options.values()
+            }
+
+
+def as_tuple(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+def test_options_before_the_name_are_refused_with_a_remedy(tmp_path):
+    result = call("figure", "--out", tmp_path / "f.png", "ss16-1")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "landscape-jax: No such option: --out; name the figure before its options. See --help.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,7 +184,7 @@ def test_a_figure_that_is_interrupted_says_how_it_goes_on(tmp_path, given, monke
 
 def test_no_study_is_imported_for_the_help_and_no_study_imports_matplotlib():
     code = "import sys; from typer.testing import CliRunner; from landscape_jax.cli import app; "
-    code += "told = CliRunner().invoke(app, ['figure', '--help']); "
+    code += "told = CliRunner().invoke(app, ['--help']); "
     code += "print(told.exit_code, 'jax' in sys.modules, 'landscape_jax.studies' in sys.modules); "
     code += "from landscape_jax.studies import atlas, kk20, liu20, ss16, ss18, width; "
     code += "print('matplotlib' in sys.modules)"

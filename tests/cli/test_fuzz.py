@@ -32,7 +32,7 @@ TARGETS = ["", " ", "Y", "z", "a,b", "price", "x" * 5000, "y\n", "é", "--target
 FOLDERS = ["used", "good.csv", "good.csv/x", "x" * 300, "lock", "manifest", "zero\0"]
 SLOPES = ["abs", "1", "1,1", "0,1", "1,-1", "nan,0", "inf,1", "a,b", "rlu", ""]
 SIZES = ["6", "6:", "0:3", "6:6:6", "99999:99999", "100000:1", "a:b", "-3:3", "6.0:6", ""]
-FIGURES = ["ss18-9", "liu-2", "SS18-1", "", "x" * 300, "é"]
+FIGURES = ["ss18-9", "liu-2", "liu-a4a", "ss16-f", "--list=1", "SS18-1", "", "x" * 300, "é"]
 PACKAGES = ["theori", "", "é", "x" * 300, "os", "theory.cell"]
 NUMPY, ROWS, FILE = [*NPY, *ARRAYS, *PATHS], [*CSV, *PATHS], ("out.json", PATHS)
 WEIGHTS = {f"--{name}-weights": ("vector.npy", NUMPY) for name in ("teacher", "student")}
@@ -124,6 +124,7 @@ LINES: dict[str, tuple[list[Values], dict[str, Values], dict[str, Values]]] = {
             "--restarts": ("2", NUMBERS),
             "--seed": ("0", NUMBERS),
             "--size": ("2:2", SIZES),
+            "--runs": ("runs", FOLDERS),
             "--samples": ("3", NUMBERS),
             "--normals": ("++++", ["+", "abcd", "", "+++++"]),
         },

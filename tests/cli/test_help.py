@@ -22,6 +22,8 @@ def test_help_calls_values_by_what_they_are(command):
         ("ta", ["table"]),
         ("cells --gl", ["--global-only"]),
         ("names theory.c", ["theory.constructions", "theory.cells"]),
+        ("figure kk", ["kk20-1"]),
+        ("figure liu-4a --s", ["--samples", "--seed"]),
     ],
 )
 def test_a_shell_completes_commands_options_and_names(monkeypatch, words, completed):

@@ -69,9 +69,9 @@ def _without_largest(blocks: tuple[int, ...]) -> list[int]:
 
 
 def draw_atlas(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Plot the values of `families_in_k` against k; the areas of circles are shares.
+    """Plot the values of proven minima and saddles against k; the areas of circles are shares.
 
-    Classes with the same blocks but for the largest have one colour.
+    Classes with the same blocks but for the largest have one colour.  `data` of `families_in_k`.
     """
     for part, style in _by_symmetry(data):
         where = part.k.values, part.value.values
@@ -86,9 +86,10 @@ def draw_atlas(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
 
 def draw_eigenvalues(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Plot the proven lower bounds of the smallest eigenvalues of `families_in_k` against k.
+    """Plot the proven lower bounds of the smallest eigenvalues against k.
 
-    Bounds of saddles, which are negative, are not on the logarithmic axis.
+    Bounds of saddles, which are negative, are not on the logarithmic axis.  `data` of
+    `families_in_k`.
     """
     for part, style in _by_symmetry(data):
         axes.plot(
@@ -125,10 +126,10 @@ _NOTE = "{size} sizes, {restarts} runs each"
 FIGURES = {
     "atlas-values": PaperFigure(
         "atlas: values and shares of proven spurious minima against k",
-        families_in_k, draw_atlas, _NOTE, _OPTIONS, ATLAS_SIZES,
+        families_in_k, draw_atlas, _NOTE, _OPTIONS,
     ),
     "atlas-eigenvalues": PaperFigure(
         "atlas: smallest eigenvalues of proven spurious minima against k",
-        families_in_k, draw_eigenvalues, _NOTE, _OPTIONS, ATLAS_SIZES,
+        families_in_k, draw_eigenvalues, _NOTE, _OPTIONS,
     ),
 }  # fmt: skip

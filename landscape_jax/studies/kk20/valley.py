@@ -90,7 +90,7 @@ def _inside(axis: jax.Array, number: int) -> jax.Array:
 
 @explained
 def augmented_valley(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Plot the three parts of KK20's figure 1 in the place of the axes, which are hidden.
+    """Plot a loss with a spurious minimum, and its valley where a neuron is added, in three parts.
 
     (a) L(θ); (b) the level lines of min over (a, W) of L̃, at logarithmic levels; (c) the direction
     of descent on it.  In (b) and (c) the two basins are marked: near θ = 0.2, where L has its
@@ -98,7 +98,7 @@ def augmented_valley(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
     **Arguments:** `data` of `figure_1`; `axes`, of a figure of ratio 3 : 2.
 
-    **Returns:** the axes.
+    **Returns:** the axes, hidden.
 
     **Raises:** `ValueError` if the axes belong to no grid.
 

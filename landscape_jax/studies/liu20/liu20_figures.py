@@ -23,15 +23,15 @@ FIGURES = {
         data.figure_4b, curves.moved_probability, _NOTE, _SAMPLES,
     ),
     "liu-4c": PaperFigure(
-        "LIU, figure 4(c): the same where both move",
+        "LIU, figure 4(c): how likely a local minimum is, where both of two weights move",
         data.figure_4c, curves.both_moved_probability, _NOTE, _SAMPLES,
     ),
     "liu-a4a": PaperFigure(
-        "LIU, figure A4(a): the same where the uppermost of four weights moves",
+        "LIU, figure A4(a): how likely a local minimum is, where the uppermost of four moves",
         data.figure_a4a, curves.shifted_probability, _NOTE + ", normals {normals}", _NORMALS,
     ),
     "liu-a4b": PaperFigure(
-        "LIU, figure A4(b): the same where all four move",
+        "LIU, figure A4(b): how likely a local minimum is, where all of four weights move",
         data.figure_a4b, curves.shifted_probability, _NOTE + ", normals {normals}", _NORMALS,
     ),
 }  # fmt: skip

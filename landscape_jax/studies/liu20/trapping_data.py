@@ -166,7 +166,14 @@ def figure_4c(
 
 
 @explained
-def figure_a4a(**options: Any) -> "xr.Dataset":
+def figure_a4a(
+    *,
+    normals: Sequence[int] = (1, 1, 1, 1),
+    mixture: Mixture | None = None,
+    samples: int = 100,
+    points: int = 601,
+    reach: _Reach = (0.0, 6.0),
+) -> "xr.Dataset":
     """Compute P_t of four weights as a function of a shift of the uppermost, at 0.1.
 
     **Arguments:** `normals`, 1 for i or −1 for −i; `mixture`, `samples`, `points` and `reach`, of
@@ -188,11 +195,18 @@ def figure_a4a(**options: Any) -> "xr.Dataset":
 
     ```
     """
-    return _shifted((0,), **options)
+    return _shifted((0,), normals, mixture or Mixture(), samples, _axis("reach", reach, points))
 
 
 @explained
-def figure_a4b(**options: Any) -> "xr.Dataset":
+def figure_a4b(
+    *,
+    normals: Sequence[int] = (1, 1, 1, 1),
+    mixture: Mixture | None = None,
+    samples: int = 100,
+    points: int = 601,
+    reach: _Reach = (0.0, 6.0),
+) -> "xr.Dataset":
     """Compute P_t of four weights, at 0.1, 0.05, 0, −0.05, as a function of a common shift.
 
     If any normal is −i, P_t is below 1e-23 in the default range.
@@ -208,21 +222,19 @@ def figure_a4b(**options: Any) -> "xr.Dataset":
 
     ```
     """
-    return _shifted((0, 1, 2, 3), **options)
+    return _shifted(
+        (0, 1, 2, 3), normals, mixture or Mixture(), samples, _axis("reach", reach, points)
+    )
 
 
 def _shifted(
     moved: tuple[int, ...],
-    *,
-    normals: Sequence[int] = (1, 1, 1, 1),
-    mixture: Mixture | None = None,
-    samples: int = 100,
-    points: int = 601,
-    reach: _Reach = (0.0, 6.0),
+    normals: Sequence[int],
+    known: Mixture,
+    samples: int,
+    shift: Float[Array, " points"],
 ) -> "xr.Dataset":
     _check(samples, 0)
-    shift = _axis("reach", reach, points)
-    known = mixture or Mixture()
     start = jnp.asarray(_FOUR, shift.dtype)
     positions = start + shift[:, None] * jnp.zeros(4, shift.dtype).at[jnp.asarray(moved)].set(1)
     all_gaps = _trapping(positions, normals, known, samples, None)

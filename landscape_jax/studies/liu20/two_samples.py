@@ -82,7 +82,7 @@ def _landscape(
 
 @explained
 def two_landscapes(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Plot the level lines of L(w) for both choices of y₂, in the place of the axes.
+    """Plot the level lines of L(w) for both choices of y₂, with the minima.
 
     Dashed lines are the boundaries of cells, where w·xᵢ = 0.  The minima are marked: a point,
     lines, and a hatched plateau.

@@ -27,7 +27,7 @@ FIGURES = {
         figure_3, neuron_minima, "section 8.1, ε = 0.1",
     ),
     "ss16-4": PaperFigure(
-        "SS16, figure 4: the same in two dimensions, with four minima",
+        "SS16, figure 4: a ReLU neuron of two inputs, with four minima",
         figure_4, four_minima, "section 8.1, ε = 0.1", width=9.0,
     ),
     "ss16-5": PaperFigure(

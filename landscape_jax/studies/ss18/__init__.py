@@ -1,4 +1,4 @@
-"""Safran & Shamir 2018: how often descent ends in a spurious minimum, each of them proven."""
+"""Safran & Shamir 2018 (SS18): how often descent ends in a spurious minimum, each proven."""
 
 from landscape_jax.public_names import listing
 from landscape_jax.studies.ss18.figure_1 import FIGURE_1_SIZES as FIGURE_1_SIZES

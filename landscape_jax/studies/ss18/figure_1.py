@@ -62,5 +62,5 @@ def figure_1(
 FIGURES = {"ss18-1": PaperFigure(
     "SS18, figure 1: at which values descent ends, for several sizes",
     figure_1, value_distribution, "{size} sizes, {restarts} runs each",
-    {"size": "sizes", "restarts": "restarts", "seed": "seed", "runs": "out"}, FIGURE_1_SIZES,
+    {"size": "sizes", "restarts": "restarts", "seed": "seed", "runs": "out"},
 )}  # fmt: skip

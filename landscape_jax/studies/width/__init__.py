@@ -1,4 +1,4 @@
-"""What does width buy?  Shares of global runs, families and times, for more students than teachers.
+"""The study of width: shares of global runs, families and times, for more students than teachers.
 
 Safran & Shamir 2018 (table 2) found that one more student than teachers makes spurious minima rare;
 Safran, Yehudai & Shamir 2021 (arXiv 2006.01005) why: a neuron added to such a minimum makes it a

@@ -59,7 +59,7 @@ def shares(
 
 
 def share_of_width(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Plot the shares of global runs of `shares` against k, one line for each n − k."""
+    """Plot the shares of global runs against k, one line for each n − k."""
     from matplotlib.ticker import PercentFormatter
 
     for place, (extra, part) in enumerate(_by_extra(data)):
@@ -93,7 +93,7 @@ def share_of_width(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
 
 def time_of_width(data: "xr.Dataset", axes: "Axes") -> "Axes":
-    """Plot the steps of the global runs of `shares` against k: medians, and 99 % quantiles."""
+    """Plot the steps of the global runs against k: medians, and 99 % quantiles."""
     for place, (extra, part) in enumerate(_by_extra(data)):
         style = {
             "color": COLOURS[place % len(COLOURS)],
@@ -205,14 +205,14 @@ _NOTE = "{size} sizes, {restarts} runs each"
 FIGURES = {
     "width-share": PaperFigure(
         "width: the share of global runs against k, for n = k, k + 1, k + 2",
-        shares, share_of_width, _NOTE, _OPTIONS, SHARE_SIZES,
+        shares, share_of_width, _NOTE, _OPTIONS,
     ),
     "width-time": PaperFigure(
         "width: the steps to a global minimum against k, for n = k, k + 1, k + 2",
-        shares, time_of_width, _NOTE, _OPTIONS, SHARE_SIZES,
+        shares, time_of_width, _NOTE, _OPTIONS,
     ),
     "width-survival": PaperFigure(
         "width: where descent leads from a spurious minimum with one more neuron",
-        survivals, fates, _NOTE, _OPTIONS, SURVIVAL_SIZES,
+        survivals, fates, _NOTE, _OPTIONS,
     ),
 }  # fmt: skip
