@@ -106,7 +106,7 @@ def _describe(
 ) -> None:
     """Critical points of shallow networks' losses: how often descent ends in each, with proof.
 
-    Example: landscape-jax table 6:6 7:7 --restarts 100
+    Example: landscape-jax table 8:8 --restarts 100
     """
     del version
 

@@ -45,7 +45,7 @@ def atlas(
     class is proven where a verified certificate says what it is: a global or spurious minimum, or
     a saddle, with its index.  The proof's time does not grow with K.
 
-    Example: landscape-jax atlas 8 10 17:18 --restarts 300 --out atlas --json atlas.json
+    Example: landscape-jax atlas 7 7:8 --restarts 100 --out atlas --json atlas.json
     """
     inputs.check_target(json, points)
     if points is not None and (sizes or workers is not None or dask is not None or mixed):

@@ -44,7 +44,7 @@ def basins(
     the error, which for some starts holds for weights of bounded size only.  Shares come with 95 %
     intervals.  Columns of very different sizes make most neurons alike: scale them first.
 
-    Example: landscape-jax basins data.csv --target price --widths 2,4,8,16 --json basins.json
+    Example: landscape-jax basins data.csv --target price --widths 2,4,8 --json basins.json
     """
     sizes = inputs.numbers("--widths", widths, int, 1, "whole numbers of at least 1, such as 2,4,8")
     levels = (

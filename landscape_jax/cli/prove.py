@@ -47,7 +47,8 @@ def prove(
     A proof says whether it is a global or spurious minimum, or a saddle and of which index.
     A row is a neuron.  Points that are not proven are no error: the exit code is 0.
 
-    Example: landscape-jax prove points.npy --teacher teacher.npy --out certificates
+    Example: python -c "import numpy; numpy.save('points.npy', numpy.eye(3))"
+             landscape-jax prove points.npy --out certificates --json proofs.json
     """
     if not math.isfinite(max_move):
         inputs.refuse(f"--max-move is {max_move}; give a finite number")

@@ -35,7 +35,7 @@ def table(
     below 1e-3, and nothing is called spurious.
     With --workers or --dask other processes run the restarts; the table is the same to the bit.
 
-    Example: landscape-jax table 8:8 10:10 --restarts 1000 --out sweep --json table.json
+    Example: landscape-jax table 7:7 8:8 --restarts 100 --out sweep --json table.json
     """
     pairs = [inputs.size(text) for text in sizes or []]
     inputs.check_target(json)

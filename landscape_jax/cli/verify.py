@@ -22,7 +22,9 @@ def verify(
     With --teacher, certificates of another teacher or other second layers do not hold.  The exit
     code is 0 if all hold, 1 if one does not, 2 if a file is no certificate.
 
-    Example: landscape-jax verify certificates/*.json --teacher teacher.npy
+    Example: python -c "import numpy; numpy.save('points.npy', numpy.eye(3))"
+             landscape-jax prove points.npy --out certificates
+             landscape-jax verify certificates/*.json
     """
     weights = {"teacher_weights": teacher_weights, "student_weights": student_weights}
     risk = inputs.read_risk(teacher, weights)

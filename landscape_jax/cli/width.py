@@ -49,7 +49,7 @@ def width(
     proven spurious where a verified certificate says so.  To each spurious minimum of N = K a
     neuron is added, to see where descent then leads.
 
-    Example: landscape-jax width 6 8 10 --extra 0,1,2 --restarts 300 --json width.json
+    Example: landscape-jax width 7 --extra 0,1 --restarts 100 --json width.json
     """
     given = [inputs.teachers(text) for text in teachers or []]
     hs = inputs.numbers("--extra", extra, int, 0, "whole numbers of at least 0, such as 0,1,2")

@@ -49,13 +49,6 @@ def saved(tmp_path):
     return save
 
 
-@pytest.mark.parametrize("command", ["table", "prove", "verify", "figure"])
-def test_every_command_has_a_help_with_an_example(command):
-    result = call(command, "--help")
-    assert result.exit_code == 0
-    assert f"Example: landscape-jax {command} " in " ".join(result.stdout.split())
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
