@@ -8,6 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
+from landscape_jax.plots.palette import COLOURS, DASHES, MARKERS
+
 
 class Panel(NamedTuple):
     """Lines over one x; a value of `None` leaves a gap."""
@@ -23,14 +25,15 @@ def draw(path: Path, panels: Sequence[Panel]) -> None:
     figure = Figure(figsize=(5.5 * len(panels), 5), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        for label, values in panel.lines.items():
+        for place, (label, values) in enumerate(panel.lines.items()):
             numbers = [float("nan") if value is None else value for value in values]
             dashed = label.startswith(("limit", "baseline"))
             axes.plot(
                 panel.x,
                 numbers,
-                "k--" if dashed else "-",
-                marker=None if dashed else "o",
+                color=COLOURS[0] if dashed else COLOURS[1 + place % (len(COLOURS) - 1)],
+                linestyle=DASHES[1] if dashed else "-",
+                marker=None if dashed else MARKERS[place % len(MARKERS)],
                 label=label,
             )
         axes.set(xscale="log", yscale="log", xlabel=panel.x_label, ylabel=panel.y_label)
@@ -48,9 +51,9 @@ def stack(path: Path, y_label: str, bars: Mapping[str, Mapping[str, float]]) -> 
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     bottom = [0.0] * len(bars)
-    for label in next(iter(bars.values())):
+    for place, label in enumerate(next(iter(bars.values()))):
         heights = [parts[label] for parts in bars.values()]
-        axes.bar(list(bars), heights, bottom=bottom, label=label)
+        axes.bar(list(bars), heights, bottom=bottom, label=label, color=COLOURS[1 + place])
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     axes.set(xlabel="case", ylabel=y_label)
     axes.legend(frameon=False)

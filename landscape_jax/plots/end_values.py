@@ -9,7 +9,7 @@ from jaxtyping import Float
 from landscape_jax.arrays import positive
 from landscape_jax.mistakes import shown
 from landscape_jax.plots.frames import framed, on_axes
-from landscape_jax.plots.palette import COLOURS, DASHES, colour
+from landscape_jax.plots.palette import COLOURS, DASHES, MARKERS, colour
 from landscape_jax.search.runs import Runs
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def value_distribution(
             color=colour(i),
             linestyle=DASHES[1] if dashed else DASHES[i // turn % len(DASHES)],
             linewidth=1.6,
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=4,
+            markevery=(0.02 * (1 + i % len(MARKERS)), 0.2),
         )
     axes.set_xlim(low - 0.01 * (reach - low), reach)
     axes.set_ylim(0, 1.02)

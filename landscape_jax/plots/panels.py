@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def hide_axes(axes: "Axes") -> "tuple[Figure, SubplotSpec]":
-    """Hide the axes, and return their figure and their place in its grid.
+    """Hide the axes, which then take no room, and return their figure and their place in its grid.
 
     **Raises:** `ValueError` if the axes belong to no grid.
     """
     from matplotlib.figure import Figure
 
-    axes.set_axis_off()
+    axes.set_visible(False)
     figure, place = axes.figure, axes.get_subplotspec()
     if not isinstance(figure, Figure) or place is None:
         raise ValueError("axes belong to no grid of a figure; make them with figure.add_subplot()")

@@ -19,7 +19,7 @@ def save(
     """Draw on new axes and save the figure atomically.
 
     **Arguments:** `path`, whose suffix is the format, such as .png or .pdf; `draw`, called with the
-    axes; `width` in inches.
+    axes; `width` in inches, of which empty margins are cut off.
 
     **Raises:** `TypeError` or `ValueError` if an argument has the wrong type or range, as if there
     is no such format; the message names it; `OSError` if the file cannot be written.
@@ -37,4 +37,10 @@ def save(
         raise ValueError(f"path is {str(path)!r}; its suffix must be one of {', '.join(formats)}")
     draw(figure.add_subplot())
     with appearing(place) as temporary:
-        figure.savefig(temporary, dpi=200, format=place.suffix[1:].lower())
+        figure.savefig(
+            temporary,
+            dpi=200,
+            format=place.suffix[1:].lower(),
+            bbox_inches="tight",
+            pad_inches=0.05,
+        )

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from landscape_jax import plots
+from landscape_jax.plots.panels import panels
 
 
 @pytest.fixture
@@ -123,3 +125,18 @@ def test_a_figure_that_cannot_be_saved_is_refused_before_it_is_drawn(change, err
     given: dict[str, Any] = {"path": "figure.png", "draw": draw} | change
     with pytest.raises(error, match=message):
         plots.save(**given)
+
+
+def test_panels_of_equal_scale_leave_no_empty_band(tmp_path):
+    path = tmp_path / "figure.png"
+
+    def draw(axes):
+        for part in panels(axes, 3):
+            part.set_aspect("equal")
+        return axes
+
+    plots.save(path, draw)
+    drawn_on = (imread(path)[..., :3] < 1).any(axis=-1)
+    for lines in (drawn_on, drawn_on.T):
+        where = np.flatnonzero(lines.sum(axis=0))
+        assert max(where[0], len(lines[0]) - 1 - where[-1]) <= 20  # a tenth of an inch

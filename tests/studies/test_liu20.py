@@ -80,8 +80,11 @@ def test_figure_4b_counts_the_gap_of_the_moving_weight_and_rises_far_out():
 @pytest.mark.slow
 def test_figure_4c_is_the_product_but_for_the_union():
     data = liu20.figure_4c(points=61)
-    line = liu20.figure_4b(points=61).probability.values
-    product = line[:, None] * line[None, ::-1]  # w₂ is the mirror image of w₁
+    line = liu20.figure_4b(points=61).probability
+    assert float(data.probability.max()) == pytest.approx(1)  # at the minimum, which is added
+    assert data.sizes == {"w_1": 62, "w_2": 62}
+    data = data.sel(w_1=line.w_1, w_2=-line.w_1.values[::-1], method="nearest")
+    product = line.values[:, None] * line.values[None, ::-1]  # w₂ is the mirror image of w₁
     missing = product - data.probability.values
     assert missing.min() > -1e-9
     assert 1e-4 < missing.max() < 0.14 / 100

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +87,17 @@ def test_a_figure_of_one_part_names_what_it_marks():
     ss16.neuron_minima(ss16.figure_6(points=11), axes)
     texts = [text.get_text() for text in axes.texts]
     assert "1/8 - 1.2 \\times 10^{-8}" in texts[1]
+
+
+@pytest.mark.slow
+def test_the_marks_of_the_four_minima_are_explained_and_the_height_has_a_name():
+    figure = Figure()
+    ss16.four_minima(ss16.figure_4(points=9), figure.add_subplot())
+    surface: Any = figure.axes[1]
+    assert surface.get_zlabel() == "$E_S(w)$"
+    assert [text.get_text() for text in surface.get_legend().get_texts()] == [
+        "global minimum, both weights good", "one weight good, one bad", "both weights bad",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -114,10 +114,19 @@ def _by_symmetry(data: "xr.Dataset") -> "Iterator[tuple[xr.Dataset, dict[str, An
 
 def _finished(axes: "Axes") -> "Axes":
     """Name the axis of k, and show the legend."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("$k$ teachers")
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(
+            frameon=False,
+            fontsize="small",
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.14),
+            ncols=3,
+        )
     return axes
 
 

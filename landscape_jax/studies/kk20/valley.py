@@ -9,6 +9,7 @@ import numpy as np
 from landscape_jax.arrays import count
 from landscape_jax.mistakes import explained
 from landscape_jax.plots import PaperFigure
+from landscape_jax.plots.palette import COLOURS, DASHES
 from landscape_jax.plots.panels import hide_axes
 from landscape_jax.plots.paper_figure import MOST_POINTS
 from landscape_jax.theory.added_neurons.examples import Bumps, best_in_example_1, example_1
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_DARK, _GLOBAL, _SPURIOUS = "#000000", "#0072B2", "#D55E00"
+_DARK, _GLOBAL, _SPURIOUS = COLOURS[:3]
 
 
 @explained
@@ -124,7 +125,7 @@ def _draw_risk(data: "xr.Dataset", axes: "Axes") -> None:
         "spurious minimum", spurious, xytext=(0, -16), textcoords="offset points", ha="center"
     )
     flat = np.asarray(data["theta"])[np.asarray(data["risk"]) <= 1e-6]
-    axes.plot(flat.mean(), 0, "o", color=_GLOBAL, clip_on=False)
+    axes.plot(flat.mean(), 0, "s", color=_GLOBAL, clip_on=False)
     axes.annotate(
         "global minima, $L = 0$", (float(flat.mean()), 0), xytext=(0, 9),
         textcoords="offset points", ha="center",
@@ -165,9 +166,7 @@ def _draw_arrows(data: "xr.Dataset", axes: "Axes") -> None:
 
 def _label(data: "xr.Dataset", axes: "Axes", title: str) -> None:
     """Mark the valley of the spurious minimum and the global minima, and set title and label."""
-    axes.axvline(
-        _spurious_minimum(data)[0], color=_SPURIOUS, linewidth=1.2, linestyle=(0, (5, 1.5))
-    )
+    axes.axvline(_spurious_minimum(data)[0], color=_SPURIOUS, linewidth=1.2, linestyle=DASHES[1])
     flat = np.asarray(data["theta"])[np.asarray(data["risk"]) <= 1e-6]
     axes.axvspan(flat.min(), flat.max(), color=_GLOBAL, alpha=0.25, linewidth=0)
     axes.set_xlim(0, 1)

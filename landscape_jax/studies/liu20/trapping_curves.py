@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landscape_jax.mistakes import explained
+from landscape_jax.plots.palette import COLOURS, DASHES
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_DARK, _BLUE, _RED = "#000000", "#0072B2", "#D55E00"
+_DARK, _BLUE, _RED = COLOURS[:3]
 _W1, _W2 = "x_{w_1}", "x_{w_2}"
 # Smaller probabilities are clipped at the lower edge of the logarithmic axis.
 _DECADES = 40
@@ -35,7 +36,7 @@ def moved_loss(data: "xr.Dataset", axes: "Axes") -> "Axes":
     )  # fmt: skip
     for place in stationary_positions(data):
         axes.axvline(
-            place, color=_BLUE, linewidth=1.2, linestyle=(0, (5, 1.5)),
+            place, color=_BLUE, linewidth=1.2, linestyle=DASHES[1],
             label=f"that of the expected loss, ${_W1} = {place:.2f}$",
         )  # fmt: skip
     _label(axes, f"${_W1}$, with ${_W2} = 0$", "empirical loss", data)
@@ -58,12 +59,12 @@ def moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
         data["w_1"], data["probability"], color=_DARK, linewidth=1.6, label="the gap of $w_1$ alone"
     )
     axes.plot(
-        data["w_1"], data["of_both"], color=_RED, linewidth=1.6, linestyle=(0, (5, 1.5)),
+        data["w_1"], data["of_both"], color=_RED, linewidth=1.6, linestyle=DASHES[1],
         label=rf"both gaps: at most ${figure} \times 10^{{{int(power)}}}$",
     )  # fmt: skip
     for place in stationary_positions(data):
         axes.axvline(
-            place, color=_BLUE, linewidth=1.2, linestyle=(0, (1, 1)), zorder=0,
+            place, color=_BLUE, linewidth=1.2, linestyle=DASHES[2], zorder=0,
             label=f"${_W1} = {_W1}^* = {place:.2f}$",
         )  # fmt: skip
     axes.set_ylim(-0.02, 1.02)
@@ -84,7 +85,7 @@ def both_moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """
     found = axes.pcolormesh(
         data["w_1"], data["w_2"], data["probability"].T, cmap="cividis", vmin=0, vmax=1,
-        shading="nearest", rasterized=True,
+        shading="gouraud", rasterized=True,
     )  # fmt: skip
     axes.figure.colorbar(found, ax=axes, label="$P_t$, both gaps are empty")
     at = data["distance"].stack(at=("w_1", "w_2"))
@@ -114,10 +115,10 @@ def shifted_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """
     lines = [
         ("log_probability", "all gaps, (26)", _DARK, "-"),
-        ("largest", "the largest gap alone, (E.8)", _BLUE, (0, (5, 1.5))),
+        ("largest", "the largest gap alone, (E.8)", _BLUE, DASHES[1]),
     ]
     if len(data.attrs["moved"]) < len(data.attrs["normals"]):
-        lines.append(("moved", "the gap of the shifted weight", _RED, (0, (1, 1))))
+        lines.append(("moved", "the gap of the shifted weight", _RED, DASHES[2]))
     for name, label, colour, dash in lines:
         values = np.maximum(data[name].values / np.log(10), -_DECADES - 1)
         axes.plot(data["shift"], values, color=colour, linestyle=dash, linewidth=1.6, label=label)

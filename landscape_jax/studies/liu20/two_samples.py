@@ -12,14 +12,13 @@ from landscape_jax.arrays import count
 from landscape_jax.mistakes import explained
 from landscape_jax.networks import TwoLayer
 from landscape_jax.objectives import EmpiricalRisk
+from landscape_jax.plots.palette import COLOURS, DASHES
 from landscape_jax.plots.panels import panels
 from landscape_jax.plots.paper_figure import MOST_POINTS
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-
-_MINIMUM = "#D55E00"
 
 
 @explained
@@ -115,8 +114,8 @@ def two_landscapes(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
 def _mark(chosen: "xr.Dataset", part: "Axes") -> None:
     """Mark the minima of each cell, with their loss."""
-    part.axhline(0, color="white", linewidth=1.0, linestyle=(0, (5, 3)))
-    part.axvline(0, color="white", linewidth=1.0, linestyle=(0, (5, 3)))
+    part.axhline(0, color="white", linewidth=1.0, linestyle=DASHES[1])
+    part.axvline(0, color="white", linewidth=1.0, linestyle=DASHES[1])
     w_1, w_2 = np.meshgrid(chosen["w_1"], chosen["w_2"], indexing="ij")
     minimum, loss = chosen["minimum"].values, chosen["loss"].values
     plateau = minimum & (w_1 < 0) & (w_2 < 0)
@@ -138,8 +137,8 @@ def _mark(chosen: "xr.Dataset", part: "Axes") -> None:
             continue
         style: dict[str, Any] = {"linewidth": 2.5}
         if name == "point":
-            style = {"marker": "o", "linestyle": "none"}
-        part.plot(w_1[where], w_2[where], color=_MINIMUM, **style)
+            style = {"marker": "o", "linestyle": "none", "markeredgecolor": "white"}
+        part.plot(w_1[where], w_2[where], color=COLOURS[2], **style)
         part.annotate(
             f"{name}, $L = {loss[where].mean():g}$",
             (float(w_1[where].mean()), float(w_2[where].mean())),

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landscape_jax.mistakes import explained
+from landscape_jax.plots.palette import COLOURS, DASHES
 from landscape_jax.plots.panels import panels
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_DARK, _BLUE, _RED, _GREEN = "#000000", "#0072B2", "#D55E00", "#009E73"
+_DARK, _BLUE, _RED, _GREEN = COLOURS[:4]
 _TITLES = {
     2: r"theorem 2: singletons, $d = {dim}$, $F_n(\alpha)$",
     5: r"theorem 5: $d = {dim}$, teacher of {teacher_width}, $F_n({level:g})$",
@@ -21,10 +22,10 @@ _TITLES = {
 }
 _LINES = (
     ("exact", "the proof's event, exactly", _BLUE, "-"),
-    ("power_bound", "lower bound in the proof", _GREEN, (0, (1, 1))),
-    ("event_bound", "bound of the corrected proof", _GREEN, (0, (1, 1))),
-    ("union_bound", "bound of the corrected proof", _GREEN, (0, (1, 1))),
-    ("bound", "the theorem's lower bound", _RED, (0, (5, 1.5))),
+    ("power_bound", "lower bound in the proof", _GREEN, DASHES[2]),
+    ("event_bound", "bound of the corrected proof", _GREEN, DASHES[2]),
+    ("union_bound", "bound of the corrected proof", _GREEN, DASHES[2]),
+    ("bound", "the theorem's lower bound", _RED, DASHES[1]),
 )
 
 

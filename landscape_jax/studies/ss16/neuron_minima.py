@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING
 
 from landscape_jax.mistakes import explained
+from landscape_jax.plots.palette import COLOURS, MARKERS
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-
-_DARK, _GOOD, _BAD = "#000000", "#0072B2", "#D55E00"
 
 
 @explained
@@ -21,10 +20,11 @@ def neuron_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
     Source: SS16, figures 3 and 6.
     """
-    axes.plot(data["w"], data["loss"], color=_DARK, linewidth=1.6)
-    places, values = data["place"].values, data["value"].values
-    for name, colour, w, value in zip(("good", "bad"), (_GOOD, _BAD), places, values, strict=True):
-        axes.plot(w, value, "o", color=colour)
+    axes.plot(data["w"], data["loss"], color=COLOURS[0], linewidth=1.6)
+    found = zip(("good", "bad"), data["place"].values, data["value"].values, strict=True)
+    for style, (name, w, value) in enumerate(found):
+        colour = COLOURS[1 + style]
+        axes.plot(w, value, MARKERS[style], color=colour)
         axes.annotate(
             rf"{name}: $w \approx {w:.3g}$, $E = {_digits(value)}$", (w, value), xytext=(0, -16),
             textcoords="offset points", ha="center", color=colour,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from landscape_jax.mistakes import explained
 from landscape_jax.plots.panels import panels
-from landscape_jax.studies.ss16.plane_regions import LINE_COLOURS, halfplane_line, set_weight_plane
+from landscape_jax.studies.ss16.plane_regions import halfplane_line, line_style, set_weight_plane
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,19 +31,17 @@ def noisy_regions(data: "xr.Dataset", axes: "Axes") -> "Axes":
     left, right = panels(axes, 2)
     for j, centre in enumerate(data["centre"].values):
         name = f"({centre[0]:g}, {centre[1]:g})".replace("-", "\N{MINUS SIGN}")
-        halfplane_line(
-            centre, left, LINE_COLOURS[j], rf"$w \cdot c_{j + 1} = 0$, $c_{j + 1} =$ {name}"
-        )
+        halfplane_line(centre, left, j, rf"$w \cdot c_{j + 1} = 0$, $c_{j + 1} =$ {name}")
         normal = math.degrees(math.atan2(centre[1], centre[0]))
         half = math.degrees(float(data["angle"][j]))
         for side in (90, 270):
             wedge = Wedge(
-                (0, 0), 5, normal + side - half, normal + side + half, color=LINE_COLOURS[j],
+                (0, 0), 5, normal + side - half, normal + side + half, color=line_style(j)[0],
                 alpha=0.22, linewidth=0, label=f"noisy at $c_{j + 1}$" if side == 90 else None,
             )  # fmt: skip
             right.add_patch(wedge)
         for sample in data["x"].values[j]:
-            halfplane_line(sample, right, LINE_COLOURS[j], None, arrow=False)
+            halfplane_line(sample, right, j, None, arrow=False)
     for part, title in ((left, "(a) the centres alone"), (right, "(b) clusters around them")):
         set_weight_plane(part)
         part.set_title(title, fontsize="medium")

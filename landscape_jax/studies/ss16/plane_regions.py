@@ -1,18 +1,16 @@
 """Drawing of figure 1: the regions into which samples cut the plane of a neuron's weights."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from landscape_jax.mistakes import explained
+from landscape_jax.plots.palette import COLOURS, DASHES, MARKERS
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-# Okabe & Ito's palette for all kinds of colour vision.
-LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-_MARKS = ("o", "s", "^")
 _REACH = 2.2
 
 
@@ -34,18 +32,20 @@ def region_partition(data: "xr.Dataset", axes: "Axes") -> "Axes":
     signs = plane @ x.T > 0
     for pattern in (W @ x.T > 0).tolist():
         inside = (signs == pattern).all(axis=-1)
-        axes.contourf(axis, axis, inside, levels=[0.5, 1.5], colors=["#E69F00"], alpha=0.16)
+        axes.contourf(axis, axis, inside, levels=[0.5, 1.5], colors=[COLOURS[6]], alpha=0.16)
     for t, sample in enumerate(x):
         name = f"({sample[0]:g}, {sample[1]:g})".replace("-", "\N{MINUS SIGN}")
         label = rf"$w \cdot x_{t + 1} = 0$, $x_{t + 1} =$ {name}"
-        halfplane_line(sample, axes, LINE_COLOURS[t], label)
+        halfplane_line(sample, axes, t, label)
     for i, (first, second) in enumerate(W):
         active = ", ".join(f"$x_{t + 1}$" for t in np.flatnonzero(data["active"].values[:, i]))
         axes.plot(
-            first, second, marker=_MARKS[i], color="black", linestyle="none",
+            first, second, marker=MARKERS[i % len(MARKERS)], color="black", linestyle="none",
             label=f"$w_{i + 1}$, active on {active}",
         )  # fmt: skip
-        axes.annotate(f"$w_{i + 1}$", (first, second), xytext=(6, 4), textcoords="offset points")
+        axes.annotate(
+            f"$w_{i + 1}$", (first, second), xytext=(-6, 3), textcoords="offset points", ha="right"
+        )
     set_weight_plane(axes)
     axes.set_title(f"{len(x)} samples, {2 * len(x)} regions", fontsize="medium")
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
@@ -53,17 +53,23 @@ def region_partition(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
 
 def halfplane_line(
-    sample: np.ndarray, axes: "Axes", colour: str, label: str | None, *, arrow: bool = True
+    sample: np.ndarray, axes: "Axes", place: int, label: str | None, *, arrow: bool = True
 ) -> None:
-    """Plot w·x = 0, and an arrow to the side where w·x > 0."""
+    """Plot w·x = 0 in the style of a place in the palette, and an arrow to where w·x > 0."""
+    colour, dash = line_style(place)
     normal = sample / np.linalg.norm(sample)
     along = np.array([-normal[1], normal[0]])
     ends = np.stack([-4 * along, 4 * along])
-    axes.plot(*ends.T, color=colour, linewidth=1.6 if arrow else 0.6, label=label)
+    axes.plot(*ends.T, color=colour, linestyle=dash, linewidth=1.6 if arrow else 0.6, label=label)
     if arrow:
         foot = 1.75 * along if along[1] > 0 else -1.75 * along
         (x, y), (across, up) = foot.tolist(), (foot + 0.35 * normal).tolist()
         axes.annotate("", (across, up), (x, y), arrowprops={"arrowstyle": "->", "color": colour})
+
+
+def line_style(place: int) -> tuple[str, Any]:
+    """Return the colour, which is not black, and the dashes of a sample's line."""
+    return COLOURS[1 + place % (len(COLOURS) - 1)], DASHES[place % len(DASHES)]
 
 
 def set_weight_plane(axes: "Axes") -> None:

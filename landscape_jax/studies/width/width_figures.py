@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landscape_jax.mistakes import explained
 from landscape_jax.plots import PaperFigure
-from landscape_jax.plots.palette import COLOURS, MARKERS
+from landscape_jax.plots.palette import COLOURS, DASHES, MARKERS
 from landscape_jax.progress import StudyProgress
 from landscape_jax.studies.ss18.protocol import Size
 from landscape_jax.studies.width.width_study import of_sizes
@@ -89,7 +89,7 @@ def share_of_width(data: "xr.Dataset", axes: "Axes") -> "Axes":
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\N{THIN SPACE}%"))
     axes.set_ylabel("share of global runs, 95\N{THIN SPACE}% intervals")
     axes.set_title(f"{data.attrs['restarts']} runs for each $(k, n)$", fontsize="medium")
-    return _finished(axes, "lower left")
+    return _finished(axes, inside=True)
 
 
 def time_of_width(data: "xr.Dataset", axes: "Axes") -> "Axes":
@@ -101,12 +101,12 @@ def time_of_width(data: "xr.Dataset", axes: "Axes") -> "Axes":
             "markersize": 4,
         }
         axes.plot(part.k, part.steps_median, linewidth=1.6, label=_label(extra), **style)
-        axes.plot(part.k, part.steps_99, linewidth=0.9, linestyle=(0, (3, 2)), **style)
-    axes.plot([], [], color="0.3", linewidth=0.9, linestyle=(0, (3, 2)), label="99 % quantiles")
+        axes.plot(part.k, part.steps_99, linewidth=0.9, linestyle=DASHES[1], **style)
+    axes.plot([], [], color="0.3", linewidth=0.9, linestyle=DASHES[1], label="99 % quantiles")
     axes.set_yscale("log")
     axes.set_ylabel("steps of descent to the value $10^{-3}$")
     axes.set_title("global runs: medians, and 99 % quantiles", fontsize="medium")
-    return _finished(axes, "upper left")
+    return _finished(axes)
 
 
 @explained
@@ -174,7 +174,7 @@ def fates(data: "xr.DataArray", axes: "Axes") -> "Axes":
         )
     axes.set_ylabel("value")
     axes.set_title("each neuron of a spurious minimum split in two", fontsize="medium")
-    return _finished(axes, "upper left")
+    return _finished(axes)
 
 
 def _by_extra(data: "xr.Dataset") -> "list[tuple[int, xr.Dataset]]":
@@ -188,7 +188,8 @@ def _label(extra: int) -> str:
     return "$n = k$" if extra == 0 else f"$n = k {extra:+d}$".replace("+", "+ ").replace("-", "- ")
 
 
-def _finished(axes: "Axes", place: Literal["upper left", "lower left"]) -> "Axes":
+def _finished(axes: "Axes", *, inside: bool = False) -> "Axes":
+    """Name the axis of k; place the legend inside, low on the left, or below the axes."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -196,7 +197,10 @@ def _finished(axes: "Axes", place: Literal["upper left", "lower left"]) -> "Axes
     axes.grid(color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc=place)
+    if inside:
+        axes.legend(frameon=False, loc="lower left")
+    else:
+        axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     return axes
 
 
