@@ -10,9 +10,12 @@ from landscape_jax.cli import app
 from .test_cli import call
 
 
-@pytest.mark.parametrize("command", ["table", "prove", "verify", "construct", "cells", "basins"])
+@pytest.mark.parametrize(
+    "command",
+    ["table", "prove", "verify", "construct", "cells", "basins", "figure ss18-1", "figure liu-a4a"],
+)
 def test_help_calls_values_by_what_they_are(command):
-    text = call(command, "--help").stdout
+    text = call(*command.split(), "--help").stdout
     assert not re.search(r"<[a-z]", text)
 
 

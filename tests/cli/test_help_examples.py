@@ -19,7 +19,8 @@ FIGURES = [f"figure {name}" for study in STUDIES for name in study.FIGURES]
 COMMANDS = ["", *get_command(app).commands, *FIGURES]  # pyright: ignore[reportAttributeAccessIssue]
 # What compiles descents, or large grids of a figure, takes longer than a default test may.
 SLOW = {
-    "", "table", "atlas", "width", "basins", "figure ss16-f", "figure ss18-1",
+    "", "table", "atlas", "width", "basins", "figure kk20-1", "figure liu-4c", "figure ss16-f",
+    "figure ss18-1",
     *(name for name in FIGURES if "width" in name or "atlas" in name),
 }  # fmt: skip
 DATA = "area,price\n1,2\n2,1\n3,4\n4,3.5\n5,1\n"

@@ -136,7 +136,7 @@ def test_panels_of_equal_scale_leave_no_empty_band(tmp_path):
         return axes
 
     plots.save(path, draw)
-    drawn_on = (imread(path)[..., :3] < 1).any(axis=-1)
+    drawn_on: Any = (imread(path)[..., :3] < 1).any(axis=-1)
     for lines in (drawn_on, drawn_on.T):
         where = np.flatnonzero(lines.sum(axis=0))
         assert max(where[0], len(lines[0]) - 1 - where[-1]) <= 20  # a tenth of an inch
