@@ -165,8 +165,8 @@ def positive(name: str, value: Any) -> float | Array:
 
     ```
     """
-    number = value if isinstance(value, jax.Array) else np.asarray(value)
-    if not any(jnp.issubdtype(number.dtype, kind) for kind in (jnp.floating, jnp.integer)):
+    number = _number(value)
+    if number is None:
         raise TypeError(f"{name} is {shown(value)}; it must be a positive number")
     if number.ndim or not (is_traced(value) or 0 < float(np.asarray(number)) < np.inf):
         raise ValueError(f"{name} is {shown(value)}; it must be a positive number")
@@ -184,11 +184,32 @@ def real(name: str, value: Any) -> Any:
 
     ```
     """
-    number = value if isinstance(value, jax.Array) else np.asarray(value)
-    if not any(jnp.issubdtype(number.dtype, kind) for kind in (jnp.floating, jnp.integer)):
+    number = _number(value)
+    if number is None:
         raise TypeError(f"{name} is {shown(value)}; it must be a number")
     if number.ndim:
         raise ValueError(f"{name} has shape {number.shape}; it must be one number")
     if not is_traced(value) and np.isnan(np.asarray(number)):
         raise ValueError(f"{name} is {value}; it must be a number")
     return value
+
+
+def _number(value: Any) -> Array | np.ndarray | None:
+    """Return a value as an array of floats or integers, `None` where it is none."""
+    try:
+        number = value if isinstance(value, jax.Array) else np.asarray(value)
+    except ValueError:  # Sequences of several lengths.
+        return None
+    return number if is_numeric(number) else None
+
+
+def is_numeric(array: Array | np.ndarray) -> bool:
+    """Check whether an array, which may be one of keys, is of floats or integers.
+
+    ```python
+    >>> is_numeric(np.ones(2)), is_numeric(jax.random.key(0))
+    (True, False)
+
+    ```
+    """
+    return any(jnp.issubdtype(array.dtype, kind) for kind in (jnp.floating, jnp.integer))

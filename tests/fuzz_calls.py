@@ -32,6 +32,7 @@ PACKAGES = (
     "theory.added_neurons", "theory.constructions", "theory.deep_linear", "theory.cells",
     "theory.parallel_weights", "theory.basins", "theory.overspecification", "studies.ss16",
     "studies.ss18", "studies.kk20", "studies.liu20", "studies.width", "studies.atlas", "symmetric",
+    "plots",
 )  # fmt: skip
 # The classes that users make; the others hold results.
 MADE = (

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 
 from landscape_jax.arrays import is_traced
 from landscape_jax.critical import slices
-from landscape_jax.critical.checks import one_point, parts
+from landscape_jax.critical.checks import like_point, one_point, parts
 from landscape_jax.critical.nearest_image import nearest_image
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.base import AbstractObjective
@@ -81,7 +81,7 @@ def barrier(
     if not isinstance(align, bool):
         raise TypeError(f"align is {shown(align)}; it must be True or False")
     checked, first = one_point(objective, one, "one")
-    slices.like("other", other, first)
+    like_point("other", other, first)
     arrays, fixed = parts("other", other)
     if align:
         if is_traced(first, arrays):

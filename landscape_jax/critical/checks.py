@@ -67,6 +67,21 @@ def parts(name: str, tree: PyTree) -> tuple[PyTree, PyTree]:
         raise TypeError(f"{name} is {shown(tree)}; give a pytree of floating arrays") from error
 
 
+def like_point(name: str, given: PyTree, point: PyTree) -> PyTree:
+    """Return the arrays of params, checked to have the structure and shapes of a point's."""
+    arrays = parts(name, given)[0]
+    shapes = [list(map(jnp.shape, jax.tree.leaves(tree))) for tree in (arrays, point)]
+    if jax.tree.structure(arrays) != jax.tree.structure(point) or shapes[0] != shapes[1]:
+        raise ValueError(
+            f"{name} must have the structure and shapes of the point it starts from: it has "
+            f"{shapes[0]}, the point {shapes[1]}"
+        )
+    for leaf in jax.tree.leaves(arrays):
+        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+            raise TypeError(f"{name} has dtype {leaf.dtype}; give a floating array, e.g. float64")
+    return arrays
+
+
 def entry_shapes(points: PyTree) -> PyTree:
     """Return the shapes and dtypes of one of many points."""
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), points)

@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
 from landscape_jax.arrays import count, is_traced, real
-from landscape_jax.critical.checks import fitting, one_point, parts
+from landscape_jax.critical.checks import fitting, like_point, one_point, parts
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.precision import times
@@ -155,27 +155,12 @@ def along(
     if len(directions) not in (1, 2):
         raise ValueError(f"directions has {len(directions)} entries; give one or two")
     objective, origin = one_point(objective, origin, "origin")
-    along = tuple(like("direction", direction, origin) for direction in directions)
+    along = tuple(like_point("direction", direction, origin) for direction in directions)
     return _cut(objective, "origin", origin, along, (points,) * len(along), reach)
 
 
 def _difference(name: str, end: PyTree, start: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: a - b, like(name, end, start), start)
-
-
-def like(name: str, given: PyTree, point: PyTree) -> PyTree:
-    """Return the arrays of params, checked to have the structure and shapes of a point's."""
-    arrays = parts(name, given)[0]
-    shapes = [list(map(jnp.shape, jax.tree.leaves(tree))) for tree in (arrays, point)]
-    if jax.tree.structure(arrays) != jax.tree.structure(point) or shapes[0] != shapes[1]:
-        raise ValueError(
-            f"{name} must have the structure and shapes of the point it starts from: it has "
-            f"{shapes[0]}, the point {shapes[1]}"
-        )
-    for leaf in jax.tree.leaves(arrays):
-        if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
-            raise TypeError(f"{name} has dtype {leaf.dtype}; give a floating array, e.g. float64")
-    return arrays
+    return jax.tree.map(lambda a, b: a - b, like_point(name, end, start), start)
 
 
 def _check_points(origin: PyTree, differences: tuple[PyTree, ...]) -> None:

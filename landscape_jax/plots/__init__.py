@@ -10,6 +10,7 @@
 - `palette`: colours, line styles and markers.
 - `saving`: a figure as a file.
 - `spectral`: eigenvalues of a Hessian, and their density.
+- `weight_plane`: the cells into which samples cut the plane of a neuron's weights.
 - `weight_table`: the weights of a point, ordered by its symmetry.
 """
 
@@ -21,6 +22,7 @@ from landscape_jax.plots.paper_figure import PaperFigure as PaperFigure
 from landscape_jax.plots.saving import save as save
 from landscape_jax.plots.spectral import density as density
 from landscape_jax.plots.spectral import eigenvalues as eigenvalues
+from landscape_jax.plots.weight_plane import cell_partition as cell_partition
 from landscape_jax.plots.weight_table import weights as weights
 from landscape_jax.public_names import listing
 

@@ -9,7 +9,7 @@ from landscape_jax.critical.barriers import Barrier
 from landscape_jax.critical.slices import Slice
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.plots.frames import colour_bar, framed, on_axes
-from landscape_jax.plots.palette import DASHES, SEQUENTIAL, colour
+from landscape_jax.plots.palette import DASHES, SEQUENTIAL, series_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,14 +63,14 @@ def cut(
     for place, (label, one) in enumerate(slices.items()):
         axes.plot(
             np.asarray(one.coordinates[0]), np.asarray(one.value), label=label,
-            color=colour(place), linestyle=DASHES[place % len(DASHES)], linewidth=1.6,
+            color=series_colour(place), linestyle=DASHES[place % len(DASHES)], linewidth=1.6,
         )  # fmt: skip
     if log:
         axes.set_yscale("log")
     if isinstance(values, Barrier):
         top = int(np.argmax(np.asarray(values.value)))
         place = float(values.t[top]), float(values.value[top])
-        axes.plot(*place, color=colour(2), marker="o")
+        axes.plot(*place, color=series_colour(2), marker="o")
         axes.annotate(
             f"barrier {float(values.height):.4g}", place, xytext=(6, 6),
             textcoords="offset points",

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from landscape_jax.arrays import positive
 from landscape_jax.mistakes import shown
 from landscape_jax.plots.frames import framed, on_axes
-from landscape_jax.plots.palette import COLOURS, DASHES, MARKERS, colour
+from landscape_jax.plots.palette import COLOURS, DASHES, MARKERS, series_colour
 from landscape_jax.search.runs import Runs
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def value_distribution(
             np.concatenate([[0.0], share, [len(steps) / len(ends)]]),
             where="post",
             label=label,
-            color=colour(i),
+            color=series_colour(i),
             linestyle=DASHES[1] if dashed else DASHES[i // turn % len(DASHES)],
             linewidth=1.6,
             marker=MARKERS[i % len(MARKERS)],

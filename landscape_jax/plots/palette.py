@@ -10,7 +10,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DIVERGING, SEQUENTIAL = "PuOr_r", "cividis"
 
 
-def colour(place: int) -> str:
+def series_colour(place: int) -> str:
     """Return the colour of a series; the first is that of the text: black, or white on black."""
     import matplotlib as mpl
 
@@ -21,7 +21,7 @@ def colour(place: int) -> str:
 def style(place: int) -> dict[str, Any]:
     """Return colour, marker and line of a series: those of two differ in grey too."""
     return {
-        "color": colour(place),
+        "color": series_colour(place),
         "marker": MARKERS[place % len(MARKERS)],
         "linestyle": DASHES[place // len(COLOURS) % len(DASHES)],
     }

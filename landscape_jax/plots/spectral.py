@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jax import Array
 
+from landscape_jax.arrays import is_numeric, is_traced
 from landscape_jax.critical.density import Density
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.plots.frames import framed, on_axes
@@ -99,8 +100,10 @@ def density(found: Density, axes: "Axes | None" = None) -> "Axes":
 
 def _checked(label: str, values: Any) -> np.ndarray:
     name = f"spectra[{label!r}]" if label else "spectra"
-    if not isinstance(values, np.ndarray | Array) or values.dtype.kind != "f" or values.ndim != 1:
+    if not isinstance(values, np.ndarray | Array) or not is_numeric(values) or values.ndim != 1:
         raise TypeError(f"{name} is {shown(values)}; give eigenvalues, an array with one axis")
+    if is_traced(values):
+        raise ValueError(f"{name} is traced; plot outside jit")
     table = np.asarray(values, np.float64)
     if not table.size or not np.isfinite(table).all():
         raise ValueError(f"{name} is empty or not finite; F has no Hessian there: leave it out")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jax import Array
 
-from landscape_jax.arrays import is_traced
+from landscape_jax.arrays import is_numeric, is_traced
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.plots.frames import colour_bar, on_axes
 from landscape_jax.plots.palette import DIVERGING
@@ -42,7 +42,7 @@ def weights(W: "np.ndarray | Array", axes: "Axes | None" = None, *, isotropy: An
 
     ```
     """
-    if not isinstance(W, np.ndarray | Array) or W.ndim != 2 or W.dtype.kind not in "fiu":
+    if not isinstance(W, np.ndarray | Array) or W.ndim != 2 or not is_numeric(W):
         raise TypeError(f"W is {shown(W)}; give a matrix of weights, one neuron a row")
     if is_traced(W) or not np.isfinite(np.asarray(W)).all() or not W.size:
         raise ValueError(f"W is {shown(W)}; give finite weights that are known")

@@ -112,6 +112,16 @@ def test_shares_have_exact_intervals_and_take_masks(axes):
     assert len(axes.get_legend().get_texts()) == 2
 
 
+def test_cells_of_samples_on_one_line_are_counted_once(axes):
+    x = np.array([[1.0, 0.0], [-2.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+    lj.plots.cell_partition(x, axes, neurons=np.array([[1.0, 0.5]]))
+    assert axes.get_title() == "4 samples, 6 cells"
+    (label,) = (
+        text for text in axes.get_legend().get_texts() if "w_{1}$, active" in text.get_text()
+    )
+    assert label.get_text() == "$w_{1}$, active on $x_{1}$, $x_{3}$, $x_{4}$"
+
+
 def test_many_descents_have_one_colour(axes):
     found = lj.trajectories(RISK, START, 9, key=KEY, steps=3)
     lj.plots.trajectories(found, axes, quantity="gradient_norm")
@@ -139,6 +149,7 @@ def test_values_below_zero_have_their_place(axes):
         (lambda axes: PLOTS.trajectories(3, axes), "found is 3; give what trajectories returns"),
         (lambda axes: PLOTS.weights(3, axes), "W is 3; give a matrix of weights"),
         (lambda axes: PLOTS.weights(W, axes, isotropy=3), "isotropy is 3; give what isotropy"),
+        (lambda axes: PLOTS.cell_partition(3, axes), "x is 3; give an array of two columns"),
         (lambda axes: PLOTS.shares({}, axes), "counts is {}; give a dict of numbers to"),
         (lambda axes: PLOTS.value_distribution({"a": 3}, axes), r"values\['a'\] is 3; give"),
         (lambda axes: PLOTS.value_distribution(3, axes), "values is 3; give Runs or an xarray"),
@@ -159,6 +170,8 @@ def test_a_mistake_of_type_is_named(call, message, axes, untyped):
         (lambda axes: PLOTS.weights(np.full((2, 2), np.nan), axes), "give finite weights"),
         (lambda axes: PLOTS.weights(np.eye(2), axes, isotropy=lj.isotropy(RISK, W)),
          "isotropy has 3 students and 3 teachers, W the shape"),
+        (lambda axes: PLOTS.cell_partition(np.eye(3), axes), "x is an array of"),
+        (lambda axes: PLOTS.cell_partition(np.zeros((1, 2)), axes), "x has a sample that is 0"),
         (lambda axes: PLOTS.shares({2: (3, 2)}, axes), r"counts\[2\] is \(3, 2\); give a mask"),
     ],
 )  # fmt: skip

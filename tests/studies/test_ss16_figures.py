@@ -82,7 +82,7 @@ def test_a_figure_of_one_part_names_what_it_marks():
     assert ss16.region_partition(ss16.figure_1(), axes) is axes
     labels = axes.get_legend_handles_labels()[1]
     assert len(labels) == 6
-    assert labels[3] == "$w_1$, active on $x_1$, $x_2$"
+    assert labels[3] == "$w_{1}$, active on $x_{1}$, $x_{2}$"
     axes = Figure().add_subplot()
     ss16.neuron_minima(ss16.figure_6(points=11), axes)
     texts = [text.get_text() for text in axes.texts]

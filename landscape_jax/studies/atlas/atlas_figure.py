@@ -8,7 +8,7 @@ import numpy as np
 
 from landscape_jax.mistakes import explained
 from landscape_jax.plots import PaperFigure
-from landscape_jax.plots.palette import COLOURS, MARKERS
+from landscape_jax.plots.palette import MARKERS, series_colour
 from landscape_jax.progress import StudyProgress
 from landscape_jax.studies.atlas.atlas_rows import Atlas
 from landscape_jax.studies.atlas.atlas_study import of_sizes
@@ -107,7 +107,7 @@ def _by_symmetry(data: "xr.Dataset") -> "Iterator[tuple[xr.Dataset, dict[str, An
         part = data.isel({"class": np.flatnonzero(data.fixed.values == name)}).sortby("k")
         style: dict[str, Any] = {"color": "0.6", "marker": "."}
         if place < _NAMED:
-            style = {"color": COLOURS[place], "marker": MARKERS[place]}
+            style = {"color": series_colour(place), "marker": MARKERS[place]}
             style["label"] = f"blocks {name} + rest"
         yield part, style
 

@@ -9,7 +9,7 @@ import numpy as np
 from landscape_jax.arrays import count
 from landscape_jax.mistakes import explained
 from landscape_jax.plots import PaperFigure
-from landscape_jax.plots.palette import COLOURS, DASHES
+from landscape_jax.plots.palette import COLOURS, DASHES, series_colour
 from landscape_jax.plots.panels import hide_axes
 from landscape_jax.plots.paper_figure import MOST_POINTS
 from landscape_jax.theory.added_neurons.examples import Bumps, best_in_example_1, example_1
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_DARK, _GLOBAL, _SPURIOUS = COLOURS[:3]
+_GLOBAL, _SPURIOUS = COLOURS[1:3]
 
 
 @explained
@@ -118,7 +118,7 @@ def augmented_valley(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
 
 def _draw_risk(data: "xr.Dataset", axes: "Axes") -> None:
-    axes.plot(data["theta"], data["risk"], color=_DARK, linewidth=1.6)
+    axes.plot(data["theta"], data["risk"], color=series_colour(0), linewidth=1.6)
     spurious = _spurious_minimum(data)
     axes.plot(*spurious, "o", color=_SPURIOUS)
     axes.annotate(
@@ -158,7 +158,7 @@ def _draw_arrows(data: "xr.Dataset", axes: "Axes") -> None:
     theta, b = np.meshgrid(data["arrow_theta"], data["arrow_b"])
     axes.quiver(
         theta[moving], b[moving], *(s[moving] for s in steps), angles="uv", pivot="mid",
-        color=_DARK, width=0.004, scale=26,
+        color=series_colour(0), width=0.004, scale=26,
     )  # fmt: skip
     _label(data, axes, r"(c) its negative normalised gradient")
     axes.tick_params(labelleft=False)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landscape_jax.mistakes import explained
-from landscape_jax.plots.palette import COLOURS, DASHES
+from landscape_jax.plots.palette import COLOURS, DASHES, series_colour
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_DARK, _BLUE, _RED = COLOURS[:3]
+_BLUE, _RED = COLOURS[1:3]
 _W1, _W2 = "x_{w_1}", "x_{w_2}"
 # Smaller probabilities are clipped at the lower edge of the logarithmic axis.
 _DECADES = 40
@@ -29,7 +29,7 @@ def moved_loss(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """
     w, loss = data["w_1"].values, data["loss"].values
     low = int(np.argmin(loss))
-    axes.plot(w, loss, color=_DARK, linewidth=1.6)
+    axes.plot(w, loss, color=series_colour(0), linewidth=1.6)
     axes.plot(
         w[low], loss[low], "o", color=_RED,
         label=f"its global minimum, ${_W1} = {w[low]:.2f}$",
@@ -56,8 +56,9 @@ def moved_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """
     figure, power = f"{float(data['of_both'].max()):.0e}".split("e")
     axes.plot(
-        data["w_1"], data["probability"], color=_DARK, linewidth=1.6, label="the gap of $w_1$ alone"
-    )
+        data["w_1"], data["probability"], color=series_colour(0), linewidth=1.6,
+        label="the gap of $w_1$ alone",
+    )  # fmt: skip
     axes.plot(
         data["w_1"], data["of_both"], color=_RED, linewidth=1.6, linestyle=DASHES[1],
         label=rf"both gaps: at most ${figure} \times 10^{{{int(power)}}}$",
@@ -114,7 +115,7 @@ def shifted_probability(data: "xr.Dataset", axes: "Axes") -> "Axes":
     Source: LIU, figure A4.
     """
     lines = [
-        ("log_probability", "all gaps, (26)", _DARK, "-"),
+        ("log_probability", "all gaps, (26)", series_colour(0), "-"),
         ("largest", "the largest gap alone, (E.8)", _BLUE, DASHES[1]),
     ]
     if len(data.attrs["moved"]) < len(data.attrs["normals"]):

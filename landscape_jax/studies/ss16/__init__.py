@@ -6,7 +6,7 @@ The basin of an initialization is the closed region of its activation pattern, s
   share of them of value at most ε.
 - `theorems`: F_n(ε) beside the bounds of theorems 2, 5, 7 and 8; `basin_shares`: its drawing.
 - `first_layer_descents`: gradient descent of the first layer, beside basin values.
-- `partitions`: data of figures 1 and 2; `plane_regions`, `noisy_regions`: their drawings.
+- `partitions`: data of figures 1 and 2; `noisy_regions`: their drawings.
 - `one_neuron`: data of figures 3 to 6; `neuron_minima`, `four_minima`, `surrogate`: their drawings.
 - `ss16_figures`: `FIGURES`, the figures that the command draws, by name.
 """
@@ -22,13 +22,13 @@ from landscape_jax.studies.ss16.level_shares import distribution as distribution
 from landscape_jax.studies.ss16.level_shares import to_json as to_json
 from landscape_jax.studies.ss16.neuron_minima import neuron_minima as neuron_minima
 from landscape_jax.studies.ss16.noisy_regions import noisy_regions as noisy_regions
+from landscape_jax.studies.ss16.noisy_regions import region_partition as region_partition
 from landscape_jax.studies.ss16.one_neuron import figure_3 as figure_3
 from landscape_jax.studies.ss16.one_neuron import figure_4 as figure_4
 from landscape_jax.studies.ss16.one_neuron import figure_5 as figure_5
 from landscape_jax.studies.ss16.one_neuron import figure_6 as figure_6
 from landscape_jax.studies.ss16.partitions import figure_1 as figure_1
 from landscape_jax.studies.ss16.partitions import figure_2 as figure_2
-from landscape_jax.studies.ss16.plane_regions import region_partition as region_partition
 from landscape_jax.studies.ss16.shares import DecidedShare as DecidedShare
 from landscape_jax.studies.ss16.shares import share_at_most as share_at_most
 from landscape_jax.studies.ss16.ss16_figures import FIGURES as FIGURES

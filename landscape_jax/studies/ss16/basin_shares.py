@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landscape_jax.mistakes import explained
-from landscape_jax.plots.palette import COLOURS, DASHES
+from landscape_jax.plots.palette import COLOURS, DASHES, series_colour
 from landscape_jax.plots.panels import panels
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_DARK, _BLUE, _RED, _GREEN = COLOURS[:4]
+_BLUE, _RED, _GREEN = COLOURS[1:4]
 _TITLES = {
     2: r"theorem 2: singletons, $d = {dim}$, $F_n(\alpha)$",
     5: r"theorem 5: $d = {dim}$, teacher of {teacher_width}, $F_n({level:g})$",
@@ -55,7 +55,7 @@ def basin_shares(data: "Sequence[xr.Dataset]", axes: "Axes") -> "Axes":
                 part.plot(n, bound, color=colour, linestyle=dash, linewidth=1.6, label=label)
         if "event" in found:
             _points(found, "event", part, _BLUE, "s", "the proof's event, Monte Carlo")
-        _points(found, "share", part, _DARK, "o", "$F_n$, Monte Carlo")
+        _points(found, "share", part, series_colour(0), "o", "$F_n$, Monte Carlo")
         part.set(xlabel="$n$, neurons", ylim=(-0.02, 1.04))
         part.set_title(_TITLES[found.attrs["theorem"]].format(**found.attrs), fontsize="medium")
         part.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\N{THIN SPACE}%"))

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from landscape_jax.mistakes import explained
-from landscape_jax.plots.palette import COLOURS, MARKERS
+from landscape_jax.plots.palette import COLOURS, MARKERS, series_colour
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,7 +20,7 @@ def neuron_minima(data: "xr.Dataset", axes: "Axes") -> "Axes":
 
     Source: SS16, figures 3 and 6.
     """
-    axes.plot(data["w"], data["loss"], color=COLOURS[0], linewidth=1.6)
+    axes.plot(data["w"], data["loss"], color=series_colour(0), linewidth=1.6)
     found = zip(("good", "bad"), data["place"].values, data["value"].values, strict=True)
     for style, (name, w, value) in enumerate(found):
         colour = COLOURS[1 + style]

@@ -5,11 +5,31 @@ from typing import TYPE_CHECKING
 
 from landscape_jax.mistakes import explained
 from landscape_jax.plots.panels import panels
-from landscape_jax.studies.ss16.plane_regions import halfplane_line, line_style, set_weight_plane
+from landscape_jax.plots.weight_plane import (
+    cell_partition,
+    halfplane_line,
+    line_style,
+    set_weight_plane,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+
+
+@explained
+def region_partition(data: "xr.Dataset", axes: "Axes") -> "Axes":
+    """Plot the lines w·x_t = 0, each with an arrow to its active side, and the neurons.
+
+    The regions that contain neurons, together the activation pattern, are shaded.
+
+    **Arguments:** `data` of `studies.ss16.figure_1`; `axes`, to plot on.
+
+    **Returns:** the axes.
+
+    Source: SS16, figure 1.
+    """
+    return cell_partition(data["x"].values, axes, neurons=data["W"].values)
 
 
 @explained

@@ -4,10 +4,9 @@ from landscape_jax.plots import PaperFigure
 from landscape_jax.studies.ss16.basin_shares import basin_shares
 from landscape_jax.studies.ss16.four_minima import four_minima
 from landscape_jax.studies.ss16.neuron_minima import neuron_minima
-from landscape_jax.studies.ss16.noisy_regions import noisy_regions
+from landscape_jax.studies.ss16.noisy_regions import noisy_regions, region_partition
 from landscape_jax.studies.ss16.one_neuron import figure_3, figure_4, figure_5, figure_6
 from landscape_jax.studies.ss16.partitions import figure_1, figure_2
-from landscape_jax.studies.ss16.plane_regions import region_partition
 from landscape_jax.studies.ss16.surrogate import surrogate
 from landscape_jax.studies.ss16.theorems import figure_f
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from landscape_jax.mistakes import explained
 from landscape_jax.plots import PaperFigure
-from landscape_jax.plots.palette import COLOURS, DASHES, MARKERS
+from landscape_jax.plots.palette import COLOURS, DASHES, MARKERS, series_colour
 from landscape_jax.progress import StudyProgress
 from landscape_jax.studies.ss18.protocol import Size
 from landscape_jax.studies.width.width_study import of_sizes
@@ -63,7 +63,7 @@ def share_of_width(data: "xr.Dataset", axes: "Axes") -> "Axes":
     from matplotlib.ticker import PercentFormatter
 
     for place, (extra, part) in enumerate(_by_extra(data)):
-        colour = COLOURS[place % len(COLOURS)]
+        colour = series_colour(place)
         reach = [part.share - part.low, part.high - part.share]
         axes.errorbar(
             part.k.values,
@@ -96,7 +96,7 @@ def time_of_width(data: "xr.Dataset", axes: "Axes") -> "Axes":
     """Plot the steps of the global runs against k: medians, and 99 % quantiles."""
     for place, (extra, part) in enumerate(_by_extra(data)):
         style = {
-            "color": COLOURS[place % len(COLOURS)],
+            "color": series_colour(place),
             "marker": MARKERS[place % len(MARKERS)],
             "markersize": 4,
         }

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import beta
 
-from landscape_jax.mistakes import explained
+from landscape_jax.mistakes import explained, shown
 from landscape_jax.theory.overspecification.sizes import real_numbers
 
 _Counts = int | np.integer | np.ndarray
@@ -65,7 +65,8 @@ def clopper_pearson(
         raise ValueError(f"successes and trials are {s.dtype} and {t.dtype}; give whole numbers")
     if not (np.all(t >= 1) and np.all(s >= 0) and np.all(s <= t)):
         raise ValueError(
-            f"successes {successes} of trials {trials}; give 0 ≤ successes ≤ trials, trials ≥ 1"
+            f"successes is {shown(successes)}, trials is {shown(trials)}; give 0 ≤ successes ≤ "
+            "trials, and trials ≥ 1"
         )
     if not np.all((level > 0) & (level < 1)):
         raise ValueError(f"confidence is {confidence}; it must be between 0 and 1")

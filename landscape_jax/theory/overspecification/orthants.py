@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from landscape_jax.arrays import count
+from landscape_jax.arrays import count, real
 from landscape_jax.mistakes import explained
 from landscape_jax.theory.overspecification.relu_neuron import NeuronPair
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
@@ -132,6 +132,7 @@ def share_of_minima(pair: NeuronPair, level: float, dims: Sizes) -> Float[np.nda
     ```
     """
     sizes = whole_numbers("dims", dims, most=_MOST_SUMMED)
+    level = float(real("level", level))
     if not math.isfinite(level):
         raise ValueError(f"level is {level}; it must be finite")
     good, bad = Fraction(pair.good_value), Fraction(pair.bad_value)
