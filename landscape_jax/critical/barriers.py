@@ -87,7 +87,7 @@ def barrier(
         if is_traced(first, arrays):
             raise ValueError("one and other are traced; give align=False, or call outside jit")
         symmetry = objective.known(one).symmetry
-        arrays = jax.tree.map(jnp.asarray, parts("other", nearest_image(symmetry, one, other))[0])
+        arrays = jax.tree.map(jnp.asarray, nearest_image(symmetry, first, arrays))
     line = slices.line(checked, first, arrays, points=points)
     image = arrays if fixed is None else eqx.combine(arrays, fixed)
     return Barrier(jnp.max(line.value) - line.value[0], line.coordinates[0], line.value, image)

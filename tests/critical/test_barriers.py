@@ -2,6 +2,7 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -132,3 +133,30 @@ def test_random_directions_have_the_lengths_of_the_neurons():
     assert cut.to_xarray().dims == ("s", "t")
     with pytest.raises(TypeError, match="params has no arrays"):
         lj.slices.random_directions((), key=jax.random.key(1))
+
+
+class _Fit(lj.AbstractObjective):
+    """The risk on data of an `eqx.nn.MLP` with one hidden layer of tanh."""
+
+    def __call__(self, network):
+        return DATA(network)
+
+    def known(self, network):
+        nowhere = jax.tree.map(lambda _: None, network)
+        parts = lambda net: (net.layers[0].weight, net.layers[0].bias, net.layers[1].weight)
+        axes = eqx.tree_at(parts, nowhere, (0, 0, 1), is_leaf=lambda leaf: leaf is None)
+        return lj.Known(symmetry=lj.HiddenNeurons(axes=axes, flips=-1))
+
+
+def test_a_network_that_holds_functions_is_matched_too():
+    make = lambda seed: eqx.nn.MLP(1, "scalar", 3, 1, activation=jnp.tanh, key=jax.random.key(seed))
+    one, order = make(0), jnp.array([2, 0, 1])
+    where = lambda net: (net.layers[0].weight, net.layers[0].bias, net.layers[1].weight)
+    w, b, v = where(one)
+    image = eqx.tree_at(where, one, (-w[order], -b[order], -v[:, order]))
+    assert float(jnp.ptp(lj.barrier(_Fit(), one, image, align=False).value)) > 1e-3
+    found = lj.barrier(_Fit(), one, image)
+    assert float(jnp.ptp(found.value)) < 1e-12
+    np.testing.assert_allclose(DATA(found.image), DATA(image), rtol=1e-9)
+    other = lj.barrier(_Fit(), one, make(1))
+    np.testing.assert_allclose(DATA(other.image), DATA(make(1)), rtol=1e-9)
