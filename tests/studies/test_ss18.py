@@ -1,9 +1,4 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from io import StringIO
 
@@ -327,51 +322,3 @@ def test_figure_1_shows_the_tables_runs(whole):
     assert values.dims == ("size", "restart")
     assert (values.k.item(), values.n.item()) == SIZE
     assert int((values >= 1e-3).sum()) == whole[1].rows[0].spurious
-
-
-STUDY = """
-import sys
-import jax
-jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_compilation_cache_dir", sys.argv[2])
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-from landscape_jax.studies import ss18
-from landscape_jax.sweeps import chunks
-chunks.CHUNK = 6
-print("begun", flush=True)
-ss18.table([(6, 6), (8, 8)], 24, out=sys.argv[1])
-"""
-
-
-@pytest.mark.slow
-def test_a_study_killed_at_five_random_moments_resumes_to_the_same_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(chunks, "CHUNK", 6)
-
-    def begin(out):
-        command = [sys.executable, "-c", STUDY, str(tmp_path / out), str(tmp_path / "cache")]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        with process.stdout:
-            assert process.stdout.readline() == b"begun\n"
-        return process
-
-    assert begin("whole").wait() == 0
-    start = time.perf_counter()
-    assert begin("again").wait() == 0
-    moments = np.random.default_rng(0).uniform(0, time.perf_counter() - start, 5)
-    before = {}
-    for moment in moments:
-        process = begin("killed")
-        time.sleep(moment / 2)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        now = files(tmp_path / "killed") if (tmp_path / "killed").exists() else {}
-        finished = {name: state for name, state in now.items() if "/." not in name}
-        assert before.items() <= finished.items()
-        before = finished
-    assert begin("killed").wait() == 0
-    assert before.items() <= files(tmp_path / "killed").items()
-    assert not [p for p in (tmp_path / "killed").rglob(".*") if p.name != ".landscape-jax-lock"]
-    tables = [ss18.table([(6, 6), (8, 8)], 24, out=tmp_path / x) for x in ("whole", "killed")]
-    assert numbers(tables[0]) == numbers(tables[1])
-    assert os.listdir(tmp_path / "killed" / "rows")
