@@ -57,7 +57,7 @@ def test_a_sweep_is_resumed_and_extended_with_the_bits_of_one_call(tmp_path):
 
 @pytest.mark.slow
 def test_bits_do_not_depend_on_the_count_or_the_chunks(monkeypatch):
-    settings = {"key": KEY, "max_steps": 3000}
+    settings = {"key": KEY, "max_steps": 500}
     whole = lj.sweep(RISK, START, 50, **settings)
     monkeypatch.setattr(chunks_, "CHUNK", 7)
     assert same(lj.sweep(RISK, START, 50, **settings), whole)
@@ -143,11 +143,13 @@ def test_chunks_cover_every_restart_once_at_lengths_that_differ_by_little():
 USER = """
 import jax, jax.numpy as jnp, landscape_jax as lj, optax, sys
 jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_compilation_cache_dir", sys.argv[2] + " programs")
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 x = jnp.linspace(-1, 1, 8)[:, None]
 risk = lj.EmpiricalRisk(x, jnp.sin(3 * x[:, 0]))
 start = lj.starts.network(lj.TwoLayer, (1, 1, 1), activation="tanh")
-settings = {"optimizer": optax.adam(1e-2), "max_steps": 20_000, "chunk": 100}
-runs = lj.sweep(risk, start, 300, key=jax.random.key(0), out=sys.argv[1], **settings)
+settings = {"optimizer": optax.adam(1e-2), "max_steps": 20_000, "chunk": 16}
+runs = lj.sweep(risk, start, 48, key=jax.random.key(0), out=sys.argv[1], **settings)
 runs.save(sys.argv[2])
 """
 READER = """
@@ -155,7 +157,7 @@ import jax, jax.numpy as jnp, landscape_jax as lj, sys
 jax.config.update("jax_enable_x64", True)
 x = jnp.linspace(-1, 1, 8)[:, None]
 risk = lj.EmpiricalRisk(x, jnp.sin(3 * x[:, 0]))
-found = lj.families(risk, lj.Runs.load(sys.argv[1])[:100])
+found = lj.families(risk, lj.Runs.load(sys.argv[1])[:16])
 print(len(found), found[0].kind, lj.spectrum(risk, found[0].representative).shape)
 """
 
