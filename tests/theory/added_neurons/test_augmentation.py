@@ -56,16 +56,16 @@ def test_local_minima_of_the_augmented_objective_are_global_minima_of_the_risk(n
 
 @pytest.mark.slow
 def test_200_local_minima_of_8_problems_are_as_theorems_1_and_2_say():
-    found = {name: minima(name, 50) for name in WITH_MINIMA}
-    assert sum(found.values()) >= 300, found
-    assert min(found.values()) >= 25, found
+    found = {name: minima(name, 32) for name in WITH_MINIMA}
+    assert sum(found.values()) >= 200, found
+    assert min(found.values()) >= 16, found
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITHOUT_MINIMA)
 @pytest.mark.parametrize("optimizer", [MOMENTUM, optax.adam(0.02)], ids=["momentum", "adam"])
 def test_no_local_minimum_is_reported_where_none_exists(name, optimizer):
-    runs = search(WITHOUT_MINIMA[name], 50, 20_000, optimizer)
+    runs = search(WITHOUT_MINIMA[name], 16, 20_000, optimizer)
     assert not runs.is_converged.any()
     assert set(runs.summary()) <= {"escaping", "max_steps", "nonfinite", "diverged"}
 
