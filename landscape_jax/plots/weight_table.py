@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Numbers are written into tables of at most so many rows and columns.
-_WRITTEN = 12
+_WRITTEN = 9
 
 
 @explained
