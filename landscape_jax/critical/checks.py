@@ -32,7 +32,7 @@ def one_point(
     """
     checked_objective(objective)
     arrays, fixed = parts(name, params)
-    _check_arrays(name, arrays)
+    check_arrays(name, arrays)
     return of_arrays(objective, arrays, fixed), arrays
 
 
@@ -45,7 +45,7 @@ def many_points(
     """
     checked_objective(objective)
     arrays, fixed = parts(name, points)
-    _check_arrays(name, arrays)
+    check_arrays(name, arrays)
     leaves = jax.tree.leaves(arrays)
     if len({leaf.shape[:1] for leaf in leaves}) > 1 or not leaves[0].ndim:
         raise ValueError(
@@ -87,7 +87,11 @@ def entry_shapes(points: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), points)
 
 
-def _check_arrays(name: str, arrays: PyTree) -> None:
+def check_arrays(name: str, arrays: PyTree) -> None:
+    """Check that the arrays of params are floating ones, with entries.
+
+    **Raises:** `TypeError` or `ValueError` if there is none, or one is not.
+    """
     leaves = jax.tree_util.tree_leaves_with_path(arrays)
     if not leaves:
         raise TypeError(f"{name} has no arrays; give a pytree of floating arrays, the parameters")

@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree, Scalar
 
 from landscape_jax.arrays import count, is_traced, real
-from landscape_jax.critical.checks import fitting, like_point, one_point, parts
+from landscape_jax.critical.checks import check_arrays, fitting, like_point, one_point, parts
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.objectives.base import AbstractObjective
 from landscape_jax.precision import times
@@ -244,9 +244,8 @@ def random_directions(
     ```
     """
     arrays = parts("params", params)[0]
+    check_arrays("params", arrays)
     flat, unravel = ravel_pytree(arrays)
-    if not flat.size:
-        raise TypeError("params has no arrays; give a pytree of floating arrays, the parameters")
 
     def scaled(drawn: Array, leaf: Array) -> Array:
         length, target = (jnp.linalg.norm(x, axis=-1 if x.ndim else None, keepdims=True)

@@ -14,7 +14,7 @@ from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import shown
 from landscape_jax.networks import DeepLinear, Mlp, TwoLayer
 from landscape_jax.objectives.augmented import Augmented
-from landscape_jax.objectives.base import as_parameters
+from landscape_jax.objectives.base import AbstractObjective, as_parameters
 from landscape_jax.search.lanes import entries
 from landscape_jax.search.parameters import checked_parameters, split, whole
 
@@ -56,9 +56,11 @@ def initial_points(start: Any, key: Any) -> InitialPoints:
 
     Networks, which are functions too, are points: those of one's own where there is no key.
 
-    **Raises:** `TypeError` if points have no arrays or others than floating ones, or `key` is no
+    **Raises:** `TypeError` if `start` is an objective, or points have no arrays or others than floating ones, or `key` is no
     typed key; `ValueError` if their arrays have no common leading axis, or the key is missing.
     """
+    if isinstance(start, AbstractObjective):
+        raise TypeError(f"start is {shown(start)}; give initial points, or a function of a key")
     own = isinstance(start, TwoLayer | DeepLinear | Mlp | Augmented)
     has_arrays = any(map(eqx.is_array, jax.tree.leaves(start)))
     if callable(start) and not own and (key is not None or not has_arrays):
