@@ -20,7 +20,6 @@ from landscape_jax.mistakes import shown
 # What a count, and what a number, may be given as.
 Count: TypeAlias = int | np.integer | np.ndarray | Array
 Number: TypeAlias = float | int | np.number | np.ndarray | Array
-DType: TypeAlias = np.dtype | type | str | None
 
 
 def is_traced(*values: Any) -> bool:

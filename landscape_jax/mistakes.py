@@ -203,6 +203,8 @@ def _matches(value: Any, hint: Any) -> bool:
 
 
 def _is_dtype(value: Any) -> bool:
+    if hasattr(value, "__array__") and not isinstance(value, type):
+        return False  # NumPy takes the dtype of an array.
     try:
         return bool(np.dtype(value))
     except TypeError:

@@ -56,8 +56,9 @@ def initial_points(start: Any, key: Any) -> InitialPoints:
 
     Networks, which are functions too, are points: those of one's own where there is no key.
 
-    **Raises:** `TypeError` if `start` is an objective, or points have no arrays or others than floating ones, or `key` is no
-    typed key; `ValueError` if their arrays have no common leading axis, or the key is missing.
+    **Raises:** `TypeError` if `start` is an objective, or points have no arrays or others than
+    floating ones, or `key` is no typed key; `ValueError` if their arrays have no common leading
+    axis, or the key is missing.
     """
     if isinstance(start, AbstractObjective):
         raise TypeError(f"start is {shown(start)}; give initial points, or a function of a key")

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from landscape_jax.arrays import DType
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 from landscape_jax.theory.overspecification.caps import band_probability
@@ -89,7 +88,7 @@ def clustered_data(
     *,
     ratio: float | int | Float[Array, ""] | None = None,
     lipschitz: float | int | Float[Array, ""] = 1.0,
-    dtype: DType = None,
+    dtype=None,
 ) -> ClusteredData:
     """Draw centres on the unit sphere, samples uniform in balls around them, and their labels.
 

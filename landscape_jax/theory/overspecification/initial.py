@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from landscape_jax.arrays import DType
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 
@@ -14,7 +13,7 @@ from landscape_jax.mistakes import explained
 @explained
 @partial(jax.jit, static_argnames=("starts", "width", "inputs", "dtype"))
 def initial_weights(
-    key: Key[Array, ""], starts: int, width: int, inputs: int, *, dtype: DType = None
+    key: Key[Array, ""], starts: int, width: int, inputs: int, *, dtype=None
 ) -> tuple[Float[Array, "starts width inputs"], Float[Array, "starts width"]]:
     """Draw initializations: neurons uniform on the unit sphere, output weights ±1, all independent.
 

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from landscape_jax.arrays import DType
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained, shown
 from landscape_jax.theory.overspecification.caps import Distances, cap_probability, lemma_4_bound
@@ -42,7 +41,7 @@ def realizable_data(
     *,
     rank: int | None = None,
     bound: float | int | Float[Array, ""] = 1.0,
-    dtype: DType = None,
+    dtype=None,
 ) -> RealizableData:
     """Draw a teacher, and samples uniform in the unit ball of the space or of a random subspace.
 

@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from landscape_jax.arrays import DType
 from landscape_jax.machine import require_memory
 from landscape_jax.mistakes import explained
 from landscape_jax.theory.overspecification.sizes import Sizes, whole_numbers
@@ -30,7 +29,7 @@ class SingletonOptimum(NamedTuple):
 @explained
 @partial(jax.jit, static_argnames=("dim", "per_side", "noise", "dtype"))
 def singleton_data(
-    key: Key[Array, ""], dim: int, per_side: int, *, noise: float | int = 0.5, dtype: DType = None
+    key: Key[Array, ""], dim: int, per_side: int, *, noise: float | int = 0.5, dtype=None
 ) -> tuple[Float[Array, "samples dim"], Float[Array, " samples"]]:
     """Draw singleton data: samples with one nonzero coordinate, equally many on each half-axis.
 
