@@ -97,21 +97,22 @@ def cells(
     is looked for: branch and bound takes on far larger data, and says whether the limit left it
     unproven.  --json has of each point the weights, exactly too, as fractions (R = output times
     weights), the samples at kinks, numbered from 0, and the ways down and up from saddles.  --out
-    keeps certificates that points are local minima, or saddles, which landscape-jax verify checks
-    from their files alone; that all are listed, or that one is global, no file shows.
+    keeps certificates that points are local minima, or saddles, and with --global-only that no
+    network has a smaller loss, which landscape-jax verify checks from their files alone; that all
+    points are listed, no file shows.
 
     Example: landscape-jax cells data.csv --target price --width 2 --json landscape.json
     """
     inputs.check_target(json, data)
     table = read_table(data, target)
     rows = homogeneous(data, table, no_bias)
-    certificates.check_directory(out, "minimum-*.json", "saddle-*.json")
+    certificates.check_directory(out, "minimum-*.json", "saddle-*.json", "bound-*.json")
     head = {"columns": table.names, "target": target, "bias": not no_bias, "width": width}
     weights = [*table.names, *([] if no_bias else ["1"])]
     with progress_bar() as show:
         if global_only:
             found = _computed(data, lambda: _global_minimum(rows, table, width, limit, show))
-            saved = _certificates([found], rows, table, out)
+            saved = [*_certificates([found], rows, table, out), _bound(found, rows, table, out)]
             entry, lines = _global_entry(found, saved), _global_lines(found, weights)
         else:
             found = _computed(data, lambda: _landscape(rows, table, width, limit, show))
@@ -193,6 +194,17 @@ def _certificates(
     return saved
 
 
+def _bound(
+    found: "GlobalMinimum", rows: list[list[Fraction]], table: DataTable, out: Path | None
+) -> certificates.Saved:
+    """Write a certificate of the lower bound."""
+    if out is None:
+        return certificates.Saved()
+    from landscape_jax.theory.cells import bound_claim
+
+    return certificates.save(bound_claim(rows, table.y, found), out / "bound-0000.json")
+
+
 def _all_entries(found: "Landscape", saved: Sequence[certificates.Saved]) -> dict[str, Any]:
     names = "cells combinations faces face_combinations global_loss decided_exactly"
     head = {name: getattr(found, name) for name in names.split()} | {"proven": True}
@@ -262,6 +274,7 @@ def _global_entry(found: "GlobalMinimum", saved: Sequence[certificates.Saved]) -
         "kinks": [list(on) for on in found.kinks],
         "R": _fractions(found.R),
         "certificate": saved[0].path,
+        "bound_certificate": saved[1].path,
     }
 
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from landscape_jax.proofs.certificate_file import CertificateError as CertificateError
     from landscape_jax.proofs.claim import Claim as Claim
     from landscape_jax.proofs.critical_point import prove_critical_point as prove_critical_point
+    from landscape_jax.proofs.loss_bound import LossBound as LossBound
+    from landscape_jax.proofs.loss_bound import prove_loss_bound as prove_loss_bound
     from landscape_jax.proofs.minimum import prove_minima as prove_minima
     from landscape_jax.proofs.minimum import prove_minimum as prove_minimum
     from landscape_jax.proofs.point_certificate import PointCertificate as PointCertificate

@@ -24,6 +24,7 @@ class Claim(Summarised, ABC):
     - `MinimumOnData`: a local minimum of a ReLU network on data, in rational arithmetic.
     - `SaddleOnData`: a saddle of one, in rational arithmetic.
     - `RegionBound`: a lower bound of the loss in an activation region, in rational arithmetic.
+    - `LossBound`: a lower bound of the loss of all networks of a width, in rational arithmetic.
 
     A claim made here is proven; one read from a file must be checked by `verify`.  Where nothing is
     proven there is a `NotProven`, with the same `proven` and `reason`, which is falsy.

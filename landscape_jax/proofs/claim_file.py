@@ -14,6 +14,7 @@ from landscape_jax.proofs import (
 from landscape_jax.proofs.certificate import Certificate
 from landscape_jax.proofs.certificate_file import CertificateError, read_object
 from landscape_jax.proofs.claim import Claim
+from landscape_jax.proofs.loss_bound import LossBound
 from landscape_jax.proofs.point_certificate import PointCertificate
 from landscape_jax.proofs.points_on_data import MinimumOnData, SaddleOnData
 from landscape_jax.proofs.rational_claim import RationalClaim
@@ -24,7 +25,8 @@ from landscape_jax.proofs.symmetric_certificate import SymmetricCertificate
 
 LARGEST_FILE = 64 * 2**20
 RATIONAL: dict[str, type[RationalClaim]] = {
-    kind.KIND: kind for kind in (SpuriousOnData, MinimumOnData, SaddleOnData, RegionBound)
+    kind.KIND: kind
+    for kind in (SpuriousOnData, MinimumOnData, SaddleOnData, RegionBound, LossBound)
 }
 
 

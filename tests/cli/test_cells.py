@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from landscape_jax.cli import cells as command
-from landscape_jax.proofs import Claim, MinimumOnData, SaddleOnData
+from landscape_jax.proofs import Claim, LossBound, MinimumOnData, SaddleOnData
 
 from .test_cli import call, refused
 from .test_construct import table as table
@@ -136,17 +136,21 @@ def test_every_point_has_a_certificate_that_holds(table, tmp_path, monkeypatch):
     assert f"{paths[0]} is there already; give another --out" in line
 
 
-def test_the_best_network_alone_has_a_certificate_of_a_local_minimum(table, tmp_path):
+def test_the_best_network_alone_has_certificates_of_a_minimum_and_of_the_bound(table, tmp_path):
     result = call(
         "cells", table(LINE), "--target", "y", "--width", 2, "--global-only",
         "--out", tmp_path / "proofs", "--json", tmp_path / "best.json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    path = json.loads((tmp_path / "best.json").read_text())["certificate"]
-    assert result.stdout.splitlines()[-1] == f"1 certificate: {path}"
-    checked = call("verify", path)
-    assert checked.stdout == f"holds: {path}: {Claim.load(path).statement}\n"
-    assert "global" not in checked.stdout
+    written = json.loads((tmp_path / "best.json").read_text())
+    paths = [written["certificate"], written["bound_certificate"]]
+    assert result.stdout.splitlines()[-1] == f"2 certificates: {paths[0]} to {paths[1]}"
+    checked = call("verify", *paths)
+    assert checked.stdout == "".join(f"holds: {p}: {Claim.load(p).statement}\n" for p in paths)
+    point, bound = map(Claim.load, paths)
+    assert isinstance(point, MinimumOnData)
+    assert isinstance(bound, LossBound)
+    assert str(point.loss) == str(bound.lower) == written["exact_loss"]
 
 
 def test_the_ways_of_a_saddle_go_down_and_up(table, tmp_path):
@@ -192,6 +196,7 @@ def test_the_global_minimum_alone_is_that_of_all(table, tmp_path):
     assert list(found) == [
         "columns", "target", "bias", "width", "global_loss", "exact_loss", "rounded_loss", "lower",
         "proven", "regions", "weights", "output", "signs", "kinks", "R", "certificate",
+        "bound_certificate",
     ]  # fmt: skip
     assert found["proven"]
     assert found["global_loss"] == found["lower"] == whole["global_loss"]

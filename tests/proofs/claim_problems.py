@@ -10,6 +10,7 @@ from flint import fmpq, fmpq_mat
 
 from landscape_jax.proofs import (
     Layers,
+    LossBound,
     MinimumOnData,
     NotProven,
     RegionBound,
@@ -20,7 +21,13 @@ from landscape_jax.proofs import (
 from landscape_jax.proofs.rational_claim import RationalClaim
 from landscape_jax.theory import spurious_minimum
 from landscape_jax.theory.basins import basin_values, lower_bound_claim, region_patterns
-from landscape_jax.theory.cells import landscape, minimum_claim, saddle_claim
+from landscape_jax.theory.cells import (
+    bound_claim,
+    global_minimum,
+    landscape,
+    minimum_claim,
+    saddle_claim,
+)
 
 SLOPES = [(1, 0), (1, 0.01), (0.5, 2)]
 ONE, X, Y = fmpq(1), fmpq_mat(3, 1, [-1, 0, 1]), (fmpq(1), fmpq(0), fmpq(1))
@@ -114,10 +121,21 @@ def bounded(reached=False) -> RegionBound:
     raise AssertionError
 
 
+@cache
+def least() -> LossBound:
+    """Return the claim that no network has a lower loss than the global minimum of a problem."""
+    x, y, width = small(5)
+    found = global_minimum(x, y, width)
+    claim = proven(bound_claim(x, y, found))
+    assert claim.lower == found.exact_loss > 0
+    return claim
+
+
 # One claim of each kind, by the function that makes it.
 EVERY: dict[str, Callable[[], RationalClaim]] = {
     "spurious": constructed,
     "minimum": kinked,
     "saddle": saddle,
     "bound": lambda: bounded(True),
+    "least": least,
 }

@@ -34,6 +34,7 @@ from landscape_jax.theory.cells.landscape import Landscape as Landscape
 from landscape_jax.theory.cells.landscape import landscape as landscape
 from landscape_jax.theory.cells.one_sided import LeastSlope as LeastSlope
 from landscape_jax.theory.cells.one_sided import least_slope as least_slope
+from landscape_jax.theory.cells.point_claims import bound_claim as bound_claim
 from landscape_jax.theory.cells.point_claims import minimum_claim as minimum_claim
 from landscape_jax.theory.cells.point_claims import saddle_claim as saddle_claim
 from landscape_jax.theory.cells.saddles import Saddle as Saddle

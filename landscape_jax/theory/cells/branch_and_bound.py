@@ -2,7 +2,6 @@
 
 import heapq
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from landscape_jax.exact.rationals import nearest, squares
 from landscape_jax.progress import Progress
+from landscape_jax.proofs.loss_bound import split
 from landscape_jax.theory.cells.ray_fit import ConeFit, cone_fit
 from landscape_jax.theory.cells.rays import Rays
 from landscape_jax.theory.cells.relaxation import Cone, Relaxed, exact_residual, relax
@@ -19,6 +19,21 @@ from landscape_jax.theory.cells.relaxation import Cone, Relaxed, exact_residual,
 _MOST_FITS = 6
 # Bounds within this share of the loss are compared in rational numbers.
 _NEAR = 1e-9
+
+
+class Node:
+    """A region of the search tree: split in parts, or a leaf.
+
+    - `cut`: the neuron and the sample at whose hyperplane it is split; `parts`: its parts.
+    - `proof`: of a leaf, what bounds its networks from below; `None` for the bound 0.
+    """
+
+    __slots__ = ("cut", "parts", "proof")
+
+    def __init__(self, proof: "Relaxed | ConeFit | None") -> None:
+        self.cut: tuple[int, int] | None = None
+        self.parts: list[Node] = []
+        self.proof = proof
 
 
 class Region(NamedTuple):
@@ -31,7 +46,8 @@ class Region(NamedTuple):
 class _Open(NamedTuple):
     """An undecided region, ordered by its `value`; `lower` is a proven bound.
 
-    - `signs`, `packed`: the region, eight rays a byte; `relaxed`: the point of the hull.
+    - `signs`, `packed`: the region, eight rays a byte; `relaxed`: the point of the hull; `node`:
+      its place in the tree.
     """
 
     value: float
@@ -40,6 +56,7 @@ class _Open(NamedTuple):
     signs: tuple[int, ...]
     packed: tuple[np.ndarray, ...]
     relaxed: Relaxed
+    node: Node
 
     def region(self, rays: int) -> Region:
         """Unpack the region."""
@@ -62,6 +79,7 @@ class BranchAndBound:
         self.rays, self.width, self.limit, self.progress = rays, width, limit, progress
         self.heap: list[_Open] = []
         self.regions = 0
+        self.roots: list[Node] = []
         nothing = tuple(np.zeros(len(rays.kind), bool) for _ in range(width))
         self.best = self._best(Region((1,) * width, nothing), ConeFit({}, squares(rays.labels)))
 
@@ -74,14 +92,19 @@ class BranchAndBound:
         none = np.zeros(0, int)
         for positive in range(self.width, -1, -1):
             signs = (1,) * positive + (-1,) * (self.width - positive)
-            self._bound(Region(signs, (everything,) * self.width), 0.0, (none, none))
+            whole = Region(signs, (everything,) * self.width)
+            self.roots.append(self._bound(whole, 0.0, None, (none, none)))
         while self.heap and self.regions < self.limit:
             at = heapq.heappop(self.heap)
             if at.lower >= self.best.square:
                 continue
             start = at.relaxed.support, at.relaxed.signs
-            for part in self._parts(at.region(len(self.rays.kind)), at.relaxed):
-                self._bound(part, at.lower, start)
+            region = at.region(len(self.rays.kind))
+            j, i = at.node.cut = self._cut(region, at.relaxed)
+            at.node.parts = [
+                self._bound(Region(region.signs, cells), at.lower, at.node.proof, start)
+                for cells in split(region.signs, region.cells, j, self.rays.signs[:, i])
+            ]
             if self.progress is not None:
                 self.progress(self.regions, len(self.heap))
 
@@ -92,10 +115,17 @@ class BranchAndBound:
         left = (at.lower for at in self.heap if at.lower < self.best.square)
         return min(left, default=math.inf)
 
-    def _bound(self, region: Region, lower: float, start: tuple[np.ndarray, np.ndarray]) -> None:
-        """Bound a region, and queue it unless it is decided."""
+    def _bound(
+        self,
+        region: Region,
+        lower: float,
+        proof: Relaxed | ConeFit | None,
+        start: tuple[np.ndarray, np.ndarray],
+    ) -> Node:
+        """Bound a region, of which `proof` shows `lower`, and queue it unless it is decided."""
+        node = Node(proof)
         if self.best.fit.square == 0:
-            return
+            return node
         self.regions += 1
         cone = _cone(region)
         support, signs = start
@@ -103,28 +133,33 @@ class BranchAndBound:
         found = relax(
             self.rays, cone, support[inside], signs[inside], self.best.square * (1 - _NEAR)
         )
-        lower = lower if found.open else max(lower, found.lower)
-        if self._decided(found, lower):
-            return
+        if not found.open and found.lower > lower:
+            lower, node.proof = found.lower, found
+        if self._decided(node, found, lower):
+            return node
         if not self._splits(region).any():
-            self._solve(region, found)
-            return
+            node.proof = self._solve(region, found)
+            return node
         heights = self._heights(region, found)
         self._improve(region, heights)
-        if not self._decided(found, lower):
+        if not self._decided(node, found, lower):
             packed = tuple(np.packbits(cells) for cells in region.cells)
             value = max(found.value, lower)
-            at = _Open(value, self.regions, lower, region.signs, packed, found)
+            at = _Open(value, self.regions, lower, region.signs, packed, found, node)
             heapq.heappush(self.heap, at)
+        return node
 
-    def _decided(self, found: Relaxed, lower: float) -> bool:
+    def _decided(self, node: Node, found: Relaxed, lower: float) -> bool:
         """Check that no network of a region is better than the best one."""
         if lower >= self.best.square:
             return True
         if found.value < self.best.square * (1 - _NEAR):
             return False
         errors = exact_residual(self.rays, found)
-        return errors is not None and squares(errors) >= self.best.fit.square
+        if errors is None or squares(errors) < self.best.fit.square:
+            return False
+        node.proof = found
+        return True
 
     def _splits(self, region: Region) -> Bool[np.ndarray, "neurons samples"]:
         """Find the samples whose hyperplanes cut the cells of a neuron."""
@@ -150,10 +185,10 @@ class BranchAndBound:
             below[j] += weight * self.rays.opposite[place]
         return above, below
 
-    def _parts(self, region: Region, found: Relaxed) -> Iterator[Region]:
-        """Split a region in two, or in n + 1 where n neurons are alike.
+    def _cut(self, region: Region, found: Relaxed) -> tuple[int, int]:
+        """Choose the neuron and the sample at whose hyperplane a region is split.
 
-        The cut is the hyperplane of a sample with w·xᵢ > 0 on one ray in use and < 0 on another,
+        It is the hyperplane of a sample with w·xᵢ > 0 on one ray in use and < 0 on another,
         for which Σ λ [w·xᵢ]₊ exceeds [Σ λ w·xᵢ]₊ most; else the most even cut of the rays.
         """
         splits = self._splits(region)
@@ -163,18 +198,7 @@ class BranchAndBound:
             smaller = [np.minimum(np.sum(s > 0, axis=0), np.sum(s < 0, axis=0)) for s in sides]
             gap = np.where(splits, np.array(smaller), -1)
         j, i = np.unravel_index(int(np.argmax(gap)), gap.shape)
-        cells, sign = region.cells[j], region.signs[j]
-        alike = [
-            k
-            for k, (own, other) in enumerate(zip(region.signs, region.cells, strict=True))
-            if own == sign and np.array_equal(other, cells)
-        ]
-        above, below = (cells & (s * self.rays.signs[:, i] >= 0) for s in (1, -1))
-        for count in range(len(alike) + 1):
-            parts = list(region.cells)
-            for place, k in enumerate(alike):
-                parts[k] = above if place < count else below
-            yield Region(region.signs, tuple(parts))
+        return int(j), int(i)
 
     def _improve(
         self,
@@ -204,7 +228,7 @@ class BranchAndBound:
             at = Region(region.signs, cells)
             self._solve(at, relax(rays, _cone(at), none, none))
 
-    def _solve(self, region: Region, found: Relaxed) -> None:
+    def _solve(self, region: Region, found: Relaxed) -> ConeFit:
         """Minimise over one closed cell for each neuron, exactly."""
         kinds = self.rays.kind
         columns = [
@@ -219,6 +243,7 @@ class BranchAndBound:
         fit = cone_fit(self.rays, list(dict.fromkeys(columns)), start)
         if fit.square < self.best.fit.square:
             self.best = self._best(region, fit)
+        return fit
 
 
 def _cone(region: Region) -> Cone:

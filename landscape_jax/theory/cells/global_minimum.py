@@ -15,13 +15,44 @@ from landscape_jax.networks import TwoLayer
 from landscape_jax.precision import require_float64
 from landscape_jax.progress import Progress
 from landscape_jax.theory.cells.arrangement import about
-from landscape_jax.theory.cells.branch_and_bound import BranchAndBound, Region
+from landscape_jax.theory.cells.branch_and_bound import BranchAndBound, Node, Region
+from landscape_jax.theory.cells.ray_fit import ConeFit, fit_errors
 from landscape_jax.theory.cells.rays import Rays, all_rays, ray_bound
+from landscape_jax.theory.cells.relaxation import Relaxed, exact_residual
 
 # As many neurons are taken on, whatever the number of samples.
 _WIDEST = 100
 # The most outputs on all rays: they take some hundred bytes each.
 _MOST_OUTPUTS = 3_000_000
+
+
+class SearchTree:
+    """The regions that the search has bounded, with what bounds each."""
+
+    def __init__(self, rays: Rays, roots: list[Node]) -> None:
+        self.rays, self.roots = rays, roots
+
+    def __repr__(self) -> str:
+        return f"SearchTree({len(self.nodes())} nodes)"
+
+    def nodes(self) -> list[Node]:
+        """List all nodes in preorder."""
+        found, waiting = [], list(reversed(self.roots))
+        while waiting:
+            node = waiting.pop()
+            found.append(node)
+            waiting += reversed(node.parts)
+        return found
+
+    def errors(self, proof: Relaxed | ConeFit | None) -> fmpq_mat:
+        """Return the dual point that a proof rests on, a column: 0 for the bound 0."""
+        if proof is None:
+            return fmpq_mat(self.rays.labels.nrows(), 1)
+        if isinstance(proof, ConeFit):
+            return fit_errors(self.rays, proof.weights)
+        errors = exact_residual(self.rays, proof)
+        assert errors is not None, "only bounds that hold are proofs."
+        return errors
 
 
 class GlobalMinimum(NamedTuple):
@@ -36,6 +67,7 @@ class GlobalMinimum(NamedTuple):
       it lies.
     - `R`: the R_j = z_j w_j, (K, d), in rational numbers.
     - `regions`: how many parts of the cell combinations have been bounded.
+    - `tree`: these parts, for `bound_claim`.
     """
 
     network: TwoLayer
@@ -48,6 +80,7 @@ class GlobalMinimum(NamedTuple):
     kinks: tuple[tuple[int, ...], ...]
     R: fmpq_mat
     regions: int
+    tree: SearchTree
 
 
 @explained
@@ -157,6 +190,7 @@ def _result(rows: list[list[fmpq]], search: BranchAndBound) -> GlobalMinimum:
         kinks=kinks,
         R=fmpq_mat(R),
         regions=search.regions,
+        tree=SearchTree(rays, search.roots),
     )
 
 

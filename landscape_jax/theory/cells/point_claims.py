@@ -9,12 +9,15 @@ from landscape_jax.exact.rationals import least_squares, rational
 from landscape_jax.exact.samples import exact_rows
 from landscape_jax.mistakes import explained
 from landscape_jax.proofs import (
+    LossBound,
     MinimumOnData,
     NotProven,
     SaddleOnData,
+    prove_loss_bound,
     prove_minimum_on_data,
     prove_saddle_on_data,
 )
+from landscape_jax.proofs.rational_file import MOST_NUMBERS
 from landscape_jax.theory.cells.genuine import GenuineMinimum
 from landscape_jax.theory.cells.global_minimum import GlobalMinimum
 from landscape_jax.theory.cells.kinks import KinkMinimum
@@ -75,6 +78,38 @@ def saddle_claim(x: Any, y: Any, saddle: Saddle) -> SaddleOnData | NotProven:
     rests = dict(zip(saddle.moving, saddle.rests.tolist(), strict=True))
     along = [[rational(t) for t in row] for row in saddle.descent.direction.W1.tolist()]
     return prove_saddle_on_data(*_point(x, y, saddle, rests), fmpq_mat(along))
+
+
+@explained
+def bound_claim(x: Any, y: Any, found: GlobalMinimum) -> LossBound | NotProven:
+    """Prove the lower bound of a global minimum's search, for a file.
+
+    **Arguments:** `x`, `y`, the data that the minimum was found for; `found`, of `global_minimum`.
+
+    **Returns:** a `LossBound`, of the loss itself where `found.proven`, or `NotProven` with the
+    reason, as where a file would hold too many regions.
+
+    **Raises:** like `global_minimum`.
+
+    ```python
+    >>> from landscape_jax.theory.cells import global_minimum
+    >>> x, y = [[-1, 1], [0, 1], [1, 1]], [1, 0, 1]
+    >>> bound_claim(x, y, global_minimum(x, y, 1)).lower
+    2/9
+
+    ```
+    """
+    rows, labels = exact_rows(x, y)
+    nodes = found.tree.nodes()
+    numbers = {id(node.proof): node.proof for node in nodes if node.cut is None}
+    if max(2 * len(nodes), len(numbers) * len(rows)) > MOST_NUMBERS:
+        return NotProven(f"a file does not hold the {len(nodes)} regions of the search.")
+    places = {key: place for place, key in enumerate(numbers)}
+    tree = [node.cut or (-1, places[id(node.proof)]) for node in nodes]
+    errors = [found.tree.errors(proof).entries() for proof in numbers.values()]
+    return prove_loss_bound(
+        fmpq_mat(rows), tuple(labels.entries()), len(found.signs), fmpq_mat(tree), fmpq_mat(errors)
+    )
 
 
 def _point(

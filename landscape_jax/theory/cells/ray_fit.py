@@ -33,7 +33,7 @@ def cone_fit(rays: Rays, columns: Sequence[_Column], start: Sequence[_Column]) -
     """
     weights = _all_positive(rays, start)
     while True:
-        errors = _errors(rays, weights)
+        errors = fit_errors(rays, weights)
         others = [key for key in columns if key not in weights]
         slopes = rays.slopes([kind for _, kind in others], errors) if others else []
         gains = [sign * t for (sign, _), t in zip(others, slopes, strict=True)]
@@ -73,8 +73,8 @@ def _table(rays: Rays, keys: Sequence[_Column]) -> fmpq_mat:
     return fmpq_mat([[sign * t for t in rays.columns[kind]] for sign, kind in keys]).transpose()
 
 
-def _errors(rays: Rays, weights: dict[_Column, fmpq]) -> fmpq_mat:
-    """Return y − Σ λ_k a_k."""
+def fit_errors(rays: Rays, weights: dict[_Column, fmpq]) -> fmpq_mat:
+    """Return y − Σ λ_k a_k for the weights λ of a fit."""
     if not weights:
         return rays.labels
     t = fmpq_mat(len(weights), 1, list(weights.values()))
