@@ -78,9 +78,9 @@ def test_components_are_those_of_the_dense_hessian(group, seed):
 
 
 @pytest.mark.slow
-def test_sixty_points_have_the_block_spectrum_of_their_dense_hessian():
+def test_thirty_points_have_the_block_spectrum_of_their_dense_hessian():
     count = 0
-    for p, q, extra in itertools.product((1, 2, 3, 4, 7), (2, 3, 5, 8), (0, 1, 2)):
+    for p, q, extra in itertools.product((1, 2, 4, 7), (2, 3, 5, 8), (0, 2)):
         students, teachers = (p, q) + (1,) * extra, (p, q)
         if p != q:
             blocks, x, _, W = _random(students, teachers, count, weights=False)
@@ -104,7 +104,7 @@ def test_sixty_points_have_the_block_spectrum_of_their_dense_hessian():
             error = np.abs(np.sort(np.concatenate(parts)) - dense_spectrum).max()
             assert error < 1e-11 * np.abs(dense_spectrum).max()
             count += 1
-    assert count >= 50
+    assert count == 30
 
 
 @pytest.mark.parametrize("name", POINTS)

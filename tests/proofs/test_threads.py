@@ -17,7 +17,9 @@ from landscape_jax.exact.working_precision import working_precision
 @pytest.fixture(scope="module")
 def problem():
     risk = lj.PopulationRisk(jnp.eye(6))
-    runs = lj.restart(risk, lj.starts.gaussian((6, 6)), 1000, key=jax.random.key(0))
+    # This restart meets the one spurious minimum.
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), 6), 6)
+    runs = lj.restart(risk, lj.starts.gaussian((6, 6)), [225], key=key)
     point = next(f for f in lj.families(risk, runs) if f.kind == "spurious").representative
     return risk, point
 
@@ -27,7 +29,7 @@ def blas_threads():
 
 
 @pytest.mark.parametrize(
-    ("threads", "calls"), [(4, 4), pytest.param(8, 50, marks=pytest.mark.slow)]
+    ("threads", "calls"), [(4, 4), pytest.param(8, 20, marks=pytest.mark.slow)]
 )
 def test_threads_prove_and_verify_what_one_does(problem, threads, calls):
     risk, point = problem

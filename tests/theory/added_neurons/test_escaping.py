@@ -90,28 +90,28 @@ def test_a_linear_network_never_converges_on_noisy_labels(optimizer, dtype):
     for noise in 10.0 ** -np.arange(1, 10):
         objective, start = linear(noise, dtype)
         runs = lj.restart(
-            objective, start, 16, key=KEY, optimizer=OPTIMIZERS[optimizer], max_steps=BUDGET
+            objective, start, 4, key=KEY, optimizer=OPTIMIZERS[optimizer], max_steps=BUDGET
         )
         counts = runs.summary()
         assert "converged" not in counts
         if noise >= clear:
-            assert counts == {"escaping": 16}, noise
+            assert counts == {"escaping": 4}, noise
         elif noise < 1e-8:
             assert "escaping" not in counts, (noise, counts)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", PRECISIONS)
-def test_no_run_converges_on_200_noisy_data_sets(dtype):
+def test_no_run_converges_on_80_noisy_data_sets(dtype):
     counts = {}
-    for seed in range(200):
+    for seed in range(80):
         noise = 10.0 ** -np.random.default_rng(seed).uniform(0, 9)
         objective, start = linear(noise, dtype, samples=8, seed=seed)
         runs = lj.restart(objective, start, 2, key=jax.random.key(seed), max_steps=BUDGET)
         for status in runs.summary():
             counts[status] = counts.get(status, 0) + 1
     assert "converged" not in counts
-    assert counts["escaping"] >= 60
+    assert counts["escaping"] >= 24
 
 
 @pytest.mark.slow

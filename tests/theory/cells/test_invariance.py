@@ -57,7 +57,7 @@ def test_saddles_of_moved_data_have_a_descent_and_an_ascent():
             assert saddle.R.tolist() == [list(map(fmpq, row)) for row in saddle.R.tolist()]
 
 
-SHAPES = [(5, 1, 1, 165), (4, 1, 2, 5), (4, 2, 1, 30)]
+SHAPES = [(5, 1, 1, 60), (4, 1, 2, 5), (4, 2, 1, 15)]
 
 
 def agree(n, inputs, width, seed):

@@ -66,6 +66,6 @@ def test_descents_on_a_line_end_at_listed_losses():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "problems", "least"), [(0, 250, 4), (1, 6, 0), (2, 40, 1)])
-def test_descents_on_300_grids_end_at_listed_losses(kind, problems, least):
+@pytest.mark.parametrize(("kind", "problems", "least"), [(0, 100, 2), (1, 6, 0), (2, 40, 1)])
+def test_descents_on_many_grids_end_at_listed_losses(kind, problems, least):
     assert sum(check(*draw(kind, seed)) for seed in range(6, problems + 6)) >= least

@@ -200,16 +200,16 @@ def test_no_end_of_a_search_that_is_called_a_minimum_has_a_negative_eigenvalue()
 
 
 @pytest.mark.slow
-def test_no_end_of_a_thousand_problems_that_is_called_a_minimum_has_a_negative_eigenvalue():
+def test_no_end_of_500_problems_that_is_called_a_minimum_has_a_negative_eigenvalue():
     kinds = Counter()
     for shape in [(2, 3, 3), (3, 3, 2, 2), (2, 2, 3, 2, 2)]:
-        kinds += end_points(shape, range(220), "any index")
+        kinds += end_points(shape, range(110), "any index")
     # Deeper networks stay on plateaus for long.
     for shape in [(2, 3, 3), (3, 3, 2, 2)]:
-        kinds += end_points(shape, range(220, 440), "descent")
-    assert kinds["global minimum"] >= 600
-    assert kinds["saddle"] >= 200
-    assert kinds["global minimum"] + kinds["saddle"] >= 1000, kinds
+        kinds += end_points(shape, range(220, 330), "descent")
+    assert kinds["global minimum"] >= 300
+    assert kinds["saddle"] >= 100
+    assert kinds["global minimum"] + kinds["saddle"] >= 500, kinds
 
 
 def test_for_another_loss_the_kind_is_the_one_declared_and_without_that_local():
