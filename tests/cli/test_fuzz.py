@@ -358,7 +358,7 @@ def as_process(folder: Path, line: list[str]) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "count"), [(200, 100), pytest.param(2, 2000, marks=pytest.mark.slow)]
+    ("seed", "count"), [(200, 100), pytest.param(2, 1000, marks=pytest.mark.slow)]
 )
 def test_lines_end_with_a_result_or_with_one_line_that_names_what_is_wrong(
     folder, monkeypatch, seed, count
@@ -379,7 +379,7 @@ def test_what_once_failed_is_refused_with_a_remedy(folder, monkeypatch, text, me
 
 @pytest.mark.slow
 def test_processes_end_in_time_and_within_their_memory(folder):
-    lines = [[text for text in line if "\0" not in text] for line in drawn(3, 60)]
+    lines = [[text for text in line if "\0" not in text] for line in drawn(3, 30)]
     with ThreadPoolExecutor(2) as pool:
         ended = pool.map(lambda line: as_process(folder, line), lines)
         assert [why for why in ended if why] == []
