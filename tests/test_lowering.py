@@ -282,7 +282,7 @@ def test_a_program_calls_back_where_that_was_asked_for_alone(asked):
     assert ("callback" in str(program)) == (asked is not None)
 
 
-@pytest.mark.slow
+# The rows are lowered above.
 def test_every_jitted_function_has_a_row():
     jitted = _jitted()
     names = Counter(jitted.values())
