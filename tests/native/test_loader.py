@@ -1,6 +1,7 @@
 """Kernels are compiled once and kept; without them the answers are the same."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import landscape_jax as lj
-from landscape_jax.native import kernels, without_kernels
+from landscape_jax.native import kernels, loader, without_kernels
 from tests.compiler import needs_compiler
 
 
@@ -45,7 +46,13 @@ def test_a_compiler_that_fails_is_said_and_the_answer_is_the_same():
 @pytest.mark.slow
 @needs_compiler
 def test_the_library_is_made_once_and_kept(tmp_path):
-    place = {"XDG_CACHE_HOME": str(tmp_path)}
+    # A compiler that takes seconds the first time alone, and then gives the same again.
+    script, compiler = tmp_path / "compiler.sh", shlex.join(loader._compiler() or [])
+    script.write_text(
+        'for to; do :; done; echo made >> "$0.log"\n'
+        f'[ -f "$0.so" ] || {{ {compiler} "$@" && cp "$to" "$0.so"; }} && cp "$0.so" "$to"\n'
+    )
+    place = {"XDG_CACHE_HOME": str(tmp_path), "CXX": shlex.join(["sh", str(script)])}
     first = _in_a_process(**place)
     (made,) = (tmp_path / "landscape-jax").glob("*.so")
     stamp = made.stat().st_mtime_ns
@@ -56,6 +63,7 @@ def test_the_library_is_made_once_and_kept(tmp_path):
     made.write_bytes(made.read_bytes()[:4096])
     assert _in_a_process(**place).stdout == first.stdout
     assert made.stat().st_size > 4096
+    assert (tmp_path / "compiler.sh.log").read_text() == "made\nmade\n"
     # One that others may write is not used, and no other is made.
     (tmp_path / "landscape-jax").chmod(0o777)
     open_ = _in_a_process(**place)
