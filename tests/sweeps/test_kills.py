@@ -14,4 +14,4 @@ def test_killed_works_end_with_the_results_of_whole_ones(tmp_path, name, kills):
     # The moments of this seed are late, when there is something to lose.
     assert campaign(name, kills, tmp_path, seed=28, steps=3000)["kills"] == kills
     left = [p.name for p in tmp_path.rglob("out/**/.*")]
-    assert set(left) == {".landscape-jax-lock"}
+    assert set(left) <= {".landscape-jax-lock"}
