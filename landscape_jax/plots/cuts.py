@@ -70,6 +70,7 @@ def cut(
     if isinstance(values, Barrier):
         top = int(np.argmax(np.asarray(values.value)))
         place = float(values.t[top]), float(values.value[top])
+        axes.margins(y=0.12)
         axes.plot(*place, color=series_colour(2), marker="o")
         axes.annotate(
             f"barrier {float(values.height):.4g}", place, xytext=(6, 6),

@@ -73,7 +73,8 @@ def value_distribution(
     runs, sizes = len(lines[0].ends), not isinstance(values, Runs | Mapping)
     axes.set_title(f"{runs} runs" + (" for each $(k, n)$" if sizes else ""), fontsize="medium")
     if sizes or len(lines) > 1:
-        axes.legend(title="$(k, n)$" if sizes else None, frameon=False, loc="lower right")
+        title, place = ("$(k, n)$", "lower right") if sizes else (None, "best")
+        axes.legend(title=title, frameon=False, loc=place)
     return framed(axes)
 
 
