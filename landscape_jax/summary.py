@@ -3,7 +3,10 @@
 import dataclasses
 from collections.abc import Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Rows beyond these are counted, not listed.
 _MOST = 12
@@ -64,6 +67,44 @@ def of_fields(value: Any) -> Summary:
     given = [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value)]
     parts = [f"{name}={_short(part)}" for name, part in given if part is not None]
     return Summary(f"{type(value).__name__}({', '.join(parts)})")
+
+
+class Tabulated(Summarised):
+    """The rows of a study: shown by some of their columns, and a table of pandas.
+
+    - `SHOWN`: the columns, names in `to_json()["rows"]`.
+    """
+
+    SHOWN: ClassVar[tuple[str, ...]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the rows as JSON values."""
+        raise NotImplementedError
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """Return a table of pandas, with all columns of `to_json()["rows"]`."""
+        import pandas as pd
+
+        return pd.DataFrame(self.to_json()["rows"])
+
+    def summarise(self) -> Summary:
+        """Return how many rows there are, and the columns shown."""
+        records = self.to_json()["rows"]
+        rows = [[_cell(record[name]) for name in self.SHOWN] for record in records]
+        count = f"{len(rows)} row" + ("" if len(rows) == 1 else "s")
+        heads = [name.replace("_", " ") for name in self.SHOWN]
+        return Summary(f"{type(self).__name__}({count})", heads, rows)
+
+
+def _cell(value: Any) -> str:
+    """Write a value of a table: numbers to six digits, lists of whole numbers as sums."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ("+" if all(isinstance(part, int) for part in value) else " to ").join(
+            map(_cell, value)
+        )
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _short(part: Any) -> str:

@@ -110,3 +110,33 @@ def test_results_are_tables_of_pandas_and_arrays_of_xarray(runs):
     table = runs.to_dataframe()
     assert len(table) == 1000
     assert {"value", "steps", "status"} <= set(table.columns)
+
+
+def test_rows_of_a_study_are_a_table():
+    found = lj.studies.ss18.table([(2, 2)], 10)
+    head, names, row = repr(found).splitlines()
+    assert head == "Table(1 row)"
+    assert names.split()[:3] == ["k", "n", "restarts"]
+    assert row.split() == ["2", "2", "10", "0", "0", "0", "0"]
+    assert found.to_dataframe().percent_spurious.tolist() == [0.0]
+    value = lj.studies.atlas.Atlas((
+        lj.studies.atlas.AtlasRow(
+            k=6, n=6, number=1, count=3, blocks=(5, 1), teacher_blocks=(5, 1), kind="spurious",
+            index=0, reason=None, value_lower=0.02, value_upper=0.025, min_eigenvalue_lower=0.01,
+            seconds=1.0),
+    ))  # fmt: skip
+    assert repr(value).splitlines()[-1].split()[3:6] == ["5+1", "5+1", "3"]
+
+
+def test_large_results_are_a_line():
+    one = lj.index(RISK, jnp.eye(3))
+    assert repr(one).startswith("Index(negative=0, zero=0, positive=9, tolerance=")
+    assert repr(lj.indices(RISK, jnp.eye(3)[None])) == "Index(1 points: 1 of index 0)"
+    density = lj.spectral_density(RISK, jnp.eye(3), key=KEY, points=9)
+    assert repr(density).startswith("Density(9 points from ")
+    x, y = [[-1.0, 1.0], [0.0, 1.0], [1.0, 1.0]], [1.0, 0.0, 1.0]
+    whole = repr(lj.theory.cells.landscape(x, y, 1))
+    assert whole.startswith("Landscape(global_loss=0.222222: ")
+    assert len(whole.splitlines()) == 1
+    built = repr(lj.theory.spurious_minimum(x[:3], y, activation="relu", width=2))
+    assert re.match(r"SpuriousMinimum\(risk=[\d.]+, better_risk=[\d.]+, case='", built)

@@ -39,6 +39,13 @@ class Density(NamedTuple):
     width: Scalar
     quadrature_error: Scalar
 
+    def __repr__(self) -> str:
+        """Return how many points the grid has, from where to where, and the width."""
+        if is_traced(*self):
+            return "Density(traced)"
+        ends = f"{float(self.grid[0]):.3g} to {float(self.grid[-1]):.3g}"
+        return f"Density({len(self.grid)} points from {ends}, width={float(self.width):.3g})"
+
 
 @explained
 def spectral_density(

@@ -43,6 +43,15 @@ class Index(NamedTuple):
     eigenvalues: Float[np.ndarray, "*points parameters"]
     gradient_norm: Float[np.ndarray, "*points"]
 
+    def __repr__(self) -> str:
+        """Return the counts of one point, or how many points there are of each index."""
+        if np.ndim(self.negative):
+            values, counts = np.unique(self.negative, return_counts=True)
+            parts = (f"{c} of index {v}" for v, c in zip(values, counts, strict=True))
+            return f"Index({np.size(self.negative)} points: {', '.join(parts)})"
+        counts = f"negative={self.negative}, zero={self.zero}, positive={self.positive}"
+        return f"Index({counts}, tolerance={float(self.tolerance):.3g})"
+
 
 @explained
 def index(

@@ -6,6 +6,7 @@ from typing import Any
 
 from landscape_jax.proofs.certificate import NotProven
 from landscape_jax.proofs.critical_point import Proof
+from landscape_jax.summary import Tabulated
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,14 @@ class AtlasRow:
         }
 
 
-@dataclass(frozen=True)
-class Atlas:
+@dataclass(frozen=True, repr=False)
+class Atlas(Tabulated):
     """The classes of critical points, in the order of the sizes asked for."""
+
+    SHOWN = (
+        "k", "n", "class", "blocks", "teacher_blocks", "count", "kind", "index", "value_upper",
+        "min_eigenvalue_lower",
+    )  # fmt: skip
 
     rows: tuple[AtlasRow, ...]
 

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from landscape_jax.studies.ss18.published import PUBLISHED, Published
+from landscape_jax.summary import Tabulated
 from landscape_jax.sweeps.proven import Outcome, Proven
 from landscape_jax.theory.overspecification.intervals import clopper_pearson
 
@@ -137,9 +138,14 @@ class Row:
         }
 
 
-@dataclass(frozen=True)
-class Table:
+@dataclass(frozen=True, repr=False)
+class Table(Tabulated):
     """Rows of the table, in the order asked for, and the seed of their runs."""
+
+    SHOWN = (
+        "k", "n", "restarts", "spurious", "proven", "percent_spurious", "mean_min_eigenvalue",
+        "mean_objective", "families",
+    )  # fmt: skip
 
     rows: tuple[Row, ...]
     seed: int

@@ -7,6 +7,7 @@ from typing import Any
 from landscape_jax.studies.ss18.published import PUBLISHED, Published
 from landscape_jax.studies.width.students import LEVELS, Students
 from landscape_jax.studies.width.survival import Survival
+from landscape_jax.summary import Tabulated
 from landscape_jax.sweeps.proven import Proven
 from landscape_jax.theory.overspecification.intervals import clopper_pearson
 
@@ -156,9 +157,14 @@ class WidthRow:
         }
 
 
-@dataclass(frozen=True)
-class WidthTable:
+@dataclass(frozen=True, repr=False)
+class WidthTable(Tabulated):
     """The rows of a study, the seed of their runs, and the kind of device that they ran on."""
+
+    SHOWN = (
+        "k", "n", "restarts", "share_global", "interval", "spurious", "proven", "families",
+        "steps_median",
+    )  # fmt: skip
 
     rows: tuple[WidthRow, ...]
     seed: int

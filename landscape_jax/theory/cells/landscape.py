@@ -51,6 +51,12 @@ class Landscape(NamedTuple):
     smooth_kinks: tuple[KinkMinimum, ...]
     decided_exactly: int
 
+    def __repr__(self) -> str:
+        """Return the global loss, and how many points of each kind there are."""
+        kinds = ("differentiable_minima", "nondifferentiable_minima", "smooth_kinks", "saddles")
+        counts = (f"{len(getattr(self, kind))} {kind}" for kind in kinds)
+        return f"Landscape(global_loss={self.global_loss:.6g}: {', '.join(counts)})"
+
 
 class _Minima(NamedTuple):
     """The minima of all combinations, and how many combinations were decided exactly.

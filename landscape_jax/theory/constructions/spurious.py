@@ -49,6 +49,13 @@ class SpuriousMinimum(NamedTuple):
     case: str
     samples: Samples
 
+    def __repr__(self) -> str:
+        """Return both risks, rounded, and the case."""
+        risks = float(self.least_squares_risk), float(self.better_risk)
+        return (
+            f"SpuriousMinimum(risk={risks[0]:.9g}, better_risk={risks[1]:.9g}, case={self.case!r})"
+        )
+
     def claim(self) -> SpuriousOnData | NotProven:
         """Prove that the exact minimum is one and the exact better network better, for a file.
 
