@@ -29,7 +29,9 @@ _README_LINKS = {
     "(notebooks/": "(",
     "(benchmarks/": "(../benchmarks/",
     "(landscape_jax/": "(../landscape_jax/",
+    "(#an-objective-of-your-own)": "(questions.md#how-do-i-use-my-own-objective)",
     "(#any-width-by-symmetry)": "(any_width.md)",
+    "(#what-width-buys)": "(width.md)",
 }
 
 
