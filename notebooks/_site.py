@@ -1,6 +1,7 @@
 """What the site needs besides its pages: offline formulas, links in code, the commands' help."""
 
 import html
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,12 @@ _BIG = re.compile(r"\\[bB]igg?[lr]?(?![a-zA-Z])")
 _DIGITS = re.compile(r"\\[td]?frac\s?(\d)(\d)")
 
 _PUBLIC_PATH = re.compile(r"(?:lj\.|landscape_jax\.)?([A-Za-z_][\w.]*?)(?:\(\))?")
-_NOTEBOOKS = "Each notebook answers one question and runs in minutes; outputs are not shown here."
+_NOTEBOOKS = "Each notebook answers one question and runs in minutes."
+_WITHOUT_OUTPUTS = """
+Outputs and pictures appear when a notebook is run: `.venv/bin/pip install '.[notebooks]'`, then
+`.venv/bin/jupyter lab notebooks/{name}`. `LANDSCAPE_JAX_DOCS_EXECUTE=1` before the `sphinx-build`
+of this site builds it with them.
+"""
 # Where the sections and files that the README links to are on the site.
 _README_LINKS = {
     "(notebooks/": "(",
@@ -90,6 +96,18 @@ def _relink_readme(app: Sphinx, path: Path, document: str, content: list[str]) -
             content[0] = content[0].replace(old, new)
 
 
+def _note_outputs(app: Sphinx, document: str, content: list[str]) -> None:
+    """Say below the title of a notebook that is not executed how its outputs are seen."""
+    path = Path(app.env.doc2path(document))
+    if path.suffix == ".ipynb" and app.config.nb_execution_mode == "off":
+        notebook = json.loads(content[0])
+        first = notebook["cells"][0]
+        title, _, rest = "".join(first["source"]).partition("\n")
+        note = _WITHOUT_OUTPUTS.format(name=path.name)
+        first["source"] = f"{title}\n\n```{{note}}{note}```\n{rest}"
+        content[0] = json.dumps(notebook)
+
+
 def _helps(command: Any, path: str, context: Any = None) -> Iterator[str]:
     """Yield a section for each command of a group, and for each of a group in it."""
     for name, part in command.commands.items():
@@ -117,7 +135,8 @@ def _write_notebooks(app: Sphinx) -> None:
     """Write a page that lists the notebooks there are, the first hour first."""
     names = sorted((path.stem for path in Path(app.srcdir).glob("*.ipynb")), key=_reading_order)
     entries = "\n".join(f"/{name}" for name in names)
-    text = f"# Notebooks\n\n{_NOTEBOOKS}\n\n```{{toctree}}\n:maxdepth: 1\n\n{entries}\n```\n"
+    note = _WITHOUT_OUTPUTS.format(name="") if app.config.nb_execution_mode == "off" else ""
+    text = f"# Notebooks\n\n{_NOTEBOOKS}{note}\n```{{toctree}}\n:maxdepth: 1\n\n{entries}\n```\n"
     write_changed(Path(app.srcdir) / "api" / "notebooks.md", text)
 
 
@@ -130,6 +149,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_html_math_renderer("mathml", (_visit_inline, None), (_visit_block, None))
     app.add_transform(LinkNames)
     app.connect("include-read", _relink_readme)
+    app.connect("source-read", _note_outputs)
     app.connect("builder-inited", _write_commands, priority=200)
     app.connect("builder-inited", _write_notebooks, priority=200)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,8 @@
 """The documentation site: `sphinx-build -W --keep-going -n notebooks site`.
 
 It is built and read without a network.  Notebooks are shown as they are, without outputs;
-LANDSCAPE_JAX_DOCS_EXECUTE=1 executes them, which takes minutes and the extra `notebooks`.
+LANDSCAPE_JAX_DOCS_EXECUTE=1 executes them, which takes minutes and the extra `notebooks`; without
+it each says below its title how its outputs are seen.
 """
 
 import os
