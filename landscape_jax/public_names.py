@@ -9,7 +9,10 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import ast
 
 
 @cache
@@ -23,17 +26,30 @@ def exported(package: str) -> dict[str, str]:
 
     ```
     """
-    import ast  # What is imported here takes time at the start of each command.
-
-    with open(sys.modules[package].__file__ or "", encoding="utf-8") as source:
-        tree = ast.parse(source.read())
     return {
         name.name: node.module or ""
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
+        for node in _imports(package)
         for name in node.names
         if name.asname == name.name
     }
+
+
+def imported(module: str) -> dict[str, str]:
+    """Return the names that a module imports from others, with these, also for type checkers."""
+    return {
+        name.asname or name.name: node.module or ""
+        for node in _imports(module)
+        for name in node.names
+    }
+
+
+def _imports(module: str) -> "list[ast.ImportFrom]":
+    """List the statements `from … import …` of a module."""
+    import ast  # What is imported here takes time at the start of each command.
+
+    with open(sys.modules[module].__file__ or "", encoding="utf-8") as source:
+        tree = ast.parse(source.read())
+    return [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
 
 
 def listing(package: str) -> Callable[[], list[str]]:
@@ -47,7 +63,13 @@ def defined(module: str) -> Callable[[], list[str]]:
     def names() -> list[str]:
         found = vars(sys.modules[module]).items()
         public = {n: v for n, v in found if not (n.startswith("_") or isinstance(v, ModuleType))}
-        return sorted(n for n, v in public.items() if getattr(v, "__module__", module) == module)
+        # A constant does not know where it is from.
+        others = imported(module)
+        return sorted(
+            n
+            for n, v in public.items()
+            if n not in others and getattr(v, "__module__", module) == module
+        )
 
     return names
 

@@ -7,18 +7,19 @@ that several packages export is described once, under its shortest path; the oth
 import ast
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from _public import class_paths, described, members, pages, public_names
+from _public import class_path, class_paths, described, members, pages, public_names
 from equinox import Enumeration
 from sphinx.application import Sphinx
 
 _DOCTEST = re.compile(r"```python\n(?=>>>)")
-_MODULE_PATH = re.compile(r"\b(?:\w+\.)+(?=\w)")
+_TYPE = re.compile(r"\b((?:\w+\.)+)(\w+)")
 _BLANK_BEFORE_END = re.compile(r"\n\n```$", re.MULTILINE)
 _CODE = re.compile(r"(```.*?```|`[^`]*`|^ {4}[^\n]*)", re.DOTALL | re.MULTILINE)
 _STAR = re.compile(r"(?<=\w)\*(?=\w)")
@@ -34,6 +35,12 @@ def _written(function: Callable) -> str:
     return f"({ast.unparse(node.args)}){returned}"
 
 
+def _by_path(found: re.Match[str]) -> str:
+    """Return the path of a documented class, and of any other type its name."""
+    module = found[1].removesuffix(".")
+    return class_path(found[2], module) or found[2] if module in sys.modules else found[2]
+
+
 def _of_fields(kind: type) -> str:
     """Return the signature of an `__init__` that was made from the fields of a class."""
     parts = []
@@ -42,7 +49,7 @@ def _of_fields(kind: type) -> str:
     except ValueError:  # Exceptions, which have that of their base, in C.
         return ""
     for parameter in parameters:
-        text = _MODULE_PATH.sub("", str(parameter.replace(default=parameter.empty)))
+        text = _TYPE.sub(_by_path, str(parameter.replace(default=parameter.empty)))
         default = "..." if "<" in repr(parameter.default) else repr(parameter.default)
         parts.append(text if parameter.default is parameter.empty else f"{text} = {default}")
     return f"({', '.join(parts)})"
@@ -50,11 +57,13 @@ def _of_fields(kind: type) -> str:
 
 def signature(thing: Any) -> str:
     """Return the signature of a function or class, with the classes of this package by path."""
+    function = thing.__init__ if inspect.isclass(thing) else thing
     try:
-        text = _written(thing.__init__ if inspect.isclass(thing) else thing)
+        text = _written(function)
     except (OSError, TypeError):  # There is no source of what was made from fields.
-        text = _of_fields(thing)
-    return _WORD.sub(lambda word: class_paths().get(word[0], word[0]), text)
+        return _of_fields(thing)
+    module = inspect.unwrap(function).__module__
+    return _WORD.sub(lambda word: class_path(word[0], module) or word[0], text)
 
 
 def docstring(thing: Any) -> str:

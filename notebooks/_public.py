@@ -7,7 +7,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from landscape_jax.public_names import exported
+from landscape_jax.public_names import exported, imported
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -51,9 +51,25 @@ def class_paths() -> dict[str, str]:
     return {path.rsplit(".", 1)[1]: path for path in described().values() if _is_class(path)}
 
 
-def _is_class(path: str) -> bool:
+def class_path(name: str, module: str) -> str | None:
+    """Return the path of the documented class that a name stands for in a module, if it is one."""
+    path = class_paths().get(name)
+    if path is None:
+        return None
+    known = vars(importlib.import_module(module))
+    if name in known:
+        return path if known[name] is _class_at(path) else None
+    # Imported for type checkers alone, or a class that its own methods name.
+    return path if imported(module).get(name, "landscape_jax").startswith("landscape_jax") else None
+
+
+def _class_at(path: str) -> Any:
     module, name = path.rsplit(".", 1)
-    return inspect.isclass(getattr(pages()[module], name))
+    return getattr(pages()[module], name)
+
+
+def _is_class(path: str) -> bool:
+    return inspect.isclass(_class_at(path))
 
 
 def members(kind: type) -> Iterator[tuple[str, Any]]:

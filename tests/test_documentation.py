@@ -97,6 +97,16 @@ def test_the_site_is_read_offline_and_every_link_leads_somewhere(site):
     assert not broken
 
 
+def test_a_type_of_another_package_is_not_taken_for_a_class_of_the_same_name():
+    pytest.importorskip("myst_nb")
+    from _api import signature
+
+    assert lj.theory.added_neurons.Path.__name__ == "Path"
+    assert signature(lj.Claim.save).endswith("-> Path")
+    returned = signature(lj.theory.added_neurons.example_3)
+    assert returned.endswith("-> landscape_jax.theory.added_neurons.Path")
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_every_path_that_a_page_names_is_there(page):
     text = page.read_text(encoding="utf-8")

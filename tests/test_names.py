@@ -14,6 +14,7 @@ import pytest
 
 import landscape_jax as lj
 from landscape_jax.cli.names import PACKAGES as LISTED
+from landscape_jax.networks import criteria
 from landscape_jax.public_names import exported
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,11 @@ def test_dir_shows_the_public_names_alone_and_each_is_there_and_documented(packa
         thing = getattr(module, name)
         if inspect.isclass(thing) or inspect.isfunction(thing) or inspect.ismodule(thing):
             assert inspect.getdoc(thing), f"{package}.{name} has no docstring"
+
+
+def test_dir_of_a_module_shows_what_it_defines_and_no_constant_that_it_imports():
+    assert dir(lj.slices) == ["Slice", "along", "line", "plane", "random_directions"]
+    assert dir(criteria) == ["Criterion", "Hinge", "NAMES", "hinge", "named"]
 
 
 def test_no_subpackage_bears_the_name_of_a_public_function():

@@ -63,7 +63,8 @@ def barrier(
     **Arguments:** `objective`; `one` and `other`, params, known outside `jit` where `align` holds;
     `align`, `False` for the line as given; `points`, how many values on the line.
 
-    **Returns:** a `Barrier`.
+    **Returns:** a `Barrier`: `value.max()` is the highest value on the line, and `height` the same
+    minus the value at `one`, the climb from there.  Swap the points for the climb from `other`.
 
     **Raises:** `TypeError` or `ValueError` if an argument has the wrong type, shape or range, or is
     traced where it is to be aligned; the message names it.

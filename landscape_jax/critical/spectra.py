@@ -31,7 +31,7 @@ def spectrum(objective: AbstractObjective, params: PyTree) -> Float[np.ndarray, 
     The eigenvalues are computed by LAPACK, accurate to eps · ‖∇²F‖ also where they repeat.  The
     Hessian of a relu `PopulationRisk` is taken in the span of students and teacher, n + k
     dimensions at most; each further dimension adds the eigenvalues of `padding_matrix` (SS18, lemma
-    3).  At a point of more than `LARGE` numbers that permutations of students and orthonormal
+    3).  At a point of more than 300 numbers that permutations of students and orthonormal
     teachers fix, they are those of the isotypic components (see `symmetric`), to 1e-11 of the
     largest.  Other Hessians are dense, and compiled once per shape.
 

@@ -100,7 +100,12 @@ class EmpiricalRisk(AbstractObjective):
         return total / len(self.x)
 
     def known(self, params: PyTree) -> Known:
-        """Return the symmetry of a `TwoLayer` or an `Mlp`, see `network_symmetry`, and the units.
+        """Return the symmetry of a `TwoLayer` or an `Mlp`, and the units.
+
+        In each hidden layer the neurons may be permuted; for an odd or even activation each may
+        change its sign; for a homogeneous one, such as relu, a neuron's incoming weights may be
+        multiplied by any c > 0 and its outgoing ones by c to minus its degree.  Other networks have
+        no known symmetry.
 
         For "squared" the unit of values is the variance of the labels, and that of parameters its
         fourth root, the size of parameters in a network of two layers of equal size.  For other

@@ -102,7 +102,7 @@ def prove_minimum(
     can realise it; `argument`, "newton-kantorovich" or "safran-shamir"; `precision`, the working
     precision in bits, 64 to 192.
 
-    **Returns:** a `Certificate`; of more than `LARGE` numbers that permutations fix, a
+    **Returns:** a `Certificate`; of more than 900 numbers that permutations fix, a
     `SymmetricCertificate`; or `NotProven` with the reason.
 
     **Raises:** `TypeError` or `ValueError` for what does not fit, or is out of range, by its name.

@@ -38,9 +38,14 @@ class SymmetricFamily:
     """A critical point that a product of symmetric groups fixes, as a function of k.
 
     One pair of blocks grows with k; all other blocks keep their sizes.  The point at another k is
-    reached by Newton's method in the fixed space, in steps; it is the same branch of solutions as
-    far as these steps are small (`FURTHEST`), which is not proven.  What is proven is proven at
-    each k by itself, by `prove`.
+    reached by Newton's method in the fixed space, in steps: each starts from an extrapolation of
+    earlier points and moves W by at most a quarter of its length from there.  That the points are
+    on one branch of solutions is not proven.  What is proven is proven at each k by itself, by
+    `prove`.
+
+    Every method at a k raises `ValueError` where the branch ends before it: where even the shortest
+    step finds no critical point that near (the message names the last k reached), or where the
+    growing block would have fewer than 2 neurons, or at most 3 at a k that is not an integer.
 
     `blocks`, `teacher_blocks` and `values`, as in `SymmetricCertificate`, are those at `k`.
     """
@@ -117,6 +122,8 @@ class SymmetricFamily:
         """Return F at k, a real number, correctly rounded but for the last digits.
 
         F at large k is the small difference of large terms: it is computed in extended precision.
+
+        **Raises:** `ValueError` where the branch ends before k.
         """
         with working_precision(PRECISION):
             group, x = self._point(_number(k))
@@ -158,12 +165,21 @@ class SymmetricFamily:
 
     @explained
     def min_eigenvalue(self, k: float | int) -> float:
-        """Return the Hessian's smallest eigenvalue at k, a real number."""
+        """Return the Hessian's smallest eigenvalue at k, a real number.
+
+        **Raises:** `ValueError` where the branch ends before k; as `spectrum`.
+        """
         return self.spectrum(k)[0][0]
 
     @explained
     def prove(self, k: int, *, precision: int = 128) -> SymmetricCertificate | NotProven:
-        """Prove the critical point at an integer k, with its index, in time independent of k."""
+        """Prove the critical point at an integer k, with its index, in time independent of k.
+
+        **Returns:** a `SymmetricCertificate`; `NotProven`, with the reason, where the point is
+        reached and the proof fails.
+
+        **Raises:** `ValueError` where the branch ends before k: no point is reached to be proven.
+        """
         with working_precision(PRECISION):
             group, x = self._point(_integer(k))
             values = to_values(group, [float(value) for value in x])
