@@ -1,8 +1,9 @@
 """Loss landscapes of shallow networks: descents, critical points, and proofs.
 
-The command `landscape-jax names` lists every public name.  Docstrings cite five papers: SS18 is Safran &
-Shamir 2018 (arXiv 1712.08968), KK20 Kawaguchi & Kaelbling 2020 (1901.00279), YSJ19 Yun, Sra &
-Jadbabaie 2019 (1802.03487), LIU Liu 2020 (2002.04763), SS16 Safran & Shamir 2016 (1511.04210).
+The command `landscape-jax names` lists every public name.  Docstrings cite five papers: SS18 is
+Safran & Shamir 2018 (arXiv 1712.08968), KK20 Kawaguchi & Kaelbling 2020 (1901.00279), YSJ19 Yun,
+Sra & Jadbabaie 2019 (1802.03487), LIU Liu 2020 (2002.04763), SS16 Safran & Shamir 2016
+(1511.04210).
 
 Each paper's normalization of the squared loss is kept in its place: `PopulationRisk` is
 ½ E(f(x) − g(x))²; `EmpiricalRisk` with the criterion "squared", `theory.cells` and `theory.basins`
