@@ -67,6 +67,10 @@ class CriticalPoints(Summarised, eqx.Module):
     def __len__(self) -> int:
         return len(self.runs)
 
+    def __repr__(self) -> str:
+        """Return what there is in a line."""
+        return self.summarise().title
+
     def summarise(self) -> Summary:
         """Return a row for each index: how many points, and their values."""
         if is_traced(self):
@@ -75,7 +79,7 @@ class CriticalPoints(Summarised, eqx.Module):
         for index, points in self.counts().items():
             values = np.asarray(self.value)[self.is_converged & (np.asarray(self.index) == index)]
             rows.append((str(index), str(points), f"{values.min():.6g}", f"{values.max():.6g}"))
-        title = f"CriticalPoints({self.runs!r})"
+        title = f"CriticalPoints({self.runs!r}, index: count {self.counts()})"
         return Summary(title, ("index", "points", "lowest value", "highest value"), rows)
 
     def __getattr__(self, name: str) -> Any:

@@ -212,8 +212,8 @@ class Runs(Summarised, eqx.Module):
         >>> import jax, jax.numpy as jnp, landscape_jax as lj
         >>> risk = lj.PopulationRisk(jnp.eye(2))
         >>> runs = lj.restart(risk, lj.starts.gaussian((2, 2)), 10, key=jax.random.key(0))
-        >>> list(runs.to_dataframe().columns[:4])
-        ['value', 'gradient_norm', 'steps', 'status']
+        >>> sorted(runs.to_dataframe().columns)
+        ['descent_steps', 'gradient_norm', 'status', 'steps', 'value']
 
         ```
         """

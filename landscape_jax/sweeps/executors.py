@@ -183,9 +183,9 @@ class _Packed:
 
     @classmethod
     def of(cls, function: Callable, executor: Executor) -> "_Packed":
-        import cloudpickle
+        from landscape_jax.sweeps.by_value import dumps
 
-        content = cloudpickle.dumps(function)
+        content = dumps(function)
         digest = hashlib.sha256(content).hexdigest()
         float64 = bool(jax.config.read("jax_enable_x64"))
         return cls(content, digest, float64, _workers(executor)[1], _here())
