@@ -37,7 +37,7 @@ _README_LINKS = {
     "(landscape_jax/": "(../landscape_jax/",
     "(#an-objective-of-your-own)": "(questions.md#how-do-i-use-my-own-objective)",
     "(#any-width-by-symmetry)": "(any_width.md)",
-    "(#what-width-buys)": "(width.md)",
+    "(#what-width-buys)": "(what_width_buys.md)",
 }
 
 
