@@ -120,6 +120,8 @@ class Families(Summarised, tuple[Family, ...]):
         points = f"{total} points" if total != 1 else "1 point"
         parts = f"{len(self)} famil{'y' if len(self) == 1 else 'ies'} of {points}"
         parts += f", {left} unconverged" if left else ""
+        if left == total:
+            parts += ": raise max_steps, or go on by critical_points(objective, params, seek=0)"
         heads = ("kind", "count", "share", "value", "min eigenvalue")
         return Summary(f"Families({parts})", heads, rows)
 

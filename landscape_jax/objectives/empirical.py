@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key, PyTree, Scalar
 
 from landscape_jax.arrays import checked, count, values
 from landscape_jax.networks import criteria
-from landscape_jax.networks.models import TwoLayer
+from landscape_jax.networks.models import DeepLinear, Mlp, TwoLayer
 from landscape_jax.networks.predictions import predictions
 from landscape_jax.objectives.base import AbstractObjective, Known, Units
 from landscape_jax.objectives.function_module import FunctionModule
@@ -156,6 +156,9 @@ class EmpiricalRisk(AbstractObjective):
 
     def _losses(self, network: Any, x: Array, y: Array) -> Array:
         x, y = self._cast(network, x, y)
+        taken = _inputs(network)
+        if taken is not None and x.shape[-1] != taken:
+            raise ValueError(f"x has {x.shape[-1]} inputs a sample; the network takes {taken}")
         q = predictions(network, x)
         if self.classes is not None and self.classes > q.shape[1]:
             raise ValueError(
@@ -165,6 +168,13 @@ class EmpiricalRisk(AbstractObjective):
         if y.ndim == 2 and self.criterion.labels != "any" and y.shape != q.shape:
             raise ValueError(f"y has {y.shape[1]} outputs; the network gives {q.shape[1]}")
         return jax.vmap(self.criterion.loss)(q, y).astype(x.dtype)
+
+
+def _inputs(network: Any) -> int | None:
+    """Return how many inputs one of our networks takes, `None` for any other."""
+    if isinstance(network, TwoLayer):
+        return network.W1.shape[1]
+    return network.weights[0].shape[1] if isinstance(network, DeepLinear | Mlp) else None
 
 
 @jax.jit

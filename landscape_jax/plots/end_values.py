@@ -71,7 +71,9 @@ def value_distribution(
     axes.set_xlabel("objective at the end of descent")
     axes.set_ylabel("share of runs that end at or below")
     runs, sizes = len(lines[0].ends), not isinstance(values, Runs | Mapping)
-    axes.set_title(f"{runs} runs" + (" for each $(k, n)$" if sizes else ""), fontsize="medium")
+    open_ = 0 if sizes else _unended(values)
+    rest = " for each $(k, n)$" if sizes else f", {open_} came to no end" if open_ else ""
+    axes.set_title(f"{runs} runs{rest}", fontsize="medium")
     if sizes or len(lines) > 1:
         title, place = ("$(k, n)$", "lower right") if sizes else (None, "best")
         axes.legend(title=title, frameon=False, loc=place)
@@ -84,6 +86,12 @@ class _Line(NamedTuple):
     label: str
     ends: Float[np.ndarray, " runs"]
     dashed: bool
+
+
+def _unended(values: Any) -> int:
+    """Count the runs that were stopped at the largest number of steps."""
+    several = values.values() if isinstance(values, Mapping) else [values]
+    return sum(int(np.sum(runs.status_names == "max_steps")) for runs in several)
 
 
 def _lines(values: Any) -> list[_Line]:

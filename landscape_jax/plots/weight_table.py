@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Numbers are written into tables of at most so many rows and columns.
 _WRITTEN = 9
+# The most numbers along an axis.
+_TICKS = 16
 
 
 @explained
@@ -65,8 +67,9 @@ def weights(W: "np.ndarray | Array", axes: "Axes | None" = None, *, isotropy: An
                 ink = "white" if abs(value) > 0.6 * reach else "black"
                 text = f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
                 axes.text(j, i, text, ha="center", va="center", color=ink, fontsize="x-small")
-        axes.set_xticks(range(len(columns)), [str(j + 1) for j in columns])
-        axes.set_yticks(range(len(rows)), [str(i + 1) for i in rows])
+    for places, axis in ((columns, axes.xaxis), (rows, axes.yaxis)):
+        named = range(0, len(places), -(-len(places) // _TICKS))
+        axis.set_ticks(named, [str(places[place] + 1) for place in named])
     for cut in cuts[0]:
         axes.axhline(cut - 0.5, color="black", linewidth=1.2)
     for cut in cuts[1]:

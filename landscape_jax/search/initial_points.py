@@ -73,7 +73,8 @@ def initial_points(start: Any, key: Any) -> InitialPoints:
     if len(lengths) > 1 or 0 in lengths:
         raise ValueError(
             f"start has leaves of leading lengths {sorted(lengths)}; "
-            "give starts with one leading axis, one entry a restart"
+            "give starts with one leading axis, one entry a restart, or a function of a key, such "
+            "as starts.gaussian((6, 6))"
         )
     checked_parameters("start", given)
     return InitialPoints(None, None if key is None else checked_key(key), given)

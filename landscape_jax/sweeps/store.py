@@ -208,8 +208,9 @@ def _made_by(root: Path, expected: dict[str, Any]) -> dict[str, Any] | None:
     found = read_checked(path)
     for key, value in expected.items():
         if key != "settings" and found.get(key) != value:
+            name = "it" if key == "what" else f"its {key}"
             raise StorageError(
-                f"{root} holds a sweep of {key} {found.get(key)!r}, not {value!r}; "
+                f"{root} holds something else: {name} is {found.get(key)!r}, not {value!r}; "
                 "give a new directory"
             )
     settings, asked = found.get("settings"), expected["settings"]

@@ -271,6 +271,11 @@ def test_float32_stays_float32():
             ValueError,
             r"the network gives shape \(7, 3, 1, 1\) .* it must give \(samples, outputs\), or",
         ),
+        (
+            lambda: lj.EmpiricalRisk(jnp.ones((7, 5)), jnp.ones((7, 2)))(_network()),
+            ValueError,
+            "x has 5 inputs a sample; the network takes 3",
+        ),
         (lambda: _risk("squared")("net"), TypeError, "the network is 'net'; it must be a function"),
         (
             lambda: lj.EmpiricalRisk(jnp.ones((7, 3, 3)), jnp.ones((7, 2)))(_network()),

@@ -178,3 +178,18 @@ def test_a_mistake_of_type_is_named(call, message, axes, untyped):
 def test_a_mistake_of_value_is_named(call, message, axes):
     with pytest.raises(ValueError, match=message):
         call(axes)
+
+
+def test_numbers_of_many_neurons_are_their_places_in_the_array(axes):
+    lj.plots.weights(np.eye(40)[::-1], axes)
+    assert [label.get_text() for label in axes.get_yticklabels()][:3] == ["1", "4", "7"]
+    assert list(axes.get_yticks()[:3]) == [0, 3, 6]
+    assert not axes.texts
+
+
+def test_runs_without_an_end_are_counted_in_the_title(axes):
+    runs = lj.restart(RISK, START, 5, key=KEY, max_steps=1)
+    lj.plots.value_distribution(runs, axes)
+    assert axes.get_title() == "5 runs, 5 came to no end"
+    shown = repr(lj.families(RISK, runs))
+    assert shown.startswith("Families(0 families of 5 points, 5 unconverged: raise max_steps")

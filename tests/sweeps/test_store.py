@@ -141,7 +141,7 @@ def test_a_foreign_directory_is_refused_and_left_alone(tmp_path, name, text, mes
     [
         ("numbers", {"seed": 1}, "holds a sweep with seed 0, not 1"),
         ("numbers", {}, "holds a sweep with seed 0, not None"),
-        ("letters", {"seed": 0}, "holds a sweep of what 'numbers', not 'letters'"),
+        ("letters", {"seed": 0}, "holds something else: it is 'numbers', not 'letters'"),
     ],
 )
 def test_another_sweep_is_refused(tmp_path, what, settings, message):
@@ -161,7 +161,7 @@ def test_a_sweep_of_another_version_is_refused(tmp_path):
         pass
     manifest = read_checked(tmp_path / MANIFEST)
     write_checked(tmp_path / MANIFEST, manifest | {"version": 99})
-    with pytest.raises(StorageError, match="of version 99, not 3"), opened(tmp_path):
+    with pytest.raises(StorageError, match="its version is 99, not 3"), opened(tmp_path):
         pass
 
 
