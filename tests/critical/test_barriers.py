@@ -141,8 +141,8 @@ class _Fit(lj.AbstractObjective):
     def __call__(self, network):
         return DATA(network)
 
-    def known(self, network):
-        nowhere = jax.tree.map(lambda _: None, network)
+    def known(self, params):
+        nowhere = jax.tree.map(lambda _: None, params)
         parts = lambda net: (net.layers[0].weight, net.layers[0].bias, net.layers[1].weight)
         axes = eqx.tree_at(parts, nowhere, (0, 0, 1), is_leaf=lambda leaf: leaf is None)
         return lj.Known(symmetry=lj.HiddenNeurons(axes=axes, flips=-1))
