@@ -171,9 +171,13 @@ HOSTILE = {
     "no common denominator": (primes, "its numbers are too many, or have too many digits"),
     "as many rays as are taken": (lambda: at_zero(90, 3), None),
 }
+# What takes seconds to write and to read.
+LONG = ("many neurons", "wide kinks")
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in HOSTILE]
+)
 def test_hostile_sizes_are_refused_at_once(tmp_path, name):
     make, reason = HOSTILE[name]
     path = make().save(tmp_path / "claim.json")

@@ -652,6 +652,7 @@ def test_a_search_whose_arguments_are_constants_may_be_inside_a_derivative():
     np.testing.assert_allclose(jax.grad(fixed)(jnp.ones(2)), fixed(jnp.ones(2)) / 2, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_trajectories_have_a_derivative_but_by_a_kernel():
     end = lambda h: record(objective=Quartic(h)).value[:, -1].sum()
     step = 1e-6
