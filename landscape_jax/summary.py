@@ -21,7 +21,7 @@ class Summary(NamedTuple):
 
     @property
     def rest(self) -> str:
-        """Say how many rows are not listed."""
+        """Return how many rows are not listed, in words."""
         left = len(self.rows) - _MOST
         return f"… and {left} more" if left > 0 else ""
 

@@ -97,7 +97,7 @@ def _relink_readme(app: Sphinx, path: Path, document: str, content: list[str]) -
 
 
 def _note_outputs(app: Sphinx, document: str, content: list[str]) -> None:
-    """Say below the title of a notebook that is not executed how its outputs are seen."""
+    """Add a note below the title of a notebook that is not executed: how to see its outputs."""
     path = Path(app.env.doc2path(document))
     if path.suffix == ".ipynb" and app.config.nb_execution_mode == "off":
         notebook = json.loads(content[0])

@@ -121,7 +121,8 @@ class Families(Summarised, tuple[Family, ...]):
         parts = f"{len(self)} famil{'y' if len(self) == 1 else 'ies'} of {points}"
         parts += f", {left} unconverged" if left else ""
         if left == total:
-            parts += ": raise max_steps, or go on by critical_points(objective, params, seek=0)"
+            go_on = "critical_points(objective, runs.params, len(runs), seek=0)"
+            parts += f": raise max_steps, or go on by {go_on}"
         heads = ("kind", "count", "share", "value", "min eigenvalue")
         return Summary(f"Families({parts})", heads, rows)
 

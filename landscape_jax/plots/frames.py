@@ -25,7 +25,7 @@ def on_axes(axes: "Axes | None", *, width: float = 6.0, height: float = 4.0) -> 
 
 
 def framed(axes: "Axes", *, grid: bool = True) -> "Axes":
-    """Give the axes a light grid behind the data, and no frame above and to the right."""
+    """Draw a light grid behind the data, and no frame above and to the right."""
     if grid:
         axes.grid(color="0.5", alpha=0.25, linewidth=0.6)
         axes.set_axisbelow(True)
