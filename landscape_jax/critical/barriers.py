@@ -87,6 +87,9 @@ def barrier(
     if align:
         if is_traced(first, arrays):
             raise ValueError("one and other are traced; give align=False, or call outside jit")
+        for name, point in (("one", first), ("other", arrays)):
+            if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(point)):
+                raise ValueError(f"{name} has entries that are not finite; nothing matches them")
         symmetry = objective.known(one).symmetry
         arrays = jax.tree.map(jnp.asarray, nearest_image(symmetry, first, arrays))
     line = slices.line(checked, first, arrays, points=points)

@@ -65,7 +65,7 @@ def _rows(
     if len(lines) and np.abs(lines @ lines.T - np.eye(len(lines))).max() <= eps:
         traits = np.stack([symmetry.masses, lines @ symmetry.mean], axis=1)
         gaps = np.abs(traits[:, None] - traits).max(axis=2)
-        classes = np.asarray(gaps <= eps * max(1.0, float(np.abs(traits).max())))
+        classes = np.asarray(gaps <= eps * float(np.abs(traits).max()))
 
     def neurons(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the order and signs of the image's neurons that bring it closest to W."""

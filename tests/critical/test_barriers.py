@@ -38,6 +38,15 @@ def test_the_barrier_of_the_spurious_minimum_is_small_once_the_flipped_neuron_ch
     assert float(shuffled.height) == pytest.approx(float(found.height), rel=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-9, 1.0, 1e9])
+def test_directions_of_other_masses_are_not_exchanged_at_any_scale(scale):
+    teacher = scale * jnp.diag(jnp.array([1.0, 2.0, 3.0]))
+    risk = lj.PopulationRisk(teacher)
+    one, other = scale * jax.random.normal(jax.random.key(0), (2, 3, 3))
+    found = lj.barrier(risk, one, other, points=3)
+    np.testing.assert_allclose(found.value[-1], risk(other), rtol=1e-9)
+
+
 def test_images_of_one_point_have_no_barrier(ends):
     spurious, _ = ends
     order, lines = np.random.default_rng(0).permuted(np.tile(np.arange(8), (2, 1)), axis=1)
@@ -112,6 +121,7 @@ def test_without_a_symmetry_the_line_is_the_given_one():
     [
         (lambda: lj.barrier(RISK, jnp.eye(8), jnp.eye(7)), "other must have the structure"),
         (lambda: lj.barrier(RISK, jnp.eye(8), jnp.eye(8), points=1), "points is 1"),
+        (lambda: lj.barrier(RISK, jnp.eye(8), jnp.nan * jnp.eye(8)), "other has entries that are"),
         (lambda: jax.jit(lambda x: lj.barrier(RISK, x, x).height)(jnp.eye(8)),
          "one and other are traced; give align=False, or call outside jit"),
     ],
