@@ -25,9 +25,9 @@ def value_distribution(
 ) -> "Axes":
     """Plot the empirical distribution function of the values at which descents ended.
 
-    One line for each (k, n), or each `Runs`, in the order given.  Runs below `threshold`, which
-    were stopped before they reached 0, are plotted at 0, so the height at the left end is the share
-    of global runs.
+    One line for each (k, n), or each `Runs`, in the order given.  Runs that were stopped before
+    they reached 0 are plotted at 0: of an array those below `threshold`, of `Runs` those with the
+    status below_value.
 
     **Arguments:** `values`, `Runs`, or several by their labels, or an array of dims (size, restart)
     with coordinates k and n; a value that is not finite adds to no step; `axes`, to plot on, new
@@ -45,13 +45,17 @@ def value_distribution(
     lines = _lines(values)
     axes = on_axes(axes)
     threshold = float(positive("threshold", threshold))
+    # Dashes tell sizes with n ≠ k apart, so colours come first there; else each line its own.
+    sizes = not isinstance(values, Runs | Mapping)
+    turn = len(COLOURS) if sizes else 1
     finite = np.concatenate([line.ends[np.isfinite(line.ends)] for line in lines])
     low = min(0.0, float(finite.min(initial=0)))
-    reach = 1.08 * float(finite.max(initial=10 * threshold))
-    # Dashes tell sizes with n ≠ k apart, so colours come first there; else each line its own.
-    turn = 1 if isinstance(values, Runs | Mapping) else len(COLOURS)
+    high = float(finite.max(initial=10 * threshold if sizes else low))
+    reach = high + 0.08 * ((high - low) or 1.0)
     for i, (label, ends, dashed) in enumerate(lines):
-        steps = np.sort(np.where(np.abs(ends) < threshold, 0.0, ends)[np.isfinite(ends)])
+        # `Runs` say themselves which of them were stopped; their values may be of any size.
+        stopped = sizes & (np.abs(ends) < threshold)
+        steps = np.sort(np.where(stopped, 0.0, ends)[np.isfinite(ends)])
         share = np.arange(1, len(steps) + 1) / len(ends)
         axes.step(
             np.concatenate([[low], steps, [reach]]),
@@ -70,7 +74,7 @@ def value_distribution(
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\N{THIN SPACE}%"))
     axes.set_xlabel("objective at the end of descent")
     axes.set_ylabel("share of runs that end at or below")
-    runs, sizes = len(lines[0].ends), not isinstance(values, Runs | Mapping)
+    runs = len(lines[0].ends)
     open_ = 0 if sizes else _unended(values)
     rest = " for each $(k, n)$" if sizes else f", {open_} came to no end" if open_ else ""
     axes.set_title(f"{runs} runs{rest}", fontsize="medium")
@@ -105,7 +109,10 @@ def _lines(values: Any) -> list[_Line]:
         for label, runs in values.items():
             if not isinstance(runs, Runs) or not len(runs):
                 raise TypeError(f"values[{label!r}] is {shown(runs)}; give Runs, at least one")
-        return [_Line(str(label), np.asarray(runs.value), False) for label, runs in values.items()]
+        return [
+            _Line(str(label), np.where(runs.is_below_value, 0.0, np.asarray(runs.value)), False)
+            for label, runs in values.items()
+        ]
     import xarray as xr
 
     if not isinstance(values, xr.DataArray) or values.dtype.kind != "f":

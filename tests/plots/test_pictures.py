@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import landscape_jax as lj
 
 RISK, START, KEY = lj.PopulationRisk(jnp.eye(3)), lj.starts.gaussian((3, 3)), jax.random.key(0)
-W = jnp.eye(3)
+W, START_6 = jnp.eye(3), lj.starts.gaussian((6, 6))
 PLOTS: Any = lj.plots
 
 
@@ -185,6 +185,14 @@ def test_numbers_of_many_neurons_are_their_places_in_the_array(axes):
     assert [label.get_text() for label in axes.get_yticklabels()][:3] == ["1", "4", "7"]
     assert list(axes.get_yticks()[:3]) == [0, 3, 6]
     assert not axes.texts
+
+
+def test_values_of_any_size_stand_where_they_are(axes):
+    risk = lj.PopulationRisk(1e-3 * jnp.eye(6))
+    runs = lj.restart(risk, lambda key: 1e-3 * START_6(key), 20, key=KEY, max_steps=32)
+    lj.plots.value_distribution(runs, axes)
+    assert 0 < axes.lines[0].get_xdata()[1] == float(runs.value.min()) < 1e-3
+    assert axes.get_xlim()[1] < 1e-3
 
 
 def test_runs_without_an_end_are_counted_in_the_title(axes):
